@@ -1,0 +1,35 @@
+"""Settings and fixtures of the whole suite."""
+
+import os
+from pathlib import Path
+
+# Before JAX is imported: the suite's numbers and timings are those of a CPU unless the caller names another platform.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import hypothesis
+import jax
+import pytest
+
+# Broadcasting between ranks is written out: [n, 1] + [n, m], never [m] + [n, m].
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# The same examples on every machine, and no deadline: the first example of a shape pays for the compilation.
+# JAX's persistent compilation cache stays off: some tests read the compiled program and its memory.
+hypothesis.settings.register_profile("tgnn", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("tgnn")
+
+
+@pytest.fixture
+def data_dir():
+    """A function from the name of a data set to its folder in TGNN_DATA_DIR; skips the test where it is missing."""
+
+    def folder(name: str) -> Path:
+        root = os.environ.get("TGNN_DATA_DIR")
+        if not root:
+            pytest.skip(f"needs the data set {name!r}: set TGNN_DATA_DIR to the folder that holds it")
+        path = Path(root).resolve() / name
+        if not path.is_dir():
+            pytest.skip(f"needs the data set {name!r}: no folder {name!r} in TGNN_DATA_DIR")
+        return path
+
+    return folder
