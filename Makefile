@@ -1,0 +1,79 @@
+# `make` lists what can be done. Each target installs what it needs into $(VENV), once per change of pyproject.toml.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Version pins for the installation, such as ci/oldest.txt.
+CONSTRAINTS ?=
+# Test processes.
+WORKERS ?= auto
+# More arguments for pytest, such as ARGS="-k window -x".
+ARGS ?=
+
+BIN := $(VENV)/bin
+PYTEST = $(BIN)/python -m pytest --timeout 1200
+
+.DEFAULT_GOAL := help
+.PHONY: help env peers run test test-all test-oldest test-nans doctest notebooks lint format types check clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo "Variables: PYTHON=$(PYTHON) (3.11 or newer) VENV=$(VENV) WORKERS=$(WORKERS) ARGS=$(ARGS)"
+
+run: $(VENV)/experiments.stamp ## Run the main job: install, train on a complete and a sparse graph, print a table
+	$(BIN)/python -m experiments.quickstart $(ARGS)
+
+test: $(VENV)/test.stamp ## Run the quick tests (under five minutes on 2 cores)
+	$(PYTEST) -n $(WORKERS) -m "not slow" $(ARGS)
+
+test-all: $(VENV)/test.stamp ## Run all tests
+	$(PYTEST) -n $(WORKERS) $(ARGS)
+
+test-oldest: ## Run the quick tests with the oldest versions that pyproject.toml allows (Python 3.11)
+	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=ci/oldest.txt
+
+test-nans: $(VENV)/test.stamp ## Run the quick tests with JAX stopping at the first NaN
+	JAX_DEBUG_NANS=1 $(PYTEST) -n $(WORKERS) -m "not slow and not nans" $(ARGS)
+
+doctest: $(VENV)/test.stamp ## Run the examples in the docstrings
+	JAX_PLATFORMS=$${JAX_PLATFORMS-cpu} JAX_NUMPY_RANK_PROMOTION=raise $(PYTEST) --doctest-modules tgnn $(ARGS)
+
+notebooks: $(VENV)/test.stamp ## Run the notebooks
+	JAX_PLATFORMS=$${JAX_PLATFORMS-cpu} $(PYTEST) --nbmake notebooks $(ARGS)
+
+lint: $(VENV)/dev.stamp ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/dev.stamp ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/dev.stamp ## Check types
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+check: lint types doctest notebooks test-all ## Run every check
+
+env: $(BIN)/python ## Make the environment only
+
+peers: $(VENV)/test.stamp ## Install torch and torch_geometric, which the parity tests compare with
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+
+clean: ## Remove environments and caches; runs/ stays
+	[ ! -f $(VENV)/pyvenv.cfg ] || rm -rf $(VENV)
+	rm -rf .venv .venv312 .venv-oldest .pytest_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "no $(PYTHON) found; name a Python of 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1), but 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' || \
+	  { echo "$(PYTHON) cannot make environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp per extra: experiments, test, dev.
+$(VENV)/%.stamp: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[$*]' $(addprefix --constraint ,$(CONSTRAINTS))
+	@touch $@
