@@ -1,0 +1,79 @@
+"""Metrics as JSON lines, one line per record, continued where a resumed run left off."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+
+class MetricsLog:
+    """Appends records to a file of JSON lines; a context manager.
+
+    A run that was interrupted has often logged steps after its last checkpoint, and its last line may be cut in two.
+    Opening the log at a step drops both, so that a resumed file reads like that of a run without interruption.
+
+    Args:
+        path: the file; its folder is made if missing.
+        step: number of updates already done; records of later steps are dropped.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "metrics.jsonl"
+    >>> with MetricsLog(path, step=0) as log:
+    ...     log.write(10, {"loss": np.float32(0.5)})
+    >>> read_metrics(path)[0]["loss"]
+    0.5
+    """
+
+    def __init__(self, path: str | os.PathLike, step: int):
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = [record for record in read_metrics(path) if record["step"] <= step] if path.exists() else []
+        fresh = path.with_name(path.name + ".partial")
+        fresh.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+        fresh.replace(path)
+        self._start = time.perf_counter() - (kept[-1].get("seconds", 0.0) if kept else 0.0)
+        self._file: TextIO = path.open("a", encoding="utf-8")
+
+    def write(self, step: int, metrics: dict[str, Any]) -> None:
+        """Appends one record: the step, the seconds of training so far, and the metrics (non-finite ones as null)."""
+        record = {"step": step, "seconds": round(time.perf_counter() - self._start, 3)}
+        record |= {name: _plain(np.asarray(value)) for name, value in metrics.items()}
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def __enter__(self) -> "MetricsLog":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """The records of a file of metrics, oldest first; an unfinished last line is left out.
+
+    Raises:
+        ValueError: a line other than the last is not a record.
+    """
+    lines = Path(path).read_text(encoding="utf-8").split("\n")
+    records = []
+    for number, line in enumerate(lines[:-1], start=1):  # text after the last line break is an unfinished line
+        try:
+            records.append(json.loads(line))
+            records[-1]["step"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} line {number} is not a record of metrics; delete or move the file") from error
+    return records
+
+
+def _plain(value: np.ndarray) -> Any:
+    if value.ndim:
+        return [_plain(item) for item in value]
+    item = value.item()
+    return None if isinstance(item, float) and not np.isfinite(item) else item
