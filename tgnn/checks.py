@@ -1,0 +1,112 @@
+"""Errors that name the argument, what was expected, what came, and the remedy."""
+
+import operator
+
+import jax
+import numpy as np
+
+from tgnn.typing import Array
+
+
+def check_size(name: str, size, minimum: int = 0) -> int:
+    """A static size as a Python int, or a ValueError."""
+    try:
+        value = operator.index(size)
+    except TypeError:
+        raise ValueError(f"{name} must be an integer known before jit, got {size!r}; pass a Python int") from None
+    if isinstance(size, bool) or value < minimum:
+        raise ValueError(f"{name} must be an integer of at least {minimum}, got {size!r}")
+    return value
+
+
+def check_indices(name: str, indices, limit: int, mask=None) -> np.ndarray:
+    """Concrete indices in [0, limit) as a one-dimensional NumPy array, or a ValueError that shows the first bad one."""
+    if isinstance(indices, jax.core.Tracer):
+        raise ValueError(
+            f"{name} is a traced array, but building this layout needs concrete indices; build it outside jit, "
+            "or use EdgeList.from_graph inside"
+        )
+    indices = np.asarray(indices)
+    if indices.size == 0:
+        indices = indices.reshape(-1).astype(np.int32)
+    if indices.ndim != 1 or not np.issubdtype(indices.dtype, np.integer):
+        raise ValueError(
+            f"{name} must be a one-dimensional array of integers, got {indices.dtype} of shape {indices.shape}"
+        )
+    bad = (indices < 0) | (indices >= limit)
+    if mask is not None:
+        bad &= mask
+    if bad.any():
+        position = int(bad.argmax())
+        raise ValueError(
+            f"{name}[{position}] is {indices[position]}, expected an index in [0, {limit}); "
+            "renumber the nodes, or raise the number of nodes"
+        )
+    return indices
+
+
+def check_mask(name: str, mask, shape: tuple[int, ...]) -> np.ndarray:
+    """A concrete bool array of the given shape, or a ValueError."""
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.shape != shape:
+        raise ValueError(
+            f"{name} must be a bool array of shape {shape} (True = keep), got {mask.dtype} of shape {mask.shape}"
+        )
+    return mask
+
+
+def check_segments(name: str, segments, size: int) -> Array:
+    """Integer segment ids of the given length (-1 = padding), or a ValueError."""
+    segments = segments if isinstance(segments, jax.Array) else np.asarray(segments)
+    if segments.ndim == 0 or segments.shape[-1] != size or not np.issubdtype(segments.dtype, np.integer):
+        raise ValueError(
+            f"{name} must be integers of shape [{size}] (-1 = padding), got {segments.dtype} of shape {segments.shape}"
+        )
+    return jax.numpy.asarray(segments)
+
+
+def check_call(layout, query, key, value, dropout_rate: float, rng) -> None:
+    """The shapes of a call of `attend`, against the layout and each other."""
+    for name, x in (
+        (("query", query), ("key", key)) if value is None else (("query", query), ("key", key), ("value", value))
+    ):
+        if x.ndim != 3:
+            raise ValueError(
+                f"{name} must have shape [nodes, heads, dim], got {x.shape}; use jax.vmap for a batch axis"
+            )
+        if not jax.numpy.issubdtype(x.dtype, jax.numpy.floating):
+            raise ValueError(f"{name} must be floating point, got {x.dtype}; cast it with astype")
+        expected, side = (layout.n_receivers, "receivers") if name == "query" else (layout.n_senders, "senders")
+        if x.shape[0] != expected:
+            raise ValueError(
+                f"{name} has {x.shape[0]} rows, but the layout has {expected} {side}; "
+                "pad the rows, or build the layout for this many nodes"
+            )
+    heads, key_heads = query.shape[1], key.shape[1]
+    if query.shape[2] != key.shape[2]:
+        raise ValueError(
+            f"query has head_dim {query.shape[2]} but key has {key.shape[2]}; project both to the same size"
+        )
+    if value is not None and value.shape[1] != key_heads:
+        raise ValueError(f"value has {value.shape[1]} heads but key has {key_heads}; they share their heads")
+    if key_heads == 0 or heads % key_heads:
+        raise ValueError(
+            f"query has {heads} heads, which is no multiple of the {key_heads} heads of key; choose a divisor"
+        )
+    if not 0.0 <= dropout_rate < 1.0:
+        raise ValueError(f"dropout_rate must be in [0, 1), got {dropout_rate}")
+    if dropout_rate > 0.0 and rng is None:
+        raise ValueError(
+            f"dropout_rate is {dropout_rate} but rng is None; pass a PRNG key, or dropout_rate=0.0 to evaluate"
+        )
+
+
+def check_bias(layout, bias: Array, heads: int) -> Array:
+    """An array of one number per edge and head (or per edge, with a last axis of 1)."""
+    shapes = (*layout.edge_shape, heads), (*layout.edge_shape, 1)
+    if bias.shape not in shapes:
+        raise ValueError(
+            f"bias must have shape {shapes[0]} (edges of the {type(layout).__name__}, then heads), got {bias.shape}; "
+            "layout.arrange(values, senders, receivers) makes it from values per edge"
+        )
+    return bias

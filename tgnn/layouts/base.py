@@ -1,0 +1,145 @@
+"""What every layout is: a set of edges, stored the way the hardware likes, with three verbs.
+
+A layout stores which edges exist and offers the primitives `live`, `from_receivers`, `from_senders`, `reduce` and
+`score`. This class writes everything else once in terms of them. The laws that hold every layout together are in
+`docs/laws.md` and `tests/test_laws.py`.
+"""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tgnn.softmax import expand, group_softmax, wide_dtype
+from tgnn.typing import Array
+
+if TYPE_CHECKING:
+    from tgnn.layouts.edges import EdgeList
+
+
+class Layout(ABC):
+    """Edges from senders to receivers. Concrete layouts are frozen dataclasses registered as pytrees."""
+
+    n_receivers: int
+    n_senders: int
+
+    # -- the primitives that each layout defines -----------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def edge_shape(self) -> tuple[int, ...]:
+        """Shape of one number per edge slot."""
+
+    @property
+    @abstractmethod
+    def live(self) -> Array | None:
+        """Which slots are edges: bool [*edge_shape], or None where all are."""
+
+    @property
+    @abstractmethod
+    def receiver_index(self) -> Array:
+        """The receiver of each slot: int, broadcastable to `edge_shape`."""
+
+    @property
+    @abstractmethod
+    def sender_index(self) -> Array:
+        """The sender of each slot: int, broadcastable to `edge_shape`."""
+
+    @abstractmethod
+    def from_receivers(self, x: Array) -> Array:
+        """What each edge sees of its receiver: [n_receivers, ...] -> broadcastable to [*edge_shape, ...]."""
+
+    @abstractmethod
+    def from_senders(self, x: Array) -> Array:
+        """What each edge sees of its sender: [n_senders, ...] -> broadcastable to [*edge_shape, ...]."""
+
+    @abstractmethod
+    def reduce(self, x: Array, op: str = "sum") -> Array:
+        """Sum or maximum over the live in-edges of each receiver: [*edge_shape, ...] -> [n_receivers, ...]."""
+
+    @abstractmethod
+    def locate(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
+        """The slot of each pair, as one index array per axis of `edge_shape`; out of range where there is none."""
+
+    def score(self, query: Array, key: Array) -> Array:
+        """Inner products along the edges: [n_receivers, heads, dim], [n_senders, heads, dim] -> [*edge_shape, heads]."""
+        wide = wide_dtype(query.dtype, key.dtype)
+        return (self.from_receivers(query).astype(wide) * self.from_senders(key).astype(wide)).sum(-1)
+
+    # -- what follows from them ----------------------------------------------------------------------------------
+
+    def normalize(self, logits: Array) -> Array:
+        """Softmax over the in-edges of each receiver: [*edge_shape, heads], float32 or wider."""
+        return group_softmax(logits, self.live, self.reduce, self.from_receivers)
+
+    def aggregate(self, weights: Array, value: Array) -> Array:
+        """Weighted sum of the senders' values: [*edge_shape, heads], [n_senders, heads, dim] -> [n_receivers, heads, dim]."""
+        wide = wide_dtype(weights.dtype, value.dtype)
+        return self.reduce(weights.astype(wide)[..., None] * self.from_senders(value).astype(wide))
+
+    def keep(self, x: Array) -> Array:
+        """`x`, broadcast to [*edge_shape, ...], with zeros wherever there is no edge (also for gradients)."""
+        return x if self.live is None else jnp.where(expand(self.live, x.ndim), x, jnp.zeros((), x.dtype))
+
+    def from_caller(self, x: Array) -> Array:
+        """Per-edge values in the caller's order -> in this layout's order."""
+        return x
+
+    def to_caller(self, x: Array) -> Array:
+        """Per-edge values in this layout's order -> in the caller's order."""
+        return x
+
+    def arrange(self, values: Array, senders: Array, receivers: Array) -> Array:
+        """Puts values given per (sender, receiver) pair into the slots of this layout; 0 elsewhere. Differentiable.
+
+        Args:
+          values: [n_pair, ...].
+          senders: int [n_pair].
+          receivers: int [n_pair]. Pairs that are no edge of this layout are dropped.
+
+        Returns:
+          [*edge_shape, ...]: what `attend` takes as bias for this layout.
+        """
+        slots = self.locate(jnp.asarray(senders), jnp.asarray(receivers))
+        outside = jnp.iinfo(jnp.int32).max  # negative indices would wrap around; this one is dropped
+        slots = tuple(jnp.where(slot < 0, outside, slot) for slot in slots)
+        empty = jnp.zeros(self.edge_shape + values.shape[1:], values.dtype)
+        placed = empty.at[slots].set(values, mode="drop")
+        return self.to_caller(self.keep(self.from_caller(placed)))
+
+    def adjacency(self) -> Array:
+        """Bool [n_receivers, n_senders]: True where at least one edge exists. O(n_receivers * n_senders) memory."""
+        shape = self.edge_shape
+        live = jnp.ones(shape, bool) if self.live is None else jnp.broadcast_to(self.live, shape)
+        receivers = jnp.where(live, jnp.broadcast_to(self.receiver_index, shape), self.n_receivers)
+        senders = jnp.where(live, jnp.broadcast_to(self.sender_index, shape), 0)
+        empty = jnp.zeros((self.n_receivers, self.n_senders), bool)
+        return empty.at[receivers.ravel(), senders.ravel()].set(True, mode="drop")
+
+    def to_edges(self) -> "EdgeList":
+        """The same edges as an `EdgeList`, in row-major order of this layout's slots.
+
+        Outside jit only live edges are listed. Under jit their number is unknown, so every slot is listed with a mask.
+        """
+        from tgnn.layouts.edges import EdgeList  # the one place where the base needs its child
+
+        shape = self.edge_shape
+        receivers = jnp.broadcast_to(self.receiver_index, shape).ravel()
+        senders = jnp.broadcast_to(self.sender_index, shape).ravel()
+        live = None if self.live is None else jnp.broadcast_to(self.live, shape).ravel()
+        if is_traced(receivers) or is_traced(senders) or is_traced(live):
+            return EdgeList(senders, receivers, self.n_receivers, self.n_senders, live)
+        kept = np.ones(receivers.shape, bool) if live is None else np.asarray(live)
+        return EdgeList.from_edges(
+            np.asarray(senders)[kept],
+            np.asarray(receivers)[kept],
+            n_receivers=self.n_receivers,
+            n_senders=self.n_senders,
+        )
+
+
+def is_traced(x) -> bool:
+    """True for a value that is only known under jit, vmap or grad."""
+    return isinstance(x, jax.core.Tracer)

@@ -1,0 +1,151 @@
+"""Scores: how much an edge matters before the softmax. Each is a pytree whose parameters are its leaves.
+
+A score is two maps on nodes and one on edges, `pair(receiver(query), sender(key), edge)`. Whatever can be computed once
+per node stands in the node maps, so that an edge gathers as little as possible. To write your own, subclass `Score`,
+register it with `jax.tree_util.register_dataclass` and define `pair`; every layout and every chunked execution can then
+evaluate, recompute and differentiate it.
+"""
+
+from dataclasses import dataclass
+
+import jax
+
+from tgnn.layouts.base import Layout
+from tgnn.softmax import wide_dtype
+from tgnn.typing import Array
+
+
+class Score:
+    """A logit for each edge and head."""
+
+    def receiver(self, query: Array) -> Array:
+        """What an edge needs of its receiver: [n_receivers, heads, head_dim] -> [n_receivers, heads, ...]."""
+        return query
+
+    def sender(self, key: Array) -> Array:
+        """What an edge needs of its sender: [n_senders, heads, head_dim] -> [n_senders, heads, ...]."""
+        return key
+
+    def pair(self, receiver: Array, sender: Array, edge: Array | None = None) -> Array:
+        """The logits of edges: broadcastable [..., heads, ...] each -> [..., heads]."""
+        raise TypeError(f"{type(self).__name__} does not define pair(receiver, sender, edge)")
+
+    def default_scale(self, head_dim: int) -> float:
+        """The scale that `attend` uses where none is given."""
+        return 1.0
+
+    def __call__(self, layout: Layout, query: Array, key: Array, edges: Array | None = None) -> Array:
+        """Logits [*edge_shape, heads], before scale and bias; `edges` are in the layout's own order."""
+        receiver = layout.keep(layout.from_receivers(self.receiver(query)))
+        sender = layout.keep(layout.from_senders(self.sender(key)))
+        return self.pair(receiver, sender, None if edges is None else layout.keep(edges))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class DotProduct(Score):
+    """`<query_i, key_j>`, or `<query_i, key_j + edge_ij>` where edge features [..., heads, head_dim] are given.
+
+    Scale: head_dim ** -0.5. Reference: Vaswani et al., Attention Is All You Need, arXiv 1706.03762, equation 1; edge
+    features as in Shaw et al., Self-Attention with Relative Position Representations, arXiv 1803.02155, equation 4.
+    """
+
+    def pair(self, receiver: Array, sender: Array, edge: Array | None = None) -> Array:
+        wide = wide_dtype(receiver.dtype, sender.dtype)
+        sender = sender.astype(wide) if edge is None else sender.astype(wide) + edge.astype(wide)
+        return (receiver.astype(wide) * sender).sum(-1)
+
+    def default_scale(self, head_dim: int) -> float:
+        return head_dim**-0.5 if head_dim else 1.0
+
+    def __call__(self, layout: Layout, query: Array, key: Array, edges: Array | None = None) -> Array:
+        logits = layout.score(query, key)  # a contraction where the layout has one
+        if edges is None:
+            return logits
+        return logits + self.pair(layout.from_receivers(query), layout.keep(edges))
+
+
+dot_product = DotProduct()
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Additive(Score):
+    """GAT: `leaky_relu(<a_receiver, query_i> + <a_sender, key_j> + edge_ij)`. Two numbers per edge are gathered.
+
+    Args:
+      receiver_vector: [heads, head_dim].
+      sender_vector: [heads, head_dim].
+      slope: slope of the negative half, static.
+
+    Edge features, where given, are [..., heads]: already projected. Reference: Veličković et al., Graph Attention
+    Networks, arXiv 1710.10903, equation 3.
+    """
+
+    receiver_vector: Array
+    sender_vector: Array
+    slope: float = jax.tree.static(default=0.2)  # pyright: ignore
+
+    def receiver(self, query: Array) -> Array:
+        return (query * self.receiver_vector[None].astype(query.dtype)).sum(-1, dtype=wide_dtype(query.dtype))
+
+    def sender(self, key: Array) -> Array:
+        return (key * self.sender_vector[None].astype(key.dtype)).sum(-1, dtype=wide_dtype(key.dtype))
+
+    def pair(self, receiver: Array, sender: Array, edge: Array | None = None) -> Array:
+        total = receiver + sender if edge is None else receiver + sender + edge.astype(receiver.dtype)
+        return jax.nn.leaky_relu(total, self.slope)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class AdditiveV2(Score):
+    """GATv2: `<a, leaky_relu(query_i + key_j + edge_ij)>`.
+
+    Args:
+      vector: [heads, head_dim].
+      slope: slope of the negative half, static.
+
+    Edge features, where given, are [..., heads, head_dim]. Reference: Brody, Alon, Yahav, How Attentive are Graph
+    Attention Networks?, arXiv 2105.14491, equation 7.
+    """
+
+    vector: Array
+    slope: float = jax.tree.static(default=0.2)  # pyright: ignore
+
+    def pair(self, receiver: Array, sender: Array, edge: Array | None = None) -> Array:
+        wide = wide_dtype(receiver.dtype, sender.dtype)
+        total = receiver.astype(wide) + sender.astype(wide)
+        total = total if edge is None else total + edge.astype(wide)
+        active = jax.nn.leaky_relu(total, self.slope)
+        return (active * self.vector.astype(wide).reshape((1,) * (active.ndim - 2) + self.vector.shape)).sum(-1)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Gaussian(Score):
+    """MoNet: `-1/2 sum_d ((u_ij - mean)_d / width_d) ** 2` for pseudo-coordinates `u_ij`; one head per kernel.
+
+    Args:
+      mean: [heads, dim].
+      width: [heads, dim], the standard deviation of each kernel.
+
+    Pseudo-coordinates are the edge features [..., dim] or [..., heads, dim]; without them, `key_j - query_i`.
+    `attend` normalises the kernels over the neighbours; MoNet's own sum is `aggregate(jnp.exp(logits), value)`.
+    Reference: Monti et al., Geometric deep learning on graphs using mixture model CNNs, arXiv 1611.08402, equation 11.
+    """
+
+    mean: Array
+    width: Array
+
+    def pair(self, receiver: Array, sender: Array, edge: Array | None = None) -> Array:
+        wide = wide_dtype(receiver.dtype, self.mean.dtype)
+        if edge is None:
+            coordinates = sender.astype(wide) - receiver.astype(wide)
+        else:
+            coordinates = edge.astype(wide)
+            if coordinates.ndim < receiver.ndim:
+                coordinates = coordinates[..., None, :]
+        lead = (1,) * (coordinates.ndim - 2)
+        steps = (coordinates - self.mean.reshape(lead + self.mean.shape)) / self.width.reshape(lead + self.width.shape)
+        return -0.5 * (steps**2).sum(-1)
