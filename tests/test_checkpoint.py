@@ -78,12 +78,19 @@ def flip_one_bit(path):
     path.write_bytes(data)
 
 
+def edit_a_dtype(manifest):
+    text = manifest.read_text()
+    assert text.count("int64") == 3
+    manifest.write_text(text.replace("int64", "int32"))
+
+
 DAMAGES = {
     "bit flip": lambda folder: flip_one_bit(data_file(folder)),
     "truncation": lambda folder: os.truncate(data_file(folder), data_file(folder).stat().st_size // 2),
     "missing file": lambda folder: data_file(folder).unlink(),
     "missing manifest": lambda folder: (folder / "manifest.json").unlink(),
     "bit flip in the manifest": lambda folder: flip_one_bit(folder / "manifest.json"),
+    "edited manifest": lambda folder: edit_a_dtype(folder / "manifest.json"),
     "truncated manifest": lambda folder: os.truncate(folder / "manifest.json", 50),
 }
 
@@ -139,6 +146,8 @@ def test_folders_and_leftovers_of_others_are_no_steps(two_steps):
         (two_steps / name).mkdir()
     (two_steps / "60").write_text("a file")
     assert checkpoint.latest_step(two_steps) == 20
+    checkpoint.save(two_steps, 70, {"a": jnp.ones(1)}, keep=1)
+    assert (two_steps / "best").is_dir() and (two_steps / "050").is_dir()
 
 
 def test_old_steps_are_deleted_but_never_the_one_just_saved(tmp_path):
