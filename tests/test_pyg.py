@@ -1,0 +1,110 @@
+"""GCN, GAT, GATv2 and TransformerConv with PyTorch Geometric's weights give its values and its gradients."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tgnn
+from tgnn.models import gat, gatv2, gcn, init_gat, init_gatv2, init_gcn, init_transformer_conv, transformer_conv
+
+torch = pytest.importorskip("torch")
+conv = pytest.importorskip("torch_geometric.nn.conv")
+
+N, DIMS, HEADS = 13, (7, 5, 3), 2
+GENERATOR = np.random.default_rng(0)
+SENDERS, RECEIVERS = GENERATOR.integers(0, N - 2, (2, 41))  # nodes 11 and 12 are isolated
+SENDERS, RECEIVERS = np.unique(np.stack([SENDERS, RECEIVERS]), axis=1)
+LAYOUT = tgnn.EdgeList.from_edges(SENDERS, RECEIVERS, n_receivers=N)
+X = GENERATOR.normal(size=(N, DIMS[0])).astype(np.float32)
+WEIGHT = GENERATOR.normal(size=(N, DIMS[2])).astype(np.float32)
+
+# A linear map of ours is the transpose of theirs, with heads as axes.
+VECTORS = {
+    "gcn": {"kernel": "lin.weight", "bias": "bias"},
+    "gat": {"linear.kernel": "lin.weight", "receiver_vector": "att_dst", "sender_vector": "att_src", "bias": "bias"},
+    "gatv2": {
+        "receiver.kernel": "lin_r.weight",
+        "receiver.bias": "lin_r.bias",
+        "sender.kernel": "lin_l.weight",
+        "sender.bias": "lin_l.bias",
+        "vector": "att",
+        "bias": "bias",
+    },
+    "transformer_conv": {
+        f"{ours}.{kind}": f"lin_{ours}.{theirs}"
+        for ours in ("query", "key", "value", "skip")
+        for kind, theirs in (("kernel", "weight"), ("bias", "bias"))
+    },
+}
+MODELS = {
+    "gcn": (gcn, init_gcn, conv.GCNConv, torch.relu),
+    "gat": (gat, init_gat, conv.GATConv, torch.nn.functional.elu),
+    "gatv2": (gatv2, init_gatv2, conv.GATv2Conv, torch.nn.functional.elu),
+    "transformer_conv": (transformer_conv, init_transformer_conv, conv.TransformerConv, torch.relu),
+}
+
+
+def torch_layers(name, loops):
+    """Two layers of theirs, random biases included."""
+    layer = MODELS[name][2]
+    torch.manual_seed(0)
+    if name == "gcn":
+        layers = [layer(a, b, add_self_loops=loops) for a, b in zip(DIMS[:-1], DIMS[1:], strict=True)]
+    else:
+        options = {} if name == "transformer_conv" else {"add_self_loops": loops}
+        sizes = [(DIMS[0], DIMS[1], True), (HEADS * DIMS[1], DIMS[2], False)]
+        layers = [layer(a, b, heads=HEADS, concat=concat, **options) for a, b, concat in sizes]
+    for module in layers:
+        for parameter in module.parameters():
+            if parameter.ndim == 1:
+                torch.nn.init.normal_(parameter)
+    return layers
+
+
+def flatten(tree):
+    """`{"linear.kernel": array}` from nested dicts."""
+    return {".".join(key.key for key in path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def to_ours(name, params, read):
+    """Params like ours from `read(index of the layer, name of theirs)`."""
+    result = []
+    for i, layer in enumerate(params):
+        leaves = {}
+        for ours, leaf in flatten(layer).items():
+            array = read(i, VECTORS[name][ours])
+            leaves[ours] = jnp.asarray(array.T if ours.endswith("kernel") else array).reshape(leaf.shape)
+        structure = jax.tree.structure(layer)
+        result.append(jax.tree.unflatten(structure, [leaves[key] for key in flatten(layer)]))
+    return result
+
+
+@pytest.mark.parametrize("loops", [False, True])
+@pytest.mark.parametrize("name", MODELS)
+def test_values_and_gradients_equal_pygs(name, loops):
+    model, init, _, activation = MODELS[name]
+    options = {} if name == "gcn" else {"num_heads": HEADS, "num_output_heads": HEADS}
+    params = init(jax.random.key(0), DIMS, **options)
+    layers = torch_layers(name, loops)
+    theirs = [dict(layer.named_parameters()) for layer in layers]
+    params = to_ours(name, params, lambda i, key: theirs[i][key].detach().numpy())
+
+    explicit_loops = loops and name == "transformer_conv"  # theirs never adds loops
+    ours_layout = tgnn.self_loops(LAYOUT) if loops else LAYOUT
+    edges = ours_layout if explicit_loops else LAYOUT
+    edge_index = torch.tensor(np.stack([np.asarray(edges.senders), np.asarray(edges.receivers)])).long()
+    x = torch.tensor(X, requires_grad=True)
+    expected = layers[1](activation(layers[0](x, edge_index)), edge_index)
+    (expected * torch.tensor(WEIGHT)).sum().backward()
+
+    def loss(params, x):
+        output = model(params, ours_layout, x)
+        return (output * WEIGHT).sum(), output
+
+    (gradient, x_gradient), output = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(params, jnp.asarray(X))
+    chex.assert_trees_all_close(output, expected.detach().numpy(), rtol=1e-5, atol=1e-5)
+    chex.assert_trees_all_close(x_gradient, x.grad.numpy(), rtol=1e-5, atol=1e-5)
+    expected_gradient = to_ours(name, params, lambda i, key: theirs[i][key].grad.numpy())
+    chex.assert_trees_all_close(gradient, expected_gradient, rtol=1e-5, atol=2e-5)

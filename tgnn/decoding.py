@@ -1,0 +1,176 @@
+"""Decoding token by token: the past is a set of senders, the new token is the one receiver, its position is traced."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from tgnn.block import Norm, cached_block, map_blocks, run_blocks
+from tgnn.encodings import sinusoidal
+from tgnn.multi_head import Memory, remember
+from tgnn.nn import layer_norm
+from tgnn.transformer import Encoding, embed, unembed
+from tgnn.typing import Array, Params
+
+Step = Callable[[Any, Array], tuple[Array, Any]]
+
+
+class Cache(NamedTuple):
+    """What decoding remembers, for each block."""
+
+    past: Any  # Memory of the tokens so far, [max_length, key_heads, head_dim] a block
+    memory: Any  # Memory of the source, or None
+    step: Array  # how many tokens there are
+
+
+def init_cache(params: Params, max_length: int, memory: Array | None = None, *, dtype: Any = None) -> Cache:
+    """An empty past for `max_length` tokens, and the source's keys and values, projected once.
+
+    Args:
+        params: of a language model or an encoder–decoder.
+        max_length: how many tokens will be decoded at most.
+        memory: `[n_memory, model_dim]`, what `encode_source` made.
+        dtype: of the activations; default that of the embeddings.
+
+    Returns:
+        A `Cache` of 2 x layers x max_length x key_heads x head_dim numbers, and the memory's.
+    """
+    dtype = dtype or params["embedding"]["table"].dtype
+
+    def past(block):
+        shapes = (block["attention"][name]["kernel"].shape[1:] for name in ("key", "value"))
+        return Memory(*(jnp.zeros((max_length, *shape), dtype) for shape in shapes))
+
+    blocks = params["decoder"]["blocks"]
+    projected = None if memory is None else map_blocks(lambda block: remember(block["cross"], memory), blocks)
+    return Cache(map_blocks(past, blocks), projected, jnp.zeros((), jnp.int32))
+
+
+def decode_step(
+    params: Params,
+    cache: Cache,
+    tokens: Array,
+    memory_layout: Any = None,
+    *,
+    block: Callable[..., tuple[Array, Memory]] = cached_block,
+    norm: Norm = layer_norm,
+    encoding: Encoding | None = sinusoidal,
+) -> tuple[Array, Cache]:
+    """Appends tokens to the past and predicts the one after each.
+
+    Equal to the rows of `language_model` on `Causal`, for any split of the tokens into steps.
+
+    Args:
+        params: of a language model or an encoder–decoder.
+        cache: what `init_cache` or the last step made.
+        tokens: ints `[n]`, usually one.
+        memory_layout: edges from the memory to the n tokens, such as `Complete(n, n_memory)`.
+        block: `cached_block`, with the keywords bound that `transformer_block` had in training.
+        norm: as for `decoder`.
+        encoding: as for `embed`.
+
+    Returns:
+        Logits `[n, vocab_size]` and the next cache. Time O(n max_length); never traced again for another step. Under
+        `jax.jit` tokens beyond max_length overwrite the last ones: count your steps.
+
+    Raises:
+        ValueError: if the cache is full, where the step is concrete.
+    """
+    _check_room(cache, tokens)
+    x = embed(params, tokens, cache.step + jnp.arange(tokens.shape[0]), encoding=encoding)
+    dtype = jax.tree.leaves(cache.past)[0].dtype
+
+    def apply(x, block_params):
+        parameters, (past, memory), _ = block_params
+        return block(parameters, past, cache.step, x, memory, memory_layout)
+
+    blocks, each = params["decoder"]["blocks"], (cache.past, cache.memory)
+    if isinstance(blocks, (list, tuple)):
+        each = list(zip(cache.past, cache.memory or [None] * len(blocks), strict=True))
+    x, past = run_blocks(apply, blocks, x.astype(dtype), each)
+    x = norm(params["decoder"]["norm"], x) if "norm" in params["decoder"] else x
+    return unembed(params, x), Cache(past, cache.memory, cache.step + tokens.shape[0])
+
+
+def _check_room(cache: Cache, tokens: Array) -> None:
+    max_length = jax.tree.leaves(cache.past)[0].shape[-3]
+    if not isinstance(cache.step, jax.core.Tracer) and cache.step + tokens.shape[0] > max_length:
+        raise ValueError(
+            f"tokens has {tokens.shape[0]} rows after {cache.step} in the cache, but the cache has room for {max_length}; "
+            "give init_cache a larger max_length"
+        )
+
+
+def greedy(step: Step, cache: Any, first: int | Array, *, end: int, max_length: int) -> Array:
+    """Decodes the most probable token after each, until `end` or `max_length` tokens.
+
+    Args:
+        step: `(cache, tokens [1]) -> (logits [1, vocab_size], cache)`, such as
+            `lambda cache, tokens: decode_step(params, cache, tokens)`.
+        cache: the first step's.
+        first: the token before the first one.
+        end: the token that ends a sequence.
+        max_length: how many tokens to decode at most.
+
+    Returns:
+        Ints `[max_length]`, without `first`, filled with `end`. Under `jax.vmap` all sequences run as long as the
+        longest.
+    """
+
+    def unfinished(state):
+        i, token, _, _ = state
+        return (i < max_length) & (token != end)
+
+    def extend(state):
+        i, token, tokens, cache = state
+        logits, cache = step(cache, token[None])
+        token = jnp.argmax(logits[0]).astype(jnp.int32)
+        return i + 1, token, tokens.at[i].set(token), cache
+
+    start = jnp.zeros((), jnp.int32), jnp.asarray(first, jnp.int32), jnp.full(max_length, end, jnp.int32), cache
+    return jax.lax.while_loop(unfinished, extend, start)[2]
+
+
+def beam_search(
+    step: Step, cache: Any, first: int | Array, *, end: int, max_length: int, beam_size: int, length_penalty: float = 0.6
+) -> tuple[Array, Array]:
+    """Keeps the `beam_size` most probable beginnings and returns the sequence of the best score.
+
+    Args:
+        step: as for `greedy`.
+        cache: as for `greedy`; it is copied for each beam.
+        first: as for `greedy`.
+        end: as for `greedy`.
+        max_length: as for `greedy`.
+        beam_size: how many beginnings are kept; 1 is `greedy`.
+        length_penalty: scores are log probabilities over `((5 + length) / 6) ** length_penalty`.
+
+    Returns:
+        Ints `[max_length]`, filled with `end`, and its score in nats. A finished beginning stays in the beam at its log
+        probability; the search ends after max_length steps.
+
+    Reference: Wu et al., Google's Neural Machine Translation System, arXiv:1609.08144, eq. 14; without their coverage
+        penalty and pruning.
+    """
+
+    def extend(state, i):
+        tokens, last, total, cache = state
+        logits, cache = jax.vmap(step)(cache, last[:, None])
+        log_probability = jax.nn.log_softmax(logits[:, 0].astype(jnp.float32))
+        only_end = jnp.where(jnp.arange(log_probability.shape[1]) == end, 0.0, -jnp.inf)
+        log_probability = jnp.where(((last == end) & (i > 0))[:, None], only_end[None], log_probability)
+        total, best = jax.lax.top_k((total[:, None] + log_probability).reshape(-1), beam_size)
+        beam, last = best // log_probability.shape[1], (best % log_probability.shape[1]).astype(jnp.int32)
+        tokens, cache = jax.tree.map(lambda x: x[beam], (tokens, cache))
+        return (tokens.at[:, i].set(last), last, total, cache), None
+
+    tokens = jnp.full((beam_size, max_length), end, jnp.int32)
+    last = jnp.full(beam_size, first, jnp.int32)
+    # All beams begin alike: only the first one counts, or they would stay copies of each other.
+    total = jnp.where(jnp.arange(beam_size) == 0, 0.0, -jnp.inf)
+    cache = jax.tree.map(lambda x: jnp.broadcast_to(x, (beam_size, *x.shape)), cache)
+    (tokens, _, total, _), _ = jax.lax.scan(extend, (tokens, last, total, cache), jnp.arange(max_length))
+    length = jnp.minimum((tokens != end).sum(1) + 1, max_length)
+    score = total / ((5 + length) / 6) ** length_penalty
+    return tokens[jnp.argmax(score)], score.max()

@@ -1,0 +1,76 @@
+"""GAT: the score of an edge is a sum of one number from each of its ends."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tgnn.attention import attend
+from tgnn.models.layers import add_bias, glorot, layer_sizes, run_layers
+from tgnn.nn import init_linear, linear
+from tgnn.scores import Additive
+from tgnn.typing import Array, Params
+
+
+def init_gat(rng: Array, dims: Sequence[int], *, num_heads: int = 8, num_output_heads: int = 1) -> list[Params]:
+    """Initialises one layer between each two successive sizes of `dims`; hidden sizes are those of one head.
+
+    Args:
+        rng: a key.
+        dims: input features, features of a head of each hidden layer, outputs; the paper's Cora: `(1433, 8, 7)`.
+        num_heads: heads of the hidden layers, which are concatenated.
+        num_output_heads: heads of the last layer, which are averaged.
+
+    Returns:
+        A list of `{"linear", "receiver_vector", "sender_vector", "bias"}`; the last bias has no axis of heads.
+    """
+    sizes = layer_sizes(dims, num_heads, num_output_heads)
+    return [_init_layer(r, *size) for r, size in zip(jax.random.split(rng, len(sizes)), sizes, strict=True)]
+
+
+def _init_layer(rng: Array, in_dim: int, heads: int, head_dim: int, last: bool) -> Params:
+    linear_rng, receiver_rng, sender_rng = jax.random.split(rng, 3)
+    return {
+        "linear": init_linear(linear_rng, in_dim, (heads, head_dim), use_bias=False),
+        "receiver_vector": glorot(receiver_rng, (heads, head_dim)),
+        "sender_vector": glorot(sender_rng, (heads, head_dim)),
+        "bias": jnp.zeros(head_dim if last else (heads, head_dim)),
+    }
+
+
+def gat(
+    params: list[Params],
+    layout: Any,
+    x: Array,
+    *,
+    activation: Callable[[Array], Array] = jax.nn.elu,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+) -> Array:
+    """Attends to neighbours with additive scores.
+
+    Args:
+        params: what `init_gat` made.
+        layout: edges between the nodes, with self-loops (`tgnn.self_loops`) if a node shall see itself, as in the paper.
+        x: `[n, dims[0]]`.
+        activation: between the layers.
+        dropout_rate: of each layer's input and of the attention weights (the paper's: 0.6).
+        rng: key of the dropout; None switches it off.
+
+    Returns:
+        `[n, dims[-1]]`. A node without in-edges gets the bias.
+
+    Reference: Veličković et al., Graph Attention Networks, arXiv:1710.10903, eqs. 3 to 6.
+    """
+    layer = partial(gat_layer, dropout_rate=dropout_rate)
+    return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)
+
+
+def gat_layer(params: Params, layout: Any, x: Array, rng: Array | None = None, *, dropout_rate: float = 0.0) -> Array:
+    """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
+    value = linear(params["linear"], x)
+    score = Additive(params["receiver_vector"], params["sender_vector"])
+    rate = 0.0 if rng is None else dropout_rate
+    return add_bias(params["bias"], attend(layout, value, value, value, score=score, dropout_rate=rate, rng=rng))

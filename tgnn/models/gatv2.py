@@ -1,0 +1,67 @@
+"""GATv2: GAT with the nonlinearity before the attention vector, so that which sender is best depends on the receiver."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tgnn.attention import attend
+from tgnn.models.layers import add_bias, glorot, layer_sizes, run_layers
+from tgnn.nn import init_linear, linear
+from tgnn.scores import AdditiveV2
+from tgnn.typing import Array, Params
+
+
+def init_gatv2(rng: Array, dims: Sequence[int], *, num_heads: int = 8, num_output_heads: int = 1) -> list[Params]:
+    """Initialises layers `{"receiver", "sender", "vector", "bias"}`; arguments as for `init_gat`."""
+    sizes = layer_sizes(dims, num_heads, num_output_heads)
+    return [_init_layer(r, *size) for r, size in zip(jax.random.split(rng, len(sizes)), sizes, strict=True)]
+
+
+def _init_layer(rng: Array, in_dim: int, heads: int, head_dim: int, last: bool) -> Params:
+    receiver_rng, sender_rng, vector_rng = jax.random.split(rng, 3)
+    return {
+        "receiver": init_linear(receiver_rng, in_dim, (heads, head_dim)),
+        "sender": init_linear(sender_rng, in_dim, (heads, head_dim)),
+        "vector": glorot(vector_rng, (heads, head_dim)),
+        "bias": jnp.zeros(head_dim if last else (heads, head_dim)),
+    }
+
+
+def gatv2(
+    params: list[Params],
+    layout: Any,
+    x: Array,
+    *,
+    activation: Callable[[Array], Array] = jax.nn.elu,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+) -> Array:
+    """Attends to neighbours with the scores `<vector, leaky_relu(receiver_i + sender_j)>`; the message is `sender_j`.
+
+    Args:
+        params: what `init_gatv2` made.
+        layout: edges between the nodes, with self-loops (`tgnn.self_loops`) if a node shall see itself.
+        x: `[n, dims[0]]`.
+        activation: between the layers.
+        dropout_rate: of each layer's input and of the attention weights.
+        rng: key of the dropout; None switches it off.
+
+    Returns:
+        `[n, dims[-1]]`. A node without in-edges gets the bias.
+
+    Reference: Brody, Alon and Yahav, How Attentive are Graph Attention Networks?, arXiv:2105.14491, eq. 7; both ends have
+        weights of their own, as in PyG's GATv2Conv.
+    """
+    layer = partial(gatv2_layer, dropout_rate=dropout_rate)
+    return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)
+
+
+def gatv2_layer(params: Params, layout: Any, x: Array, rng: Array | None = None, *, dropout_rate: float = 0.0) -> Array:
+    """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
+    query, key = linear(params["receiver"], x), linear(params["sender"], x)
+    rate = 0.0 if rng is None else dropout_rate
+    output = attend(layout, query, key, key, score=AdditiveV2(params["vector"]), dropout_rate=rate, rng=rng)
+    return add_bias(params["bias"], output)

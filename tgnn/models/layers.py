@@ -1,0 +1,61 @@
+"""What the graph networks of this folder share: a loop over layers and what becomes of the heads of a layer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from tgnn.convert import as_layout
+from tgnn.nn import dropout, fold
+from tgnn.typing import Array, Params
+
+
+def run_layers(
+    layer: Callable[[Params, Any, Array, Array | None], Array],
+    params: list[Params],
+    layout: Any,
+    x: Array,
+    *,
+    activation: Callable[[Array], Array],
+    dropout_rate: float,
+    rng: Array | None,
+) -> Array:
+    """Drops features and applies `layer(params, layout, x, rng)` once for each entry of params, activation between."""
+    layout = as_layout(layout, x.shape[0], x.shape[0])
+    for i, layer_params in enumerate(params):
+        x = activation(x) if i else x
+        x = dropout(fold(rng, 2 * i), x, dropout_rate)
+        x = layer(layer_params, layout, x, fold(rng, 2 * i + 1))
+    return x
+
+
+def layer_sizes(dims, num_heads: int, num_output_heads: int) -> list[tuple[int, int, int, bool]]:
+    """Of each layer: input features, heads, features of a head, and whether it is the last one, which averages heads."""
+    last = len(dims) - 2
+    heads = [num_output_heads if i == last else num_heads for i in range(last + 1)]
+    inputs = [dims[0]] + [num_heads * dim for dim in dims[1:-1]]
+    return [(inputs[i], heads[i], dims[i + 1], i == last) for i in range(last + 1)]
+
+
+def concatenate_heads(x: Array) -> Array:
+    """`[n, heads, head_dim] -> [n, heads * head_dim]`."""
+    return x.reshape(x.shape[0], -1)
+
+
+def add_bias(bias: Array, x: Array) -> Array:
+    """Adds a bias to every node and merges heads: concatenated if the bias has heads, else averaged.
+
+    Args:
+        bias: `[heads, head_dim]` or `[head_dim]`.
+        x: `[n, heads, head_dim]`.
+
+    Returns:
+        `[n, heads * head_dim]` or `[n, head_dim]`.
+    """
+    return concatenate_heads(x + bias[None]) if bias.ndim == 2 else x.mean(axis=1) + bias[None]
+
+
+def glorot(rng: Array, shape: tuple[int, int]) -> Array:
+    """One attention vector per head `[heads, head_dim]`: Glorot uniform, as in PyG."""
+    limit = (6 / sum(shape)) ** 0.5
+    return jax.random.uniform(rng, shape, minval=-limit, maxval=limit)

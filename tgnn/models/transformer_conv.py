@@ -1,0 +1,69 @@
+"""The Transformer's attention on a sparse graph, with a linear skip connection in place of the block's residual one."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+
+from tgnn.attention import attend
+from tgnn.models.layers import concatenate_heads, layer_sizes, run_layers
+from tgnn.nn import init_linear, linear
+from tgnn.typing import Array, Params
+
+
+def init_transformer_conv(
+    rng: Array, dims: Sequence[int], *, num_heads: int = 4, num_output_heads: int = 1
+) -> list[Params]:
+    """Initialises layers `{"query", "key", "value", "skip"}`; arguments as for `init_gat`."""
+    sizes = layer_sizes(dims, num_heads, num_output_heads)
+    return [_init_layer(r, *size) for r, size in zip(jax.random.split(rng, len(sizes)), sizes, strict=True)]
+
+
+def _init_layer(rng: Array, in_dim: int, heads: int, head_dim: int, last: bool) -> Params:
+    query_rng, key_rng, value_rng, skip_rng = jax.random.split(rng, 4)
+    return {
+        "query": init_linear(query_rng, in_dim, (heads, head_dim)),
+        "key": init_linear(key_rng, in_dim, (heads, head_dim)),
+        "value": init_linear(value_rng, in_dim, (heads, head_dim)),
+        "skip": init_linear(skip_rng, in_dim, head_dim if last else (heads, head_dim)),
+    }
+
+
+def transformer_conv(
+    params: list[Params],
+    layout: Any,
+    x: Array,
+    *,
+    activation: Callable[[Array], Array] = jax.nn.relu,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+) -> Array:
+    """Attends to neighbours with dot products and adds a linear map of the node itself.
+
+    Args:
+        params: what `init_transformer_conv` made.
+        layout: edges between the nodes; a node sees itself through the skip connection.
+        x: `[n, dims[0]]`.
+        activation: between the layers.
+        dropout_rate: of each layer's input and of the attention weights.
+        rng: key of the dropout; None switches it off.
+
+    Returns:
+        `[n, dims[-1]]`. A node without in-edges gets its skip connection.
+
+    Reference: Shi et al., Masked Label Prediction: Unified Message Passing Model for Semi-Supervised Classification,
+        arXiv:2009.03509, eqs. 3 to 5, without their gate and edge features.
+    """
+    layer = partial(transformer_conv_layer, dropout_rate=dropout_rate)
+    return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)
+
+
+def transformer_conv_layer(
+    params: Params, layout: Any, x: Array, rng: Array | None = None, *, dropout_rate: float = 0.0
+) -> Array:
+    """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
+    query, key, value = (linear(params[name], x) for name in ("query", "key", "value"))
+    output = attend(layout, query, key, value, dropout_rate=0.0 if rng is None else dropout_rate, rng=rng)
+    skip = linear(params["skip"], x)
+    return concatenate_heads(output + skip) if skip.ndim == 3 else output.mean(axis=1) + skip
