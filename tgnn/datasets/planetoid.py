@@ -1,0 +1,129 @@
+"""Cora, CiteSeer and PubMed: papers, the words in them, who cites whom; the public Planetoid split.
+
+| name | nodes | undirected edges | features | classes | train / validation / test |
+|---|---|---|---|---|---|
+| cora | 2,708 | 5,278 | 1,433, binary | 7 | 140 / 500 / 1,000 |
+| citeseer | 3,327 | 4,552 | 3,703, binary | 6 | 120 / 500 / 1,000 |
+| pubmed | 19,717 | 44,324 | 500, TF-IDF | 3 | 60 / 500 / 1,000 |
+
+Edges are counted without the self-loops and duplicates of the raw files, which are dropped. CiteSeer has 48 isolated
+nodes, and 15 others that have edges, but neither features nor a label (label -1); all are kept.
+
+Source: github.com/kimiyoung/planetoid. Licence: none stated for the data (the repository is MIT), so nothing is
+bundled. Citation: Yang, Cohen, Salakhutdinov, "Revisiting Semi-Supervised Learning with Graph Embeddings", ICML 2016,
+arXiv:1603.08861; Sen et al., "Collective Classification in Network Data", AI Magazine 2008.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tgnn.datasets.archives import read_npz
+from tgnn.datasets.checksums import SHA256
+from tgnn.datasets.download import fetch, find
+from tgnn.datasets.planetoid_raw import read_raw
+from tgnn.datasets.sparse import SparseRows
+from tgnn.datasets.splits import check_choice
+
+NAMES = ("cora", "citeseer", "pubmed")
+_URL = "https://raw.githubusercontent.com/kimiyoung/planetoid/af6abf468a772cc055bec88c52e4d6f51b7c37e3/data"
+_PARTS = ("allx", "tx", "y", "ally", "ty", "graph", "test.index")
+_NUM_CLASSES = {"cora": 7, "citeseer": 6, "pubmed": 3}
+
+
+class Planetoid(NamedTuple):
+    """A citation graph; both directions of every edge are listed, sorted by receiver.
+
+    Attributes:
+        features: [n_node, num_features] sparse float32 rows, as published (not normalised).
+        senders: int32 [n_edge].
+        receivers: int32 [n_edge].
+        labels: int32 [n_node], -1 = unlabelled.
+        train: int32 node indices whose labels may be trained on.
+        validation: int32 node indices for model selection.
+        test: int32 node indices for the final number only.
+        num_classes: number of classes.
+    """
+
+    features: SparseRows
+    senders: np.ndarray
+    receivers: np.ndarray
+    labels: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    num_classes: int
+
+
+def load(name: str, data_dir: str | Path | None = None) -> Planetoid:
+    """One of the three graphs, from `planetoid_<name>/`: the pickle-free npz if it is there, else the raw files.
+
+    The raw files are downloaded if need be, checked against their sha256, and only then read by an unpickler that
+    knows nothing but numbers.
+
+    Raises:
+        ValueError: an unknown name; a file of the folder is damaged or was changed.
+        FileNotFoundError: a file is nowhere, and the download failed.
+    """
+    check_choice("name", name, NAMES)
+    folder = f"planetoid_{name}"
+    for path in SHA256:  # a folder with one changed file is not to be trusted, whichever file would be read
+        if path.startswith(f"{folder}/"):
+            find(path, data_dir)
+    converted = find(f"{folder}/{name}_planetoid.npz", data_dir)
+    graph = _from_npz(converted) if converted else load_raw(name, data_dir)
+    _check(name, graph)
+    return graph
+
+
+def load_raw(name: str, data_dir: str | Path | None = None) -> Planetoid:
+    """As `load`, but always from the raw files `ind.<name>.*`."""
+    check_choice("name", name, NAMES)
+    parts = {}
+    for part in _PARTS:
+        path = f"planetoid_{name}/ind.{name}.{part}"
+        parts[part] = fetch(f"{_URL}/ind.{name}.{part}", path, SHA256[path], data_dir).read_bytes()
+    features, pairs, labels, n_train, test, num_classes = read_raw(f"ind.{name}", parts)
+    train = np.arange(n_train, dtype=np.int32)
+    validation = np.arange(n_train, n_train + 500, dtype=np.int32)
+    return Planetoid(features, *_both_directions(pairs, len(labels)), labels, train, validation, test, num_classes)
+
+
+def _from_npz(path: Path) -> Planetoid:
+    arrays = read_npz(path)
+    indices = arrays["feat_indices"].astype(np.int32)
+    indptr = arrays["feat_indptr"].astype(np.int32)
+    labels = arrays["labels"].astype(np.int32)
+    shape = (len(labels), int(arrays["num_features"]))
+    features = SparseRows(indptr, indices, np.ones(len(indices), np.float32), shape)
+    senders, receivers = _both_directions(arrays["edges_undirected"], len(labels))
+    train, validation, test = (arrays[part].astype(np.int32) for part in ("train_idx", "val_idx", "test_idx"))
+    return Planetoid(features, senders, receivers, labels, train, validation, test, int(labels.max()) + 1)
+
+
+def _both_directions(pairs: np.ndarray, n_node: int) -> tuple[np.ndarray, np.ndarray]:
+    """Senders and receivers of an undirected simple graph, sorted by receiver, then sender; pairs: [n, 2]."""
+    first, second = pairs.astype(np.int64).T
+    if pairs.size and (pairs.min() < 0 or pairs.max() >= n_node):
+        raise ValueError(f"an edge joins a node outside [0, {n_node}); the file is damaged: delete it and get it again")
+    keep = first != second
+    code = np.concatenate([first * n_node + second, second * n_node + first])[np.tile(keep, 2)]
+    receivers, senders = np.divmod(np.unique(code), n_node)
+    return senders.astype(np.int32), receivers.astype(np.int32)
+
+
+def _check(name: str, graph: Planetoid) -> None:
+    """The parts fit together, whatever file they came from."""
+    n_node, labels = len(graph.labels), graph.labels
+    if graph.num_classes != _NUM_CLASSES[name] or labels.min() < -1 or labels.max() >= graph.num_classes:
+        raise ValueError(
+            f"{name} has labels in [{labels.min()}, {labels.max()}], expected -1 (none) to {_NUM_CLASSES[name] - 1}; "
+            "delete its files and get them again"
+        )
+    split = np.concatenate([graph.train, graph.validation, graph.test])
+    if len(np.unique(split)) != len(split) or split.min() < 0 or split.max() >= n_node or labels[split].min() < 0:
+        raise ValueError(
+            f"the train, validation and test nodes of {name} overlap, lie outside [0, {n_node}), or lack a label; "
+            "get its files again"
+        )
