@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import tgnn
 
@@ -40,3 +41,9 @@ LAYOUTS = {
     "neighbors": tgnn.Neighbors.from_edges(*DOUBLED, **SIZES, mask=MASK),
     "neighbors padded": tgnn.Neighbors.from_edges(SENDERS, RECEIVERS, **SIZES, pad_to=12),
 }
+
+# One of each family, with its hardest case, is tested by `make test`; the others by `make test-all`.
+QUICK = {"edges padded", "complete segments", "causal segments", "window dilated", "blocks padded", "neighbors"}
+EVERY = pytest.mark.parametrize(
+    "layout", [pytest.param(x, id=k, marks=[] if k in QUICK else pytest.mark.slow) for k, x in LAYOUTS.items()]
+)

@@ -1,0 +1,117 @@
+"""Bad input: each a ValueError that names the argument, what was expected, what came, and the remedy."""
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+import pytest
+
+import tgnn
+
+X = jnp.ones((5, 4, 3))
+EDGES = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=5)
+BAD_EDGES = {
+    "negative": ([0, -1], [1, 2], {}, r"senders\[1\] is -1, expected an index in \[0, 5\)"),
+    "too large": ([0, 1], [1, 5], {}, r"receivers\[1\] is 5, expected an index in \[0, 5\)"),
+    "float": ([0.0, 1.0], [1, 2], {}, "senders must be a one-dimensional array of integers, got float64"),
+    "bool": ([True, False], [1, 2], {}, "senders must be .* integers, got bool"),
+    "two axes": ([[0, 1]], [[1, 2]], {}, r"receivers must be a one-dimensional .* shape \(1, 2\)"),
+    "lengths": ([0, 1], [1], {}, "senders has 2 edges but receivers has 1"),
+    "pad_to": ([0, 1], [1, 2], {"pad_to": 1}, "pad_to is 1, but"),
+    "mask": ([0, 1], [1, 2], {"mask": [1, 0]}, r"mask must be a bool array of shape \(2,\)"),
+    "n_receivers": ([0, 1], [1, 2], {"n_receivers": 2.5}, "n_receivers must be an integer known before jit, got 2.5"),
+}
+
+
+@pytest.mark.parametrize("make", [tgnn.EdgeList, tgnn.Neighbors, tgnn.Blocks], ids=lambda x: x.__name__)
+@pytest.mark.parametrize("case", BAD_EDGES)
+def test_bad_edges(make, case):
+    senders, receivers, more, message = BAD_EDGES[case]
+    if case == "pad_to":
+        more = {"pad_to": 0}
+        message = "pad_to is 0, but"
+    with pytest.raises(ValueError, match=message):
+        make.from_edges(senders, receivers, **({"n_receivers": 5} | more))
+
+
+BAD_CALLS = {
+    "query rows": ({"query": X[:3]}, "query has 3 rows, but the layout has 5 receivers"),
+    "key rows": ({"key": X[:3]}, "key has 3 rows, but the layout has 5 senders"),
+    "value rows": ({"value": X[:3]}, "value has 3 rows, but the layout has 5 senders"),
+    "batch axis": (
+        {"query": X[None]},
+        r"query must have shape \[nodes, heads, dim\], got \(1, 5, 4, 3\); use jax.vmap",
+    ),
+    "heads": ({"key": X[:, :3], "value": X[:, :3]}, "query has 4 heads, which is no multiple of the 3 heads of key"),
+    "value heads": ({"value": X[:, :2]}, "value has 2 heads but key has 4"),
+    "head_dim": ({"key": X[..., :2]}, "query has head_dim 3 but key has 2"),
+    "integers": ({"query": X.astype(int)}, "query must be floating point, got int32"),
+    "bias": ({"bias": jnp.zeros((3, 4))}, r"bias must have shape \(2, 4\) .* got \(3, 4\)"),
+    "dropout_rate": ({"dropout_rate": 1.0}, r"dropout_rate must be in \[0, 1\), got 1.0"),
+    "rng": ({"dropout_rate": 0.5}, "dropout_rate is 0.5 but rng is None"),
+    "implementation": (
+        {"implementation": "fast"},
+        'implementation must be None, "definition" or "fused", got \'fast\'',
+    ),
+    "layout": ({"layout": [(0, 1)]}, "layout must be a tgnn layout or a jraph.GraphsTuple, got list"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CALLS)
+def test_bad_calls(case):
+    changes, message = BAD_CALLS[case]
+    operands = {"layout": EDGES, "query": X, "key": X, "value": X} | changes
+    with pytest.raises(ValueError, match=message):
+        tgnn.attend(**operands)
+
+
+def test_bad_sizes_and_segments():
+    for make, message in (
+        (lambda: tgnn.Complete(-1), "n_receivers must be an integer of at least 0, got -1"),
+        (lambda: tgnn.Causal(2.0), "n must be an integer known before jit"),
+        (lambda: tgnn.Window(3, -1, 0), "left must be an integer of at least 0"),
+        (lambda: tgnn.Window(3, 1, 0, dilation=0), "dilation must be an integer of at least 1"),
+        (lambda: tgnn.Complete(3).with_segments([0, 0]), r"receiver_segments must be integers of shape \[3\]"),
+        (lambda: tgnn.Complete(3).with_segments([0.0, 0.0, 1.0]), "receiver_segments must be integers"),
+        (lambda: tgnn.Complete(3, 2).with_segments([0, 0, 1]), "sender_segments is missing"),
+        (lambda: tgnn.Blocks.from_edges([0, 0], [1, 1], n_receivers=2), "edge 0 -> 1 stands 2 times"),
+        (lambda: tgnn.degrees(EDGES, of="nodes"), "of must be"),
+        (lambda: tgnn.aggregate(EDGES, X, "median"), "reduction must be one of"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()
+
+
+def test_traced_indices_are_refused_with_a_remedy():
+    def build(senders):
+        return tgnn.EdgeList.from_edges(senders, senders, n_receivers=3).senders
+
+    with pytest.raises(ValueError, match="EdgeList.from_graph"):
+        jax.jit(build)(jnp.arange(3))
+
+
+def test_a_graph_with_float_indices_is_refused():
+    g = jraph.GraphsTuple(X, None, jnp.zeros(2), jnp.zeros(2), None, jnp.array([5]), jnp.array([2]))
+    with pytest.raises(ValueError, match="graph.senders must be an integer array"):
+        tgnn.attend(g, X, X, X)
+
+
+@pytest.mark.parametrize("n, m", [(0, 0), (0, 3), (3, 0)])
+def test_empty_graphs_give_the_defined_result(n, m):
+    query, key = jnp.ones((n, 2, 3)), jnp.ones((m, 2, 3))
+    for layout in (
+        tgnn.EdgeList.from_edges([], [], n_receivers=n, n_senders=m),
+        tgnn.EdgeList.from_edges([], [], n_receivers=n, n_senders=m, pad_to=5),
+        tgnn.Complete(n, m),
+        tgnn.Causal(n, m),
+        tgnn.Dense(jnp.zeros((n, m), bool)),
+        tgnn.Window(n, 1, 1, n_senders=m),
+        tgnn.Neighbors.from_edges([], [], n_receivers=n, n_senders=m),
+        tgnn.Neighbors.from_edges([], [], n_receivers=n, n_senders=m, pad_to=2),
+        tgnn.Blocks.from_edges([], [], n_receivers=n, n_senders=m),
+        tgnn.Blocks.from_edges([], [], n_receivers=n, n_senders=m, pad_to=2),
+    ):
+        output, pullback = jax.vjp(lambda q, k, layout=layout: tgnn.attend(layout, q, k, k), query, key)
+        np.testing.assert_array_equal(output, np.zeros((n, 2, 3)))
+        for slope in pullback(jnp.ones_like(output)):
+            assert not slope.any()
