@@ -1,4 +1,6 @@
-"""Reductions of messages that are no softmax: sum, mean, max, min, std and the degree normalisations, on every layout."""
+"""Reductions on every layout: sum, mean, max, min, std, softmax, the degree normalisations and PNA's scalers."""
+
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 
@@ -9,18 +11,26 @@ from tgnn.typing import Array
 
 
 def aggregate(layout: Layout, x: Array, reduction: str = "sum", *, edges: Array | None = None) -> Array:
-    """Sum, mean, max, min or standard deviation of the senders' features over the in-edges of each receiver.
+    """Sum, mean, max, min, standard deviation or softmax of the senders' features over the in-edges of each receiver.
 
     Args:
       layout: which edges exist.
       x: [n_senders, ...] features.
-      reduction: "sum", "mean", "max", "min" or "std".
+      reduction: "sum", "mean", "max", "min", "std", or "softmax": a mean of the messages, feature by feature, with the
+        softmax of the messages themselves as weights.
       edges: [*edge_shape, ...] in the caller's order, added to each message.
 
     Returns:
       [n_receivers, ...] in the dtype of `x`; zeros where a receiver has no in-edge.
 
     Cost: one number per edge and feature; use `layout.aggregate` for weighted sums on dense-like layouts.
+
+    Reference: softmax: Li et al., DeeperGCN: All You Need to Train Deeper GCNs, arXiv 2006.07739, definition 4, with a
+    temperature of 1: scale `x` for another.
+
+    >>> from tgnn import EdgeList
+    >>> aggregate(EdgeList.from_edges([0, 1], [1, 1], n_receivers=2), jnp.array([3.0, 5.0]), "mean").tolist()
+    [0.0, 4.0]
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {sorted(REDUCTIONS)}, got {reduction!r}")
@@ -32,20 +42,24 @@ def aggregate(layout: Layout, x: Array, reduction: str = "sum", *, edges: Array 
 
 
 def sum_messages(layout, messages):
+    """The sum of the live messages to each receiver, as all of these: [*edge_shape, ...] -> [n_receivers, ...]."""
     return layout.reduce(messages)
 
 
 def mean_messages(layout, messages):
+    """Their mean."""
     count = degrees(layout).reshape((-1,) + (1,) * (messages.ndim - len(layout.edge_shape)))
     return layout.reduce(messages) / jnp.maximum(count, 1.0)
 
 
 def max_messages(layout, messages):
+    """Their maximum, 0 where there is none."""
     largest = layout.reduce(messages, "max")
     return jnp.where(jnp.isneginf(largest), 0.0, largest)
 
 
 def min_messages(layout, messages):
+    """Their minimum, 0 where there is none."""
     return -max_messages(layout, -messages)
 
 
@@ -56,7 +70,52 @@ def std_messages(layout, messages):
     return jnp.where(variance > 0, jnp.sqrt(jnp.where(variance > 0, variance, 1.0)), 0.0)
 
 
-REDUCTIONS = {"sum": sum_messages, "mean": mean_messages, "max": max_messages, "min": min_messages, "std": std_messages}
+def softmax_messages(layout, messages):
+    """Their mean, weighted by their own softmax."""
+    return layout.reduce(layout.normalize(messages) * messages)
+
+
+REDUCTIONS = {
+    "sum": sum_messages,
+    "mean": mean_messages,
+    "max": max_messages,
+    "min": min_messages,
+    "std": std_messages,
+    "softmax": softmax_messages,
+}
+
+
+def principal_neighbourhood(
+    layout: Layout,
+    x: Array,
+    mean_log_degree: float | Array,
+    *,
+    reductions: Sequence[str] = ("mean", "max", "min", "std"),
+    edges: Array | None = None,
+) -> Array:
+    """PNA: several reductions side by side, each as it is, amplified and attenuated by the logarithm of the degree.
+
+    Args:
+      layout: which edges exist.
+      x: [n_senders, dim] features.
+      mean_log_degree: the mean of `log(degree + 1)` over the nodes of the training graphs (`mean_log_degree(layout)`).
+      reductions: names that `aggregate` knows.
+      edges: as for `aggregate`.
+
+    Returns:
+      [n_receivers, 3 * len(reductions) * dim]: all reductions, then all amplified, then all attenuated.
+
+    Reference: Corso et al., Principal Neighbourhood Aggregation for Graph Nets, arXiv 2004.05718, equations 5 to 7.
+    """
+    reduced = jnp.concatenate([aggregate(layout, x, reduction, edges=edges) for reduction in reductions], axis=-1)
+    # A node of degree 0 has nothing to scale; taking its degree as 1 keeps the quotient finite.
+    amplified = jnp.log1p(jnp.maximum(degrees(layout), 1.0))[:, None] / mean_log_degree
+    return jnp.concatenate([reduced, reduced * amplified, reduced / amplified], axis=-1).astype(x.dtype)
+
+
+def mean_log_degree(layout: Layout) -> Array:
+    """The mean of `log(degree + 1)` over the receivers: the unit of `principal_neighbourhood`."""
+    return jnp.log1p(degrees(layout)).mean()
 
 
 def symmetric_weights(layout: Layout) -> Array:
@@ -79,4 +138,5 @@ def row_weights(layout: Layout) -> Array:
 
 
 def inverse_root(degree: Array) -> Array:
+    """`degree ** -0.5`, and 0 for degree 0."""
     return jnp.where(degree > 0, 1.0 / jnp.sqrt(jnp.maximum(degree, 1.0)), 0.0)

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from tgnn.bag import Bag
 from tgnn.typing import Array, Params
 
 
@@ -45,7 +47,7 @@ def linear(params: Params, x: Array, *, in_axes: int = 1) -> Array:
 
     Args:
         params: `{"kernel": [*in_dim, *out_dim]}` and perhaps `"bias"`.
-        x: `[..., *in_dim]`.
+        x: `[..., *in_dim]`, or a `Bag` of sparse features.
         in_axes: how many trailing axes of x are contracted.
 
     Returns:
@@ -64,7 +66,8 @@ def linear(params: Params, x: Array, *, in_axes: int = 1) -> Array:
             f"x has shape {x.shape} but its last {in_axes} axes must be {kernel.shape[:in_axes]}, those of the kernel; "
             "project x or initialise the layer with the size of x"
         )
-    y = jnp.tensordot(x, kernel.astype(x.dtype), in_axes)
+    kernel = kernel.astype(x.dtype)
+    y = x @ kernel if isinstance(x, Bag) else jnp.tensordot(x, kernel, in_axes)
     return y + _broadcast(params["bias"], y) if "bias" in params else y
 
 
@@ -150,11 +153,14 @@ def embedding(params: Params, ids: Array) -> Array:
     if not jnp.issubdtype(ids.dtype, jnp.integer):
         raise ValueError(f"ids has dtype {ids.dtype} but must be integers; convert them with ids.astype(int)")
     size = table.shape[0]
-    if not isinstance(ids, jax.core.Tracer) and ids.size and (ids.min() < -1 or ids.max() >= size):
-        raise ValueError(
-            f"ids go from {ids.min()} to {ids.max()} but the table has {size} rows; "
-            f"use ids in 0 ... {size - 1}, and -1 for padding"
-        )
+    if not isinstance(ids, jax.core.Tracer) and ids.size:
+        concrete = np.asarray(ids)  # not jax.numpy, which would trace even a constant under jit
+        least, most = concrete.min(), concrete.max()
+        if least < -1 or most >= size:
+            raise ValueError(
+                f"ids go from {least} to {most} but the table has {size} rows; "
+                f"use ids in 0 ... {size - 1}, and -1 for padding"
+            )
     inside = (ids >= 0) & (ids < size)
     return jnp.where(inside[..., None], table[jnp.clip(ids, 0, size - 1)], 0)
 
@@ -198,7 +204,7 @@ def dropout(rng: Array | None, x: Array, rate: float) -> Array:
 
     Args:
         rng: a key, or None.
-        x: any array.
+        x: any array, or a `Bag`, whose entries are dropped.
         rate: a Python number in `[0, 1)`.
 
     Returns:
@@ -213,6 +219,8 @@ def dropout(rng: Array | None, x: Array, rate: float) -> Array:
         raise ValueError(f"dropout_rate is {rate} but must be in [0, 1); use 0 for no dropout")
     if rng is None or rate == 0:
         return x
+    if isinstance(x, Bag):
+        return x.with_weights(dropout(rng, x.weights, rate))
     return jnp.where(jax.random.bernoulli(rng, 1 - rate, x.shape), x / (1 - rate), 0).astype(x.dtype)
 
 

@@ -54,8 +54,8 @@ def gated_gcn(
     Returns:
         `[n, dims[-1]]`. A node without in-edges gets its own part only.
 
-    Reference: Bresson and Laurent, Residual Gated Graph ConvNets, arXiv:1711.07553, eq. 11; edge features as in Dwivedi et
-        al., Benchmarking Graph Neural Networks, arXiv:2003.00982, without their batch norm and normalised gates.
+    Reference: Bresson and Laurent, Residual Gated Graph ConvNets, arXiv:1711.07553, eq. 11; edge features as in Dwivedi
+        et al., Benchmarking Graph Neural Networks, arXiv:2003.00982, without their batch norm and normalised gates.
     """
     layout = as_layout(layout, x.shape[0], x.shape[0])
     edges = None if edges is None else layout.from_caller(edges)

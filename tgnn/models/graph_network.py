@@ -44,7 +44,12 @@ def init_graph_network(
 
 
 def graph_network(
-    params: Params, graph: jraph.GraphsTuple, *, reduction: str = "sum", rng: Array | None = None, dropout_rate: float = 0.0
+    params: Params,
+    graph: jraph.GraphsTuple,
+    *,
+    reduction: str = "sum",
+    rng: Array | None = None,
+    dropout_rate: float = 0.0,
 ) -> jraph.GraphsTuple:
     """One block: edges see their ends, nodes their in-edges, the graph all of both; everything sees the graph.
 
@@ -58,8 +63,8 @@ def graph_network(
     Returns:
         The same graph with new features.
 
-    Reference: Battaglia et al., Relational inductive biases, deep learning, and graph networks, arXiv:1806.01261, algorithm
-        1. As there, nodes see the edges they receive; jraph's GraphNetwork by default also those they send.
+    Reference: Battaglia et al., Relational inductive biases, deep learning, and graph networks, arXiv:1806.01261,
+        algorithm 1. As there, nodes see the edges they receive; jraph's GraphNetwork by default also those they send.
     """
     rngs = (None,) * 3 if rng is None else jax.random.split(rng, 3)
     ends = EdgeList.from_graph(graph)

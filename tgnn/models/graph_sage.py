@@ -47,8 +47,8 @@ def graph_sage(
     Returns:
         `[n, dims[-1]]`. A node without in-edges gets its own part only.
 
-    Reference: Hamilton, Ying and Leskovec, Inductive Representation Learning on Large Graphs, arXiv:1706.02216, algorithm
-        1 and eq. 3. As in PyG's SAGEConv the output is not normalised to unit length.
+    Reference: Hamilton, Ying and Leskovec, Inductive Representation Learning on Large Graphs, arXiv:1706.02216,
+        algorithm 1 and eq. 3. As in PyG's SAGEConv the output is not normalised to unit length.
     """
 
     def layer(params, layout, x, rng):
