@@ -87,6 +87,8 @@ def draw_adjacency(graph: Any, *, title: str = "", ax: Any = None) -> Any:
     ax.imshow(np.asarray(_as_layout(graph).adjacency()), cmap="Greys", vmin=0, vmax=1.3, interpolation="nearest")
     ax.set_xlabel("sender")
     ax.set_ylabel("receiver")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.get_major_locator().set_params(integer=True)
     return ax
 
 
@@ -272,12 +274,16 @@ def _edges_of_one_set(ax: Any, places: np.ndarray, senders: np.ndarray, receiver
 
 
 def _nodes(ax: Any, places: np.ndarray, name: str, labels: Any, colors: Any, size: float, shift: float = 0.0) -> None:
-    """Points with their labels beside them (`shift`) or in them."""
+    """Points with their labels in them, above or below (`shift`), or outside of the circle where they are words."""
     _check_labels(name, labels, len(places))
     shade = {"color": "tab:blue"} if colors is None else {"c": colors, "cmap": "tab10"}
     ax.scatter(*places.T, s=size, zorder=2, **shade)
     if labels is None or len(places) > MAX_LABELS:
         return
+    words = not shift and max(len(str(label)) for label in labels) > 2
     align = {"ha": "center", "va": "bottom" if shift > 0 else "top" if shift < 0 else "center", "zorder": 3}
     for (x, y), label in zip(places, labels, strict=True):
-        ax.text(x, y + shift, label, color="black" if shift else "white", fontsize=10 if shift else 7, **align)
+        if words:
+            align["ha"] = "left" if x > 0.1 else "right" if x < -0.1 else "center"
+        place = (1.14 * x, 1.14 * y) if words else (x, y + shift)
+        ax.text(*place, label, color="black" if shift or words else "white", fontsize=10 if shift else 7, **align)
