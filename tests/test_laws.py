@@ -150,8 +150,9 @@ def test_bias_of_an_edge_is_added_to_its_logit(layout):
     values[::5] = -np.inf  # no edge
     values = jnp.asarray(values)
 
+    senders, receivers = edges.to_caller(edges.senders), edges.to_caller(edges.receivers)
+
     def run(layout, values):
-        senders, receivers = edges.to_caller(edges.senders), edges.to_caller(edges.receivers)
         bias = layout.arrange(values, senders, receivers)
         return attend(layout, query, key, value, bias=bias, scale=0.3)
 

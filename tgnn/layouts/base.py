@@ -64,7 +64,7 @@ class Layout(ABC):
         """The slot of each pair, as one index array per axis of `edge_shape`; out of range where there is none."""
 
     def score(self, query: Array, key: Array) -> Array:
-        """Inner products along the edges: [n_receivers, heads, dim], [n_senders, heads, dim] -> [*edge_shape, heads]."""
+        """Inner product along each edge, of [n_receivers, heads, dim] and [n_senders, heads, dim]: [*edge_shape, heads]."""
         wide = wide_dtype(query.dtype, key.dtype)
         return (self.from_receivers(query).astype(wide) * self.from_senders(key).astype(wide)).sum(-1)
 
@@ -75,7 +75,7 @@ class Layout(ABC):
         return group_softmax(logits, self.live, self.reduce, self.from_receivers)
 
     def aggregate(self, weights: Array, value: Array) -> Array:
-        """Weighted sum of the senders' values: [*edge_shape, heads], [n_senders, heads, dim] -> [n_receivers, heads, dim]."""
+        """Sum of weights [*edge_shape, heads] times the senders' values [n_senders, heads, dim]: [n_receivers, heads, dim]."""
         wide = wide_dtype(weights.dtype, value.dtype)
         return self.reduce(weights.astype(wide)[..., None] * self.from_senders(value).astype(wide))
 
@@ -102,7 +102,8 @@ class Layout(ABC):
         Returns:
           [*edge_shape, ...]: what `attend` takes as bias for this layout.
         """
-        slots = self.locate(jnp.asarray(senders), jnp.asarray(receivers))
+        with jax.ensure_compile_time_eval():  # what is known before jit is computed before it
+            slots = self.locate(jnp.asarray(senders), jnp.asarray(receivers))
         outside = jnp.iinfo(jnp.int32).max  # negative indices would wrap around; this one is dropped
         slots = tuple(jnp.where(slot < 0, outside, slot) for slot in slots)
         empty = jnp.zeros(self.edge_shape + values.shape[1:], values.dtype)
@@ -126,9 +127,10 @@ class Layout(ABC):
         from tgnn.layouts.edges import EdgeList  # the one place where the base needs its child
 
         shape = self.edge_shape
-        receivers = jnp.broadcast_to(self.receiver_index, shape).ravel()
-        senders = jnp.broadcast_to(self.sender_index, shape).ravel()
-        live = None if self.live is None else jnp.broadcast_to(self.live, shape).ravel()
+        with jax.ensure_compile_time_eval():
+            receivers = jnp.broadcast_to(self.receiver_index, shape).ravel()
+            senders = jnp.broadcast_to(self.sender_index, shape).ravel()
+            live = None if self.live is None else jnp.broadcast_to(self.live, shape).ravel()
         if is_traced(receivers) or is_traced(senders) or is_traced(live):
             return EdgeList(senders, receivers, self.n_receivers, self.n_senders, live)
         kept = np.ones(receivers.shape, bool) if live is None else np.asarray(live)
