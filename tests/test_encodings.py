@@ -42,7 +42,9 @@ def test_rotary_is_a_complex_phase(interleaved):
     wide = np.asarray(X, np.float64)
     pairs = wide.reshape(N, HEADS, -1, 2) if interleaved else wide.reshape(N, HEADS, 2, -1).swapaxes(-1, -2)
     frequency = 10_000.0 ** (-np.arange(DIM // 2) * 2 / DIM)
-    turned = (pairs[..., 0] + 1j * pairs[..., 1]) * np.exp(1j * np.asarray(positions)[:, None, None] * frequency[None, None])
+    turned = (pairs[..., 0] + 1j * pairs[..., 1]) * np.exp(
+        1j * np.asarray(positions)[:, None, None] * frequency[None, None]
+    )
     turned = np.stack([turned.real, turned.imag], -1 if interleaved else -2).reshape(X.shape)
     chex.assert_trees_all_close(rotary(X, positions, interleaved=interleaved), turned.astype(np.float32), atol=1e-5)
 
@@ -96,12 +98,17 @@ def test_t5_buckets_equal_their_rule(bidirectional):
     # Distances at which the exact logarithm is an integer could fall to either side in float32.
     distances = [d for d in range(-211, 212) if abs(d) not in (16, 32, 64, 128)]
     expected = [bucket_by_loop(d, 32, bidirectional, 128) for d in distances]
-    chex.assert_trees_all_equal(relative_bucket(jnp.array(distances), 32, bidirectional=bidirectional), jnp.array(expected))
+    chex.assert_trees_all_equal(
+        relative_bucket(jnp.array(distances), 32, bidirectional=bidirectional), jnp.array(expected)
+    )
 
 
 @pytest.mark.parametrize(
     "bias",
-    [Alibi.from_heads(HEADS), BucketBias(init_bucket_table(jax.random.key(1), 8, HEADS), bidirectional=True, max_distance=9)],
+    [
+        Alibi.from_heads(HEADS),
+        BucketBias(init_bucket_table(jax.random.key(1), 8, HEADS), max_distance=9),
+    ],
     ids=["alibi", "buckets"],
 )
 def test_biases_equal_their_matrix_and_shift_by_their_offset(bias):

@@ -30,7 +30,6 @@ def test_every_layout_and_jraphs_graph_give_the_same(name):
     expected = model(params, tgnn.Dense(jnp.asarray(MASK)), X)
     graph = jraph.GraphsTuple(X, None, receivers, senders, None, np.array([N]), np.array([len(senders)]))
     for layout in (
-        tgnn.EdgeList.from_edges(senders, receivers, n_receivers=N),
         tgnn.Neighbors.from_edges(senders, receivers, n_receivers=N),
         graph,
     ):

@@ -61,7 +61,9 @@ def test_layer_norm_and_rms_norm_equal_their_equations():
 
 def test_norms_of_constant_rows_are_finite_with_gradients():
     for norm, params in ((layer_norm, init_layer_norm(5)), (rms_norm, init_rms_norm(5))):
-        value, gradient = jax.value_and_grad(lambda x, norm=norm, params=params: norm(params, x).sum())(jnp.zeros((3, 5)))
+        value, gradient = jax.value_and_grad(lambda x, norm=norm, params=params: norm(params, x).sum())(
+            jnp.zeros((3, 5))
+        )
         assert value == 0 and jnp.isfinite(gradient).all()
 
 
@@ -76,7 +78,9 @@ def test_norms_keep_statistics_in_float32():
 def test_embedding_gives_zeros_for_padding_and_no_gradient():
     params = init_embedding(RNG, 5, 3)
     ids = jnp.array([4, -1, 0])
-    chex.assert_trees_all_equal(embedding(params, ids), params["table"][jnp.array([4, 0, 0])] * jnp.array([[1], [0], [1]]))
+    chex.assert_trees_all_equal(
+        embedding(params, ids), params["table"][jnp.array([4, 0, 0])] * jnp.array([[1], [0], [1]])
+    )
     gradient = jax.grad(lambda p: embedding(p, ids).sum())(params)["table"]
     chex.assert_trees_all_equal(gradient.sum(1), 3.0 * jnp.array([1, 0, 0, 0, 1]))
 

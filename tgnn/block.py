@@ -84,7 +84,12 @@ def _init_mlp(rng: Array, config: TransformerConfig) -> Params:
 
 
 def feed_forward(
-    params: Params, x: Array, *, activation: Activation = jax.nn.relu, dropout_rate: float = 0.0, rng: Array | None = None
+    params: Params,
+    x: Array,
+    *,
+    activation: Activation = jax.nn.relu,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
 ) -> Array:
     """Maps every node `[n, model_dim] -> [n, model_dim]` through a hidden layer, gated if there is a `"gate"`.
 
@@ -138,9 +143,9 @@ def transformer_block(
     """
     if len({"cross" in params, memory is not None, memory_layout is not None}) > 1:
         raise ValueError(
-            f"cross-attention in params is {'cross' in params}, memory given is {memory is not None}, memory_layout given "
-            f"is {memory_layout is not None}, but all must agree; pass memory and memory_layout exactly to a block made "
-            "with cross=True"
+            f"cross-attention in params is {'cross' in params}, memory given is {memory is not None}, memory_layout "
+            f"given is {memory_layout is not None}, but all must agree; pass memory and memory_layout exactly to a "
+            "block made with cross=True"
         )
     shared = {"dropout_rate": dropout_rate, "implementation": implementation}
 
@@ -206,7 +211,9 @@ def cached_block(
     positions = step + jnp.arange(n)
     before = _before(params["attention"], x, norm)
     new = remember(params["attention"], before, rotate=rotate, positions=positions)
-    past = jax.tree.map(lambda old, rows: jax.lax.dynamic_update_slice_in_dim(old, rows.astype(old.dtype), step, 0), past, new)
+    past = jax.tree.map(
+        lambda old, rows: jax.lax.dynamic_update_slice_in_dim(old, rows.astype(old.dtype), step, 0), past, new
+    )
     x = transformer_block(
         params,
         Causal(n, max_length, offset=step),
@@ -224,7 +231,9 @@ def cached_block(
     return x, past
 
 
-def run_blocks(apply: Callable, blocks: Params, x: Array, each: Any = None, *, rng: Array | None = None) -> tuple[Array, Any]:
+def run_blocks(
+    apply: Callable, blocks: Params, x: Array, each: Any = None, *, rng: Array | None = None
+) -> tuple[Array, Any]:
     """Carries x through the blocks, under `lax.scan` if they are stacked, in a Python loop if they are a list.
 
     Args:

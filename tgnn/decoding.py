@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from tgnn.block import Norm, cached_block, map_blocks, run_blocks
 from tgnn.encodings import sinusoidal
+from tgnn.layouts.base import is_traced
 from tgnn.multi_head import Memory, remember
 from tgnn.nn import layer_norm
 from tgnn.transformer import Encoding, embed, unembed
@@ -95,10 +96,10 @@ def decode_step(
 
 def _check_room(cache: Cache, tokens: Array) -> None:
     max_length = jax.tree.leaves(cache.past)[0].shape[-3]
-    if not isinstance(cache.step, jax.core.Tracer) and cache.step + tokens.shape[0] > max_length:
+    if not is_traced(cache.step) and int(cache.step) + tokens.shape[0] > max_length:
         raise ValueError(
-            f"tokens has {tokens.shape[0]} rows after {cache.step} in the cache, but the cache has room for {max_length}; "
-            "give init_cache a larger max_length"
+            f"tokens has {tokens.shape[0]} rows after {cache.step} in the cache, but the cache has room for "
+            f"{max_length}; give init_cache a larger max_length"
         )
 
 
@@ -133,7 +134,14 @@ def greedy(step: Step, cache: Any, first: int | Array, *, end: int, max_length: 
 
 
 def beam_search(
-    step: Step, cache: Any, first: int | Array, *, end: int, max_length: int, beam_size: int, length_penalty: float = 0.6
+    step: Step,
+    cache: Any,
+    first: int | Array,
+    *,
+    end: int,
+    max_length: int,
+    beam_size: int,
+    length_penalty: float = 0.6,
 ) -> tuple[Array, Array]:
     """Keeps the `beam_size` most probable beginnings and returns the sequence of the best score.
 

@@ -146,9 +146,7 @@ def init_bucket_table(rng: Array, num_buckets: int, num_heads: int) -> Array:
     return 0.02 * jax.random.normal(rng, (num_buckets, num_heads))
 
 
-def relative_bucket(
-    distance: Array, num_buckets: int, *, bidirectional: bool = True, max_distance: int = 128
-) -> Array:
+def relative_bucket(distance: Array, num_buckets: int, *, bidirectional: bool = True, max_distance: int = 128) -> Array:
     """The bucket of `distance = sender - receiver`: exact while small, logarithmic up to max_distance, then one.
 
     Args:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.bag import Bag
+from tgnn.layouts.base import is_traced
 from tgnn.typing import Array, Params
 
 
@@ -153,7 +154,7 @@ def embedding(params: Params, ids: Array) -> Array:
     if not jnp.issubdtype(ids.dtype, jnp.integer):
         raise ValueError(f"ids has dtype {ids.dtype} but must be integers; convert them with ids.astype(int)")
     size = table.shape[0]
-    if not isinstance(ids, jax.core.Tracer) and ids.size:
+    if not is_traced(ids) and ids.size:
         concrete = np.asarray(ids)  # not jax.numpy, which would trace even a constant under jit
         least, most = concrete.min(), concrete.max()
         if least < -1 or most >= size:

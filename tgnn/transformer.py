@@ -103,7 +103,7 @@ def encoder(
     rng: Array | None = None,
     remat: bool = False,
 ) -> Array:
-    """Runs a stack of blocks without cross-attention, `[n, model_dim] -> [n, model_dim]`; arguments as for `decoder`."""
+    """Runs blocks without cross-attention, `[n, model_dim] -> [n, model_dim]`; arguments as for `decoder`."""
     return decoder(params, layout, x, block=block, norm=norm, dropout_rate=dropout_rate, rng=rng, remat=remat)
 
 

@@ -47,8 +47,8 @@ def attention_fn(
         is_causal: receivers see senders up to their own row only.
 
     Returns:
-        `[..., n_receivers, heads, value_dim]`. Flax's numbers, except that a receiver whose mask is all False gets zeros
-        instead of the mean of all values, and that other edges are dropped than by flax for the same key.
+        `[..., n_receivers, heads, value_dim]`. Flax's numbers, except that a receiver whose mask is all False gets
+        zeros instead of the mean of all values, and that other edges are dropped than by flax for the same key.
 
     >>> from flax import nnx
     >>> layer = nnx.MultiHeadAttention(2, in_features=6, decode=False, attention_fn=attention_fn, rngs=nnx.Rngs(0))

@@ -53,7 +53,7 @@ def gat(
 
     Args:
         params: what `init_gat` made.
-        layout: edges between the nodes, with self-loops (`tgnn.self_loops`) if a node shall see itself, as in the paper.
+        layout: edges between the nodes; as in the paper, with self-loops (`tgnn.self_loops`).
         x: `[n, dims[0]]`.
         activation: between the layers.
         dropout_rate: of each layer's input and of the attention weights (the paper's: 0.6).

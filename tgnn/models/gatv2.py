@@ -1,4 +1,4 @@
-"""GATv2: GAT with the nonlinearity before the attention vector, so that which sender is best depends on the receiver."""
+"""GATv2: GAT with the nonlinearity before the attention vector: which sender is best depends on the receiver."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -52,8 +52,8 @@ def gatv2(
     Returns:
         `[n, dims[-1]]`. A node without in-edges gets the bias.
 
-    Reference: Brody, Alon and Yahav, How Attentive are Graph Attention Networks?, arXiv:2105.14491, eq. 7; both ends have
-        weights of their own, as in PyG's GATv2Conv.
+    Reference: Brody, Alon and Yahav, How Attentive are Graph Attention Networks?, arXiv:2105.14491, eq. 7; both ends
+        have weights of their own, as in PyG's GATv2Conv.
     """
     layer = partial(gatv2_layer, dropout_rate=dropout_rate)
     return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)

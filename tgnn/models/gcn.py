@@ -30,7 +30,7 @@ def gcn(
 
     Args:
         params: what `init_gcn` made.
-        layout: edges between the nodes, with self-loops (`tgnn.self_loops`) if a node shall see itself, as in the paper.
+        layout: edges between the nodes; as in the paper, with self-loops (`tgnn.self_loops`).
         x: `[n, dims[0]]`.
         activation: between the layers.
         dropout_rate: of each layer's input.

@@ -30,7 +30,7 @@ def run_layers(
 
 
 def layer_sizes(dims, num_heads: int, num_output_heads: int) -> list[tuple[int, int, int, bool]]:
-    """Of each layer: input features, heads, features of a head, and whether it is the last one, which averages heads."""
+    """Of each layer: input features, heads, features of a head, and whether it is the last one, which averages."""
     last = len(dims) - 2
     heads = [num_output_heads if i == last else num_heads for i in range(last + 1)]
     inputs = [dims[0]] + [num_heads * dim for dim in dims[1:-1]]
