@@ -99,8 +99,8 @@ def multi_head_attention(
         score: see `tgnn.attend`.
         bias: see `tgnn.attend`.
         scale: see `tgnn.attend`.
-        rotate: `(x [n, heads, head_dim], positions [n]) -> [n, heads, head_dim]`, such as `tgnn.rotary`, applied to
-            queries and, unless memory is a `Memory`, to keys.
+        rotate: `(x [n, heads, head_dim], positions [n]) -> [n, heads, head_dim]`, such as `tgnn.encodings.rotary`,
+            applied to queries and, unless memory is a `Memory`, to keys.
         positions: ints `[n_receivers]`, those of the queries and of the keys of self-attention; default row numbers.
             Keys of another memory are at their row numbers; use `remember` for other ones.
         dropout_rate: of the attention weights.
