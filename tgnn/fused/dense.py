@@ -1,0 +1,137 @@
+"""Complete, Causal and Dense without the [n_receivers, n_senders] logits: tiles of receivers against parts of senders."""
+
+import jax
+import jax.numpy as jnp
+
+from tgnn.fused.prepare import Call, pad_rows, prepare
+from tgnn.fused.prepare import is_faster as is_faster
+from tgnn.fused.prepare import why_not as why_not
+from tgnn.fused.rows import FREE, MASKED, SKIP, Data, Plan, attention
+from tgnn.fused.tile import Columns, Rows
+from tgnn.layouts.dense import Causal, Dense
+from tgnn.softmax import expand
+from tgnn.typing import Array
+
+# Measured on CPU, see experiments/speed.
+SIZE = 256  # receivers of a tile
+WIDTH = 2048  # senders of a part where no part can be skipped,
+NARROW = 256  # and where some can
+TILE = 2**20  # logits of a tile with all heads at once
+
+
+def run(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng) -> Array:
+    """`attend` for Complete, Causal and Dense."""
+    n, m = layout.n_receivers, layout.n_senders
+    if n == 0 or m == 0:
+        return jnp.zeros((n, query.shape[1], value.shape[2]), value.dtype)
+    dtype = value.dtype
+    query, key, value = clean(layout, query, key, value)
+    call = prepare(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate)
+    size, width = tile_shape(layout, call, n, m)
+    steps, parts = -(-n // size), -(-m // width)
+    rows, segments = receivers(layout, steps, size, parts * width)
+    starts = jnp.broadcast_to(jnp.arange(parts) * width, (steps, parts))
+    output, _ = attention(
+        Plan(call.rule, size, width, call.each_head),
+        pad_rows(call.receiver, steps * size),
+        pad_rows(call.sender, parts * width),
+        pad_rows(call.value, parts * width),
+        call.floats,
+        jax.tree.map(lambda x: pad_rows(x, steps * size).reshape(steps, size, *x.shape[1:]), call.slots),
+        Data(call.others, rng, rows, Columns(None, segments), starts, kinds(layout, rows, segments, parts, width)),
+    )
+    return output.reshape(steps * size, query.shape[1], -1)[:n].astype(dtype)
+
+
+def tile_shape(layout, call: Call, n: int, m: int) -> tuple[int, int]:
+    """Receivers of a tile and senders of a part: equal shares, so that little is padded."""
+    skips = isinstance(layout, Causal) or layout_segments(layout) is not None
+    width = m if isinstance(layout, Dense) or any(x is not None for x in call.slots) else NARROW if skips else WIDTH
+    width = share(m, width)
+    heads = call.rule.group * (1 if call.each_head else call.rule.key_heads)
+    return share(n, min(SIZE, max(TILE // (width * heads), 16))), width
+
+
+def share(total: int, most: int) -> int:
+    """The largest of the fewest equal shares of at most `most`."""
+    return -(-total // -(-total // most))
+
+
+def layout_segments(layout) -> tuple[Array, Array] | None:
+    """The segments of receivers and senders, where the layout has both."""
+    if isinstance(layout, Dense) or layout.receiver_segments is None or layout.sender_segments is None:
+        return None
+    return layout.receiver_segments, layout.sender_segments
+
+
+def receivers(layout, steps: int, size: int, columns: int) -> tuple[Rows, Array | None]:
+    """The integer data of the tiles, and the segments of the `columns` senders, padding included.
+
+    Rows of the padding repeat the last receiver: their outputs are cut off.
+    """
+    index = jnp.minimum(jnp.arange(steps * size), layout.n_receivers - 1).reshape(steps, size)
+    rows = Rows(index)
+    if isinstance(layout, Dense):
+        return rows._replace(mask=pad_rows(layout.mask, steps * size).reshape(steps, size, -1)), None
+    if columns > layout.n_senders or isinstance(layout, Causal):
+        end = jnp.full_like(index, layout.n_senders - 1)
+        rows = rows._replace(last=jnp.minimum(index + layout.offset, end) if isinstance(layout, Causal) else end)
+    segments = layout_segments(layout)
+    if segments is None:
+        return rows, None
+    mine = jnp.pad(segments[0], (0, steps * size - layout.n_receivers), constant_values=-1).reshape(steps, size)
+    return rows._replace(segment=mine), jnp.pad(segments[1], (0, columns - layout.n_senders), constant_values=-1)
+
+
+def kinds(layout, rows: Rows, segments: Array | None, parts: int, width: int) -> Array | None:
+    """Which parts of the senders each tile may skip, and where it needs no mask: [steps, parts], or None."""
+    if parts == 1 or rows.mask is not None:
+        return None
+    start = jnp.arange(parts)[None, :] * width
+    result = jnp.full((len(rows.index), parts), FREE)
+    if rows.last is not None:
+        low, high = rows.last.min(axis=1)[:, None], rows.last.max(axis=1)[:, None]
+        result = jnp.where(start > high, SKIP, jnp.where(start + width - 1 <= low, FREE, MASKED))
+    if segments is not None:
+        (low, high), (first, final) = bounds(rows.segment), bounds(segments.reshape(parts, width))
+        apart = (low[:, None] > final[None, :]) | (high[:, None] < first[None, :])
+        result = jnp.where(apart, SKIP, jnp.minimum(result * MASKED, MASKED))
+    return agree(result)
+
+
+def bounds(segments: Array) -> tuple[Array, Array]:
+    """The least and the greatest segment of each row, padding apart."""
+    return jnp.where(segments < 0, jnp.iinfo(segments.dtype).max, segments).min(axis=-1), segments.max(axis=-1)
+
+
+@jax.custom_batching.custom_vmap
+def agree(kinds: Array) -> Array:
+    """The identity. Under vmap over layouts the batch shares its kinds, so that no branch becomes a select."""
+    return kinds
+
+
+@agree.def_vmap
+def _(axis_size, in_batched, kinds):
+    return jnp.where((kinds == kinds[:1]).all(axis=0), kinds[0], MASKED), False
+
+
+def clean(layout, query, key, value) -> tuple[Array, Array, Array]:
+    """Zeros the rows of nodes without any live edge, so that their NaN and inf reach no matrix product."""
+    receivers, senders = touched(layout)
+    if receivers is not None:
+        query = jnp.where(expand(receivers, 3), query, jnp.zeros((), query.dtype))
+    if senders is not None:
+        key, value = (jnp.where(expand(senders, 3), x, jnp.zeros((), x.dtype)) for x in (key, value))
+    return query, key, value
+
+
+def touched(layout) -> tuple[Array | None, Array | None]:
+    """Which receivers and which senders have a live edge; None where all have."""
+    if isinstance(layout, Dense) or layout_segments(layout) is not None:
+        return layout.live.any(axis=1), layout.live.any(axis=0)
+    if not isinstance(layout, Causal):
+        return None, None
+    n, m, offset = layout.n_receivers, layout.n_senders, layout.offset
+    known = isinstance(offset, int)
+    receivers = None if known and offset >= 0 else jnp.arange(n) + offset >= 0
+    return receivers, None if known and offset >= m - n else jnp.arange(m) <= n - 1 + offset

@@ -1,0 +1,225 @@
+"""Attention by tiles of receivers: complete, causal and dense layouts, and windows.
+
+Tiles run one after the other, so that logits stay in cache. A tile reads its senders in parts of equal width and merges
+them as it goes; a part may be skipped, or spared its mask. The backward pass stores query, key, value, output and
+log-sum-exp and recomputes the rest. References: Rabe and Staats, Self-attention Does Not Need O(n^2) Memory, arXiv
+2112.05682; Dao et al., FlashAttention, arXiv 2205.14135.
+
+Arrays stay in the caller's order, [nodes, heads, ...]: a tile cuts out its receivers and heads and writes its output
+in place, because packing them first costs as much as a matrix product at small sizes.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from tgnn.fused import tile
+from tgnn.fused.tile import Columns, Rows, Rule, Slots
+from tgnn.typing import Array
+
+SKIP, FREE, MASKED = 0, 1, 2  # what a part holds: no edge, only edges, or both
+
+
+class Plan(NamedTuple):
+    """The static part of a call."""
+
+    rule: Rule
+    size: int  # receivers of a tile
+    width: int  # senders of a part
+    each_head: bool  # one key head at a time
+
+
+class Data(NamedTuple):
+    """What has no gradient; T tiles of U parts."""
+
+    others: list[Array]
+    rng: Array | None
+    rows: Rows  # each [T, ...]
+    columns: Columns  # each [n_senders]; no index: the positions
+    starts: Array  # [T, U], the first sender of each part
+    kinds: Array | None  # [T, U]: SKIP, FREE or MASKED; None where all are MASKED
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def attention(plan: Plan, receiver, sender, value, floats, slots: Slots, data: Data) -> tuple[Array, Array]:
+    """Outputs and log-sum-exps of all receivers.
+
+    Args:
+      plan: static.
+      receiver: [T * plan.size, key_heads, group, ...].
+      sender: [n_senders, key_heads, ...].
+      value: [n_senders, key_heads, dim].
+      floats: differentiable leaves of score, bias and scale.
+      slots: arrays per edge slot, each [T, n, m, ...]; only with U = 1 and without `each_head`.
+      data: everything without a gradient.
+
+    Returns:
+      [T * plan.size, key_heads, group, dim] and the same without the last axis. May be differentiated any number of
+      times in reverse mode; forward mode needs the definition.
+    """
+    shape = receiver.shape[:3]
+
+    def head(outputs, which):
+        near, cut = heads_of(plan, which, sender), heads_of(plan, which, value)
+
+        def one(outputs, xs):
+            number, slots, rows, starts, kinds = xs
+            mine = receivers_of(plan, which, number, receiver)
+
+            def part(start, masked):
+                context = context_of(plan, which, data, start, rows if masked else rows.bare())
+                inputs = mine, take(plan, start, near), take(plan, start, cut)
+                return tile.forward(plan.rule, *inputs, floats, slots, context)
+
+            nothing = tile.nothing(mine, value)
+            join = (lambda sums, new, start: new) if len(starts) == 1 else (lambda sums, new, start: tile.merge(sums, new))
+            new = tile.finish(*each_part(part, join, starts, kinds, nothing, nothing))
+            return tuple(write(plan, which, number, x, y) for x, y in zip(outputs, new, strict=True)), None
+
+        return scan(one, outputs, tiles(slots, data))[0], None
+
+    zeros = jnp.zeros((*shape, value.shape[-1]), value.dtype), jnp.zeros(shape, value.dtype)
+    return scan(head, zeros, jnp.arange(steps(plan)))[0]
+
+
+def attention_forward(plan, receiver, sender, value, floats, slots, data):
+    """Calls `attention` itself, so that this rule can be differentiated again."""
+    output, log_sum_exp = attention(plan, receiver, sender, value, floats, slots, data)
+    return (output, log_sum_exp), (receiver, sender, value, floats, slots, data, output, log_sum_exp)
+
+
+def attention_backward(plan, saved, gradients):
+    """Recomputes each part and adds up the gradients of senders in place."""
+    receiver, sender, value, floats, slots, data, output, log_sum_exp = saved
+    gradient, to_log_sum_exp = gradients
+    delta = (gradient * output).sum(-1) - to_log_sum_exp
+
+    def head(sums, which):
+        near, cut = heads_of(plan, which, sender), heads_of(plan, which, value)
+        to_receiver, to_sender, to_value, to_floats = sums
+
+        def one(sums, xs):
+            number, slots, rows, starts, kinds = xs
+            to_receiver, *sums = sums
+            mine, *stored = (receivers_of(plan, which, number, x) for x in (receiver, log_sum_exp, gradient, delta))
+
+            def part(start, masked):
+                context = context_of(plan, which, data, start, rows if masked else rows.bare())
+                inputs = mine, take(plan, start, near), take(plan, start, cut)
+                new = tile.backward(plan.rule, *inputs, floats, slots, context, *stored)
+                return new[0], last(new[1]), last(new[2]), *new[3:]
+
+            def join(sums, new, start):
+                to_near, to_cut = add(plan, start, sums[1], new[1]), add(plan, start, sums[2], new[2])
+                to_floats = jax.tree.map(jnp.add, sums[3], new[3])
+                return sums[0] + new[0], to_near, to_cut, to_floats, jax.tree.map(jnp.add, sums[4], new[4])
+
+            zeros = jax.tree.map(jnp.zeros_like, (mine, slots))
+            sums = zeros[0], *sums, zeros[1]
+            nothing = zeros[0], *(jnp.zeros_like(x[..., : plan.width]) for x in sums[1:3]), *sums[3:]
+            nothing = jax.tree.map(jnp.zeros_like, nothing)
+            to_mine, *sums, to_slots = each_part(part, join, starts, kinds, sums, nothing)
+            return (write(plan, which, number, to_receiver, to_mine), *sums), to_slots
+
+        sums = to_receiver, jnp.zeros_like(last(near)), jnp.zeros_like(last(cut)), to_floats
+        (to_receiver, to_near, to_cut, to_floats), to_slots = scan(one, sums, tiles(slots, data))
+        to_sender, to_value = put_heads(plan, which, to_sender, to_near), put_heads(plan, which, to_value, to_cut)
+        return (to_receiver, to_sender, to_value, to_floats), to_slots
+
+    sums = jax.tree.map(jnp.zeros_like, (receiver, sender, value, floats))
+    sums, to_slots = scan(head, sums, jnp.arange(steps(plan)))
+    return *sums, jax.tree.map(lambda x: x[0], to_slots), None
+
+
+attention.defvjp(attention_forward, attention_backward)
+
+
+def steps(plan: Plan) -> int:
+    """How many groups of heads run one after the other."""
+    return plan.rule.key_heads if plan.each_head else 1
+
+
+def tiles(slots: Slots, data: Data):
+    """What a scan over the tiles reads."""
+    return jnp.arange(len(data.starts)), slots, data.rows, data.starts, data.kinds
+
+
+def each_part(part, join, starts: Array, kinds: Array | None, sums, nothing):
+    """Joins `part(start, masked)` over the parts of a tile to `sums`; a part that is skipped counts as `nothing`.
+
+    The branches return parts and not sums: XLA would copy whole sums into and out of every branch.
+    """
+    if len(starts) == 1:
+        return join(sums, part(starts[0], True), starts[0])
+
+    def step(sums, xs):
+        start, kind = xs
+        if kind is None:
+            return join(sums, part(start, True), start), None
+        branches = lambda: nothing, lambda: part(start, False), lambda: part(start, True)
+        return join(sums, jax.lax.switch(kind, branches), start), None
+
+    return jax.lax.scan(step, sums, (starts, kinds))[0]
+
+
+def context_of(plan: Plan, which, data: Data, start, rows: Rows):
+    """What a tile needs beside its differentiable inputs."""
+    rule = plan.rule
+    heads = jnp.arange(rule.key_heads * rule.group).reshape(rule.key_heads, rule.group)
+    heads = jax.lax.dynamic_slice_in_dim(heads, which, 1) if plan.each_head else heads
+    index, segments = (None if x is None else take(plan, start, x[None])[0] for x in data.columns)
+    index = start + jnp.arange(plan.width) if index is None else index
+    return data.others, data.rng, heads, rows, Columns(index, segments)
+
+
+def heads_of(plan: Plan, which, x: Array) -> Array:
+    """[nodes, key_heads, ...] -> [key_heads of this step, nodes, ...]."""
+    x = jax.lax.dynamic_slice_in_dim(x, which, 1, axis=1) if plan.each_head else x
+    return jnp.moveaxis(x, 1, 0)
+
+
+def put_heads(plan: Plan, which, x: Array, part: Array) -> Array:
+    """Writes [key_heads of this step, ..., nodes] into [nodes, key_heads, ...]."""
+    part = jnp.moveaxis(part, (0, -1), (1, 0))
+    return jax.lax.dynamic_update_slice_in_dim(x, part, which, axis=1) if plan.each_head else part
+
+
+def receivers_of(plan: Plan, which, number, x: Array) -> Array:
+    """[receivers, key_heads, group, ...] -> [key_heads of this step, group, receivers of this tile, ...]."""
+    x = jax.lax.dynamic_slice_in_dim(x, number * plan.size, plan.size)
+    x = jax.lax.dynamic_slice_in_dim(x, which, 1, axis=1) if plan.each_head else x
+    return jnp.moveaxis(x, 0, 2)
+
+
+def write(plan: Plan, which, number, x: Array, part: Array) -> Array:
+    """The inverse of `receivers_of`, in place."""
+    start = (number * plan.size, which if plan.each_head else 0) + (0,) * (x.ndim - 2)
+    return jax.lax.dynamic_update_slice(x, jnp.moveaxis(part, 2, 0), start)
+
+
+def take(plan: Plan, start, x: Array) -> Array:
+    """The senders of a part: [key_heads, n_senders, ...] -> [key_heads, width, ...]."""
+    return x if x.shape[1] == plan.width else jax.lax.dynamic_slice_in_dim(x, start, plan.width, axis=1)
+
+
+def last(x: Array) -> Array:
+    """[key_heads, nodes, ...] -> [key_heads, ..., nodes]: as `products.spread` makes it, so that sums copy nothing."""
+    return jnp.moveaxis(x, 1, -1)
+
+
+def add(plan: Plan, start, total: Array, part: Array) -> Array:
+    """The transpose of `take`, for sums that are stored as `last` says."""
+    if plan.width == total.shape[-1]:
+        return total + part
+    old = jax.lax.dynamic_slice_in_dim(total, start, plan.width, axis=-1)
+    return jax.lax.dynamic_update_slice_in_dim(total, old + part, start, axis=-1)
+
+
+def scan(step, carry, xs):
+    """`jax.lax.scan`, without the loop where there is one step."""
+    if len(jax.tree.leaves(xs)[0]) == 1:
+        carry, ys = step(carry, jax.tree.map(lambda x: x[0], xs))
+        return carry, jax.tree.map(lambda y: y[None], ys)
+    return jax.lax.scan(step, carry, xs)

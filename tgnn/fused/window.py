@@ -1,0 +1,144 @@
+"""Window as banded blocks: a tile of receivers reads the one slice of senders that its windows cover.
+
+O(n * (left + right)) time, O(n) memory beside one tile. A dilated window is an ordinary one on each residue class of
+the positions: nodes are reordered so that a class is contiguous. Reference: Beltagy et al., Longformer, arXiv
+2004.05150, whose chunks overlap; here every pair is computed once.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from tgnn.fused.dense import layout_segments
+from tgnn.fused.prepare import Call, pad_rows, prepare
+from tgnn.fused.prepare import is_faster as is_faster
+from tgnn.fused.prepare import why_not as why_not
+from tgnn.fused.rows import Data, Plan, attention
+from tgnn.fused.tile import Columns, Rows
+from tgnn.layouts.window import Window
+from tgnn.softmax import expand
+from tgnn.typing import Array
+
+
+class Band(NamedTuple):
+    """The static shape of the tiles: `classes * blocks` tiles of `size` receivers and `width` senders."""
+
+    classes: int  # residue classes, the dilation
+    blocks: int  # tiles of each class
+    size: int
+    lead: int  # steps from the first sender of a tile to its first receiver
+    width: int
+    length: int  # senders of each class, padding included
+
+
+def run(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng) -> Array:
+    """`attend` for Window."""
+    n, m = layout.n_receivers, layout.n_senders
+    if n == 0 or m == 0:
+        return jnp.zeros((n, query.shape[1], value.shape[2]), value.dtype)
+    dtype = value.dtype
+    receivers, senders = touched(layout), touched(reverse(layout))
+    query = jnp.where(expand(receivers, 3), query, jnp.zeros((), query.dtype))
+    key, value = (jnp.where(expand(senders, 3), x, jnp.zeros((), x.dtype)) for x in (key, value))
+    call = prepare(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate)
+    band = band_of(layout, call)
+    starts, shift = first_senders(layout, band)
+    rows, columns = index_data(layout, band)
+    output, _ = attention(
+        Plan(call.rule, band.size, band.width, call.each_head),
+        by_class(call.receiver, band.classes, band.blocks * band.size),
+        by_class(call.sender, band.classes, band.length),
+        by_class(call.value, band.classes, band.length),
+        call.floats,
+        jax.tree.map(lambda x: align(x, shift, band.width), call.slots),
+        Data(call.others, rng, rows, columns, starts[:, None], None),
+    )
+    output = output.reshape(band.classes, -1, query.shape[1], value.shape[2])
+    return jnp.swapaxes(output, 0, 1).reshape(-1, *output.shape[2:])[:n].astype(dtype)
+
+
+def band_of(layout: Window, call: Call) -> Band:
+    """Tiles about as long as the window is wide; the layout's own where arrays per edge slot come in its blocks."""
+    longest = -(-layout.n // layout.dilation)
+    size, lead, width = layout.block, layout.blocks_left * layout.block, layout.span
+    if all(x is None for x in call.slots):
+        reach = layout.left + layout.right
+        size = min(max(32, 1 << (reach // 2).bit_length()), 128, longest)
+        lead, width = layout.left, size + reach
+    length = -(-layout.n_senders // layout.dilation)
+    return Band(layout.dilation, -(-longest // size), size, lead, min(width, length), length)
+
+
+def by_class(x: Array, classes: int, length: int) -> Array:
+    """[n, ...] -> [classes * length, ...], the nodes of a residue class side by side, zeros in the padding."""
+    x = pad_rows(x, classes * length)
+    return x if classes == 1 else jnp.swapaxes(x.reshape(length, classes, *x.shape[1:]), 0, 1).reshape(x.shape)
+
+
+def first_senders(layout: Window, band: Band) -> tuple[Array, Array]:
+    """Where the senders of each tile begin, [tiles], and how far that is from the first sender of its first window.
+
+    Tiles at the border read senders inside the range instead of padding; their masks know each sender's index.
+    """
+    residue = jnp.arange(band.classes)[:, None]
+    sender_class = (residue + layout.offset) % band.classes
+    step = (residue + layout.offset - sender_class) // band.classes
+    wanted = step + jnp.arange(band.blocks)[None, :] * band.size - band.lead
+    inside = jnp.clip(wanted, 0, band.length - band.width)
+    return (sender_class * band.length + inside).ravel(), (inside - wanted).ravel()
+
+
+def index_data(layout: Window, band: Band) -> tuple[Rows, Columns]:
+    """The integer data of tiles and senders. Rows of the padding repeat the last receiver: they are cut off."""
+    tiles = band.classes * band.blocks, band.size
+    index = by_class(jnp.arange(band.blocks * band.size * band.classes), band.classes, band.blocks * band.size)
+    index = jnp.minimum(index, layout.n - 1).reshape(tiles)
+    centre = index + layout.offset
+    rows = Rows(
+        index,
+        first=centre - layout.left * layout.dilation,
+        last=jnp.minimum(centre + layout.right * layout.dilation, layout.n_senders - 1),
+    )
+    senders = None if band.classes == 1 else by_class(jnp.arange(band.length * band.classes), band.classes, band.length)
+    segments = layout_segments(layout)
+    if segments is None:
+        return rows, Columns(senders)
+    mine, theirs = (
+        by_class(x + 1, band.classes, length) - 1  # padding becomes -1
+        for x, length in zip(segments, (band.blocks * band.size, band.length), strict=True)
+    )
+    return rows._replace(segment=mine.reshape(tiles)), Columns(senders, theirs)
+
+
+def align(x: Array, shift: Array, width: int) -> Array:
+    """Slots [tiles, n, span, ...] -> [tiles, n, width, ...], moved to the senders that the tiles really read."""
+    span = x.shape[2]
+    padded = jnp.pad(x, [(0, 0), (0, 0), (span, span)] + [(0, 0)] * (x.ndim - 3))
+    start = jnp.clip(span + shift, 0, 2 * span)
+    return jax.vmap(lambda tile, first: jax.lax.dynamic_slice_in_dim(tile, first, width, axis=1))(padded, start)
+
+
+def touched(layout: Window) -> Array:
+    """Which receivers have a live edge: bool [n]."""
+    if layout_segments(layout) is not None:
+        return layout.unblock(layout.live.any(axis=2))
+    centre = jnp.arange(layout.n) + layout.offset
+    first = centre - layout.left * layout.dilation
+    first = jnp.where(first < 0, first % layout.dilation, first)
+    return first <= jnp.minimum(centre + layout.right * layout.dilation, layout.n_senders - 1)
+
+
+def reverse(layout: Window) -> Window:
+    """The same edges from receivers to senders."""
+    return replace(
+        layout,
+        n=layout.n_senders,
+        n_senders=layout.n,
+        left=layout.right,
+        right=layout.left,
+        offset=-layout.offset,
+        receiver_segments=layout.sender_segments,
+        sender_segments=layout.receiver_segments,
+    )
