@@ -5,6 +5,9 @@ from pathlib import Path
 
 # Before JAX is imported: the suite's numbers and timings are those of a CPU unless the caller names another platform.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Nearly all of the suite's time is compilation, and half of that is LLVM's optimiser: tests do without it. XLA's own
+# passes, which decide operations and memory, stay on. `XLA_FLAGS= make test-all` (as in .ci/run) tests optimised code.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
 import hypothesis
 import jax
