@@ -29,8 +29,8 @@ def draw_graph(
     """Draws nodes and edges: one set of nodes on a circle, or senders above receivers.
 
     Args:
-        graph: a layout, a bool adjacency matrix `[n_receivers, n_senders]`, or a `jraph.GraphsTuple` of one set of nodes.
-            A graph whose senders are as many as its receivers is taken to have one set of nodes.
+        graph: a layout, a bool adjacency matrix `[n_receivers, n_senders]`, or a `jraph.GraphsTuple`. A graph
+            whose senders are as many as its receivers is taken to have one set of nodes.
         positions: `[n, 2]`, places of the nodes of one set; default a circle.
         labels: of the receivers.
         sender_labels: of the senders, where they are a set of their own; with them a square graph is drawn bipartite.
@@ -64,7 +64,9 @@ def draw_graph(
         return ax
     places = _circle(layout.n_receivers) if positions is None else np.asarray(positions, float)
     if places.shape != (layout.n_receivers, 2):
-        raise ValueError(f"positions has shape {places.shape} but the graph has {layout.n_receivers} nodes; pass [n, 2]")
+        raise ValueError(
+            f"positions has shape {places.shape} but the graph has {layout.n_receivers} nodes; pass [n, 2]"
+        )
     ax.set_aspect("equal" if positions is None else "auto")
     _edges_of_one_set(ax, places, senders, receivers, node_size)
     _nodes(ax, places, "labels", labels, colors, node_size)
@@ -177,7 +179,7 @@ def learning_curves(
     """Draws metrics over steps.
 
     Args:
-        records: dicts with "step", such as `tgnn.metrics_log.read_metrics` reads; those without a metric are passed over.
+        records: dicts with "step", such as `tgnn.metrics_log.read_metrics` reads; those without a metric are skipped.
         names: of the metrics to draw, one line each.
         log: whether the vertical axis is logarithmic.
         ylabel: of the vertical axis.
@@ -228,7 +230,9 @@ def _as_layout(graph: Any) -> Layout:
 def _matrix(weights: Any, receivers: Sequence[str] | None, senders: Sequence[str] | None) -> np.ndarray:
     weights = np.asarray(weights, float)
     if weights.ndim != 2:
-        raise ValueError(f"weights has shape {weights.shape}, expected [n_receivers, n_senders]; choose or average heads")
+        raise ValueError(
+            f"weights has shape {weights.shape}, expected [n_receivers, n_senders]; choose or average heads"
+        )
     for name, labels, size in zip(("receivers", "senders"), (receivers, senders), weights.shape, strict=True):
         _check_labels(name, labels, size)
     return weights
@@ -236,7 +240,9 @@ def _matrix(weights: Any, receivers: Sequence[str] | None, senders: Sequence[str
 
 def _check_labels(name: str, labels: Sequence[str] | None, size: int) -> None:
     if labels is not None and len(labels) != size:
-        raise ValueError(f"{name} has {len(labels)} entries but the graph has {size} such nodes; pass one label per node")
+        raise ValueError(
+            f"{name} has {len(labels)} entries but the graph has {size} such nodes; pass one label per node"
+        )
 
 
 def _circle(n: int) -> np.ndarray:
@@ -259,7 +265,9 @@ def _lines(ax: Any, starts: np.ndarray, ends: np.ndarray, **style: Any) -> None:
     ax.add_collection(LineCollection(np.stack([starts, ends], axis=1), zorder=1, **style))
 
 
-def _edges_of_one_set(ax: Any, places: np.ndarray, senders: np.ndarray, receivers: np.ndarray, node_size: float) -> None:
+def _edges_of_one_set(
+    ax: Any, places: np.ndarray, senders: np.ndarray, receivers: np.ndarray, node_size: float
+) -> None:
     edges = set(zip(senders.tolist(), receivers.tolist(), strict=True))
     mutual = np.array([(s, r) for s, r in edges if s < r and (r, s) in edges], int).reshape(-1, 2)
     _lines(ax, places[mutual[:, 0]], places[mutual[:, 1]], color="0.6", linewidths=0.8)

@@ -1,0 +1,50 @@
+"""What a run looks like: its learning curves, and where the phonemes of one word come from."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from experiments.pronounce.model import cross_attention
+from experiments.pronounce.train import Result
+from tgnn import plot
+from tgnn.metrics_log import read_metrics
+
+
+def save_figures(result: Result, run_dir: Path) -> list[Path]:
+    """Writes learning curves and, for one held-out word, its attention as an alignment and as a graph."""
+    word, said = specimen(result)
+    weights = cross_attention(result.params, word, said)[-1].mean(-1)  # of the last layer, over its heads
+    receivers, senders = [*said, "END"], list(word)
+    # Row i is the node that says phoneme i: it has been given the ones before.
+    figures = {
+        "learning.png": learning(run_dir),
+        "alignment.png": plot.alignment(weights, receivers, senders, title=f"who looks at whom in “{word}”").figure,
+        "attention-graph.png": attention_graph(weights, receivers, senders),
+    }
+    paths = []
+    for name, figure in figures.items():
+        paths.append(run_dir / name)
+        figure.savefig(paths[-1], dpi=150)
+    return paths
+
+
+def specimen(result: Result) -> tuple[str, tuple[str, ...]]:
+    """The longest test word of at most 12 letters that is said right; else the first one with whatever is said."""
+    pairs = list(zip(result.test.words, result.said, strict=True))
+    right = [(w, s) for (w, s), a in zip(pairs, result.test.phonemes, strict=True) if s in a and len(w) <= 12]
+    return max(right, key=lambda pair: len(pair[0])) if right else pairs[0]
+
+
+def attention_graph(weights, receivers, senders) -> Figure:
+    ax = Figure(figsize=(9, 4), layout="constrained").add_subplot()
+    return plot.attention_graph(weights, receivers, senders, title="the same as a bipartite graph", ax=ax).figure
+
+
+def learning(run_dir: Path) -> Figure:
+    records = read_metrics(run_dir / "metrics.jsonl")
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    plot.learning_curves(records, ["loss"], log=True, ylabel="nats per phoneme", title="training", ax=left)
+    names = ["validation_phoneme_error", "validation_word_error"]
+    plot.learning_curves(records, names, ylabel="error rate", title="validation words", ax=right)
+    return figure

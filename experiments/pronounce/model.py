@@ -1,0 +1,106 @@
+"""The encoder–decoder on its three graphs: letters, phonemes, and the edges from the ones to the others."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import tgnn
+from experiments.pronounce.config import END, START, Config
+from experiments.pronounce.data import Batch, letter_ids, padded, phoneme_ids, phoneme_names
+from tgnn.block import transformer_block
+from tgnn.decoding import decode_step, greedy, init_cache
+from tgnn.losses import cross_entropy
+from tgnn.nn import layer_norm, linear
+from tgnn.transformer import Layouts, encode_source, transformer
+
+
+def layouts(row: Batch) -> Layouts:
+    """The graphs of one row: within each word complete over its letters, causal over its phonemes, complete between."""
+    letters, phonemes = row.letter_segments, row.phoneme_segments
+    n, m = letters.shape[0], phonemes.shape[0]
+    return Layouts(
+        source=tgnn.Complete(n).with_segments(letters),
+        target=tgnn.Causal(m).with_segments(phonemes),
+        cross=tgnn.Complete(m, n).with_segments(phonemes, letters),
+    )
+
+
+def make_loss(config: Config) -> Callable:
+    """The loss of a batch, `(params, batch, rng) -> (nats per phoneme, {})`; no dropout if rng is None."""
+
+    def row_logits(params, row, rng):
+        return transformer(
+            params,
+            layouts(row),
+            row.letters,
+            row.phonemes,
+            source_positions=row.letter_positions,
+            positions=row.phoneme_positions,
+            dropout_rate=config.dropout_rate,
+            rng=rng,
+        )
+
+    def loss(params, batch, rng):
+        dropping = rng is not None and config.dropout_rate > 0
+        rngs = jax.random.split(rng, len(batch.letters)) if dropping else None
+        logits = jax.vmap(row_logits, (None, 0, 0 if dropping else None))(params, batch, rngs)
+        smoothing = config.label_smoothing if rng is not None else 0.0
+        return cross_entropy(logits, batch.targets, label_smoothing=smoothing), {}
+
+    return loss
+
+
+@functools.partial(jax.jit, static_argnames="max_length")
+def decode(params, letters: jax.Array, max_length: int) -> jax.Array:
+    """Says the words `letters [n, slots]`, -1 behind each: the most probable phoneme after each, `[n, max_length]`."""
+
+    def one(letters):
+        segments = jnp.where(letters >= 0, 0, -1)
+        memory = encode_source(params, tgnn.Complete(len(letters)).with_segments(segments), letters)
+        cross = tgnn.Complete(1, len(letters)).with_segments(jnp.zeros(1, jnp.int32), segments)
+        step = functools.partial(decode_step, params, memory_layout=cross)
+        return greedy(step, init_cache(params, max_length, memory), START, end=END, max_length=max_length)
+
+    return jax.vmap(one)(letters)
+
+
+def say(params, words: Sequence[str], slots: int, batch_size: int = 256) -> list[tuple[str, ...]]:
+    """The phonemes of each word; words of like length are decoded together: a batch runs as long as its longest."""
+    order = sorted(range(len(words)), key=lambda i: len(words[i]))
+    size = min(batch_size, len(words))
+    said: dict[int, tuple[str, ...]] = {}
+    for start in range(0, len(order), size):
+        members = order[start : start + size]
+        filled = [words[i] for i in members] + ["a"] * (size - len(members))  # one shape, one compilation
+        tokens = np.asarray(decode(params, padded(filled, slots), slots))
+        said |= {i: phoneme_names(row) for i, row in zip(members, tokens, strict=False)}
+    return [said[i] for i in range(len(words))]
+
+
+def cross_attention(params, word: str, phonemes: Sequence[str]) -> np.ndarray:
+    """How much each phoneme, and the END after them, looks at each letter: `[layers, phonemes + 1, letters, heads]`."""
+    seen = []
+
+    def block(block_params, layout, x, memory, memory_layout, **options):
+        part = block_params["cross"]
+        before = transformer_block({"attention": block_params["attention"]}, layout, x, **options)
+        query = linear(part["query"], layer_norm(part["norm_before"], before))
+        seen.append(tgnn.attention_weights(memory_layout, query, linear(part["key"], memory)))
+        return transformer_block(block_params, layout, x, memory, memory_layout, **options)
+
+    letters, said = letter_ids(word), phoneme_ids(phonemes)
+    n, m = len(letters), len(said) + 1
+    graphs = Layouts(tgnn.Complete(n), tgnn.Causal(m), tgnn.Complete(m, n))
+    transformer(unstacked(params), graphs, letters, np.append(START, said), decoder_block=block)
+    return np.stack(seen)
+
+
+def unstacked(params):
+    """The same model with its decoder's blocks as a list, which Python runs one by one."""
+    blocks = params["decoder"]["blocks"]
+    depth = len(jax.tree.leaves(blocks)[0])
+    listed = [jax.tree.map(lambda leaf, i=i: leaf[i], blocks) for i in range(depth)]
+    return params | {"decoder": params["decoder"] | {"blocks": listed}}

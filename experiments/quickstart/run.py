@@ -1,0 +1,88 @@
+"""What is one attention good for? It reads words aloud on dense graphs and sorts digits on a sparse one.
+
+The main job of `make run`: `digits` and `pronounce`, each with a size that fits ten minutes on 2 cores, a table of
+every graph, and figures.
+"""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+
+import experiments.digits.data as digits_data
+import experiments.digits.run as digits_run
+from experiments import command
+from experiments.pronounce.data import Batches, examples
+from experiments.pronounce.figures import save_figures, specimen
+from experiments.pronounce.run import examples_table
+from experiments.pronounce.train import train
+from experiments.quickstart.config import PRESETS, Config
+from experiments.quickstart.table import results_table
+from tgnn import plot
+from tgnn.datasets import cmudict
+
+NAME = "quickstart"
+
+
+@dataclass(frozen=True)
+class Options(command.Options):
+    """As for every experiment; digits always runs with ten seeds, as many as --seeds says otherwise."""
+
+    preset: str = "quick"
+    """Size of the run; the presets are listed above."""
+    seeds: int = 10
+    """How many runs of digits; pronounce runs once."""
+    json: Path | None = None
+    """File for the results (default: results.json in the run folder)."""
+
+    def __post_init__(self):
+        folder = self.run_dir or Path("runs") / NAME
+        object.__setattr__(self, "json", self.json or folder / "results.json")
+
+
+def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
+    """Both parts, then the table, the words and the figures."""
+    assert options.run_dir is not None  # command.complete has filled it in
+    started = time.perf_counter()
+    print("digits: a sparse graph of nearest neighbours", flush=True)
+    digits = digits_data.load(config.digits.num_neighbors)
+    scores = digits_run.compare(config.digits, digits, options.all_seeds)
+    print("pronounce: dense graphs over letters and phonemes", flush=True)
+    folder = options.run_dir / "pronounce"
+    if not options.resume and folder.exists():
+        shutil.rmtree(folder)  # the run before this one, which wrote nothing else there
+    result = train(config.pronounce, seed=options.seed, run_dir=folder, resume=options.resume)
+    figures = [*save_figures(result, folder), save_picture(digits, options.run_dir / "digits.png")]
+    pairs = examples(cmudict.load("train"), 1000)
+    batch = Batches(pairs, rows=config.pronounce.rows, slots=config.pronounce.slots, seed=options.seed)(0)
+    console = Console()
+    console.print(results_table(*specimen(result), batch, result, digits, scores))
+    console.print(examples_table(result))
+    print("figures:", *figures, sep="\n  ")
+    print(f"say a word: python -m experiments.pronounce --run-dir {options.run_dir} --say WORD")
+    print(f"{time.perf_counter() - started:.0f} s in all")
+    once = {name: [value] for name, value in result.metrics.items()}
+    return digits_run.metrics(scores) | once
+
+
+def save_picture(digits: digits_data.Digits, path: Path) -> Path:
+    """The digits where their first two principal components put them, coloured by class, with their edges."""
+    centred = digits.pixels - digits.pixels.mean(axis=0, keepdims=True)
+    places = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    title = f"{len(places)} digits and their nearest neighbours"
+    plot.draw_graph(
+        digits.layout, positions=places, colors=digits.classes, node_size=8, title=title, ax=figure.add_subplot()
+    )
+    figure.savefig(path, dpi=150)
+    return path
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line."""
+    command.main(NAME, PRESETS, run, options_type=Options, argv=argv)
