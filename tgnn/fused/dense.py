@@ -1,15 +1,15 @@
-"""Complete, Causal and Dense without the [n_receivers, n_senders] logits: tiles of receivers against parts of senders."""
+"""Complete, Causal and Dense without any [n_receivers, n_senders] array: tiles of receivers, parts of senders."""
 
 import jax
 import jax.numpy as jnp
 
-from tgnn.fused.prepare import Call, pad_rows, prepare
+from tgnn.fused.derivatives import Call
+from tgnn.fused.prepare import Prepared, execution, pad_rows, prepare
 from tgnn.fused.prepare import is_faster as is_faster
 from tgnn.fused.prepare import why_not as why_not
-from tgnn.fused.rows import FREE, MASKED, SKIP, Data, Plan, attention
+from tgnn.fused.rows import FREE, MASKED, SKIP, Data, Packed, Plan, backward, forward
 from tgnn.fused.tile import Columns, Rows
 from tgnn.layouts.dense import Causal, Dense
-from tgnn.softmax import expand
 from tgnn.typing import Array
 
 # Measured on CPU, see experiments/speed.
@@ -19,36 +19,45 @@ NARROW = 256  # and where some can
 TILE = 2**20  # logits of a tile with all heads at once
 
 
-def run(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng) -> Array:
-    """`attend` for Complete, Causal and Dense."""
-    n, m = layout.n_receivers, layout.n_senders
-    if n == 0 or m == 0:
-        return jnp.zeros((n, query.shape[1], value.shape[2]), value.dtype)
-    dtype = value.dtype
-    query, key, value = clean(layout, query, key, value)
-    call = prepare(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate)
-    size, width = tile_shape(layout, call, n, m)
+def pack(call: Call) -> tuple[Plan, Packed, Data]:
+    """The tiles of a call; senders are padded where their parts are unequal."""
+    layout = call.layout
+    n, m = layout.edge_shape
+    prepared = prepare(call)
+    size, width = tile_shape(layout, prepared, n, m)
     steps, parts = -(-n // size), -(-m // width)
     rows, segments = receivers(layout, steps, size, parts * width)
-    starts = jnp.broadcast_to(jnp.arange(parts) * width, (steps, parts))
-    output, _ = attention(
-        Plan(call.rule, size, width, call.each_head),
-        pad_rows(call.receiver, steps * size),
-        pad_rows(call.sender, parts * width),
-        pad_rows(call.value, parts * width),
-        call.floats,
-        jax.tree.map(lambda x: pad_rows(x, steps * size).reshape(steps, size, *x.shape[1:]), call.slots),
-        Data(call.others, rng, rows, Columns(None, segments), starts, kinds(layout, rows, segments, parts, width)),
+    mine, theirs = touched(layout)
+    if mine is not None:
+        rows = rows._replace(touched=pad_rows(mine, steps * size).reshape(steps, size))
+    theirs = None if theirs is None else pad_rows(theirs, parts * width)
+    packed = Packed(
+        pad_rows(prepared.receiver, steps * size),
+        pad_rows(prepared.sender, parts * width),
+        pad_rows(prepared.value, parts * width),
+        prepared.floats,
+        jax.tree.map(lambda x: pad_rows(x, steps * size).reshape(steps, size, *x.shape[1:]), prepared.slots),
     )
-    return output.reshape(steps * size, query.shape[1], -1)[:n].astype(dtype)
+    starts = jnp.broadcast_to(jnp.arange(parts) * width, (steps, parts))
+    chosen = kinds(layout, rows, segments, parts, width)
+    data = Data(prepared.others, call.rng, rows, Columns(None, segments), starts, chosen, theirs)
+    return Plan(prepared.rule, size, width, prepared.each_head), packed, data
 
 
-def tile_shape(layout, call: Call, n: int, m: int) -> tuple[int, int]:
+def unpack(call: Call, output: Array) -> Array:
+    """[receivers, key_heads, group, dim] -> [n_receivers, heads, dim]."""
+    return output.reshape(output.shape[0], -1, output.shape[-1])[: call.layout.n_receivers]
+
+
+run = execution(pack, forward, backward, unpack)
+
+
+def tile_shape(layout, prepared: Prepared, n: int, m: int) -> tuple[int, int]:
     """Receivers of a tile and senders of a part: equal shares, so that little is padded."""
     skips = isinstance(layout, Causal) or layout_segments(layout) is not None
-    width = m if isinstance(layout, Dense) or any(x is not None for x in call.slots) else NARROW if skips else WIDTH
+    width = m if isinstance(layout, Dense) or any(x is not None for x in prepared.slots) else NARROW if skips else WIDTH
     width = share(m, width)
-    heads = call.rule.group * (1 if call.each_head else call.rule.key_heads)
+    heads = prepared.rule.group * (1 if prepared.each_head else prepared.rule.key_heads)
     return share(n, min(SIZE, max(TILE // (width * heads), 16))), width
 
 
@@ -113,16 +122,6 @@ def agree(kinds: Array) -> Array:
 @agree.def_vmap
 def _(axis_size, in_batched, kinds):
     return jnp.where((kinds == kinds[:1]).all(axis=0), kinds[0], MASKED), False
-
-
-def clean(layout, query, key, value) -> tuple[Array, Array, Array]:
-    """Zeros the rows of nodes without any live edge, so that their NaN and inf reach no matrix product."""
-    receivers, senders = touched(layout)
-    if receivers is not None:
-        query = jnp.where(expand(receivers, 3), query, jnp.zeros((), query.dtype))
-    if senders is not None:
-        key, value = (jnp.where(expand(senders, 3), x, jnp.zeros((), x.dtype)) for x in (key, value))
-    return query, key, value
 
 
 def touched(layout) -> tuple[Array | None, Array | None]:

@@ -1,7 +1,8 @@
-"""The three matrix products of attention, each with the other two as derivatives, in the forms that run fast.
+"""The three matrix products of attention, two with the others as derivatives, in the forms that run fast.
 
-`receiver` x is [key_heads, group, n, dim], `sender` y is [key_heads, m, dim] and edges w are [key_heads, group, n, m]. Senders' gradients as [dim, m] take half the time of [m, dim] on CPU, and one head at a time
-must reach XLA as a plain matrix product: with a batch axis of 1 it copies the transposed operands.
+Receivers x are [key_heads, group, n, dim], senders y are [key_heads, m, dim] and edges w are [key_heads, group, n, m].
+Senders' gradients as [dim, m] take half the time of [m, dim] on CPU, and one head at a time must reach XLA as a plain
+matrix product: with a batch axis of 1 it copies the transposed operands.
 """
 
 import jax
@@ -36,17 +37,15 @@ def collect(w: Array, y: Array) -> Array:
     return contract("agnm,amd->agnd", w, y)
 
 
-@jax.custom_vjp
 def spread(x: Array, w: Array) -> Array:
     """Sums over the receivers: [key_heads, m, dim]."""
     return jnp.swapaxes(contract("agnd,agnm->adm", x, w), 1, 2)
 
 
-def with_inputs(product):
-    """The forward rule of a bilinear product: both operands are kept."""
+def keep_both(product):
+    """The forward rule of a bilinear product."""
     return lambda x, y: (product(x, y), (x, y))
 
 
-pair.defvjp(with_inputs(pair), lambda saved, w: (collect(w, saved[1]), spread(saved[0], w)))
-collect.defvjp(with_inputs(collect), lambda saved, x: (pair(x, saved[1]), spread(x, saved[0])))
-spread.defvjp(with_inputs(spread), lambda saved, y: (collect(saved[1], y), pair(saved[0], y)))
+pair.defvjp(keep_both(pair), lambda saved, w: (collect(w, saved[1]), spread(saved[0], w)))
+collect.defvjp(keep_both(collect), lambda saved, x: (pair(x, saved[1]), spread(x, saved[0])))

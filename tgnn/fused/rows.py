@@ -9,7 +9,6 @@ Arrays stay in the caller's order, [nodes, heads, ...]: a tile cuts out its rece
 in place, because packing them first costs as much as a matrix product at small sizes.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -39,42 +38,41 @@ class Data(NamedTuple):
     rows: Rows  # each [T, ...]
     columns: Columns  # each [n_senders]; no index: the positions
     starts: Array  # [T, U], the first sender of each part
-    kinds: Array | None  # [T, U]: SKIP, FREE or MASKED; None where all are MASKED
+    kinds: Array | None = None  # [T, U]: SKIP, FREE or MASKED; None where all are MASKED
+    touched: Array | None = None  # bool [n_senders]: which have a live edge; None where all do
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def attention(plan: Plan, receiver, sender, value, floats, slots: Slots, data: Data) -> tuple[Array, Array]:
-    """Outputs and log-sum-exps of all receivers.
+class Packed(NamedTuple):
+    """What is differentiated."""
 
-    Args:
-      plan: static.
-      receiver: [T * plan.size, key_heads, group, ...].
-      sender: [n_senders, key_heads, ...].
-      value: [n_senders, key_heads, dim].
-      floats: differentiable leaves of score, bias and scale.
-      slots: arrays per edge slot, each [T, n, m, ...]; only with U = 1 and without `each_head`.
-      data: everything without a gradient.
+    receiver: Array  # [T * size, key_heads, group, ...]
+    sender: Array  # [n_senders, key_heads, ...]
+    value: Array  # [n_senders, key_heads, dim]
+    floats: list[Array]  # leaves of score, bias and scale
+    slots: Slots  # arrays per edge slot, each [T, n, m, ...]; only with U = 1 and without `each_head`
 
-    Returns:
-      [T * plan.size, key_heads, group, dim] and the same without the last axis. May be differentiated any number of
-      times in reverse mode; forward mode needs the definition.
-    """
+
+def forward(plan: Plan, packed: Packed, data: Data) -> tuple[Array, Array]:
+    """Outputs [T * size, key_heads, group, dim] and log-sum-exps, the same without the last axis."""
+    receiver, sender, value, floats, slots = packed
     shape = receiver.shape[:3]
 
     def head(outputs, which):
-        near, cut = heads_of(plan, which, sender), heads_of(plan, which, value)
+        near, cut = heads_of(plan, which, data, sender), heads_of(plan, which, data, value)
 
         def one(outputs, xs):
             number, slots, rows, starts, kinds = xs
-            mine = receivers_of(plan, which, number, receiver)
+            mine = keep(rows.touched, receivers_of(plan, which, number, receiver), 2)
 
             def part(start, masked):
                 context = context_of(plan, which, data, start, rows if masked else rows.bare())
                 inputs = mine, take(plan, start, near), take(plan, start, cut)
                 return tile.forward(plan.rule, *inputs, floats, slots, context)
 
+            def join(sums, new, start):
+                return new if len(starts) == 1 else tile.merge(sums, new)
+
             nothing = tile.nothing(mine, value)
-            join = (lambda sums, new, start: new) if len(starts) == 1 else (lambda sums, new, start: tile.merge(sums, new))
             new = tile.finish(*each_part(part, join, starts, kinds, nothing, nothing))
             return tuple(write(plan, which, number, x, y) for x, y in zip(outputs, new, strict=True)), None
 
@@ -84,26 +82,20 @@ def attention(plan: Plan, receiver, sender, value, floats, slots: Slots, data: D
     return scan(head, zeros, jnp.arange(steps(plan)))[0]
 
 
-def attention_forward(plan, receiver, sender, value, floats, slots, data):
-    """Calls `attention` itself, so that this rule can be differentiated again."""
-    output, log_sum_exp = attention(plan, receiver, sender, value, floats, slots, data)
-    return (output, log_sum_exp), (receiver, sender, value, floats, slots, data, output, log_sum_exp)
-
-
-def attention_backward(plan, saved, gradients):
+def backward(plan: Plan, packed: Packed, data: Data, output, log_sum_exp, gradient) -> Packed:
     """Recomputes each part and adds up the gradients of senders in place."""
-    receiver, sender, value, floats, slots, data, output, log_sum_exp = saved
-    gradient, to_log_sum_exp = gradients
-    delta = (gradient * output).sum(-1) - to_log_sum_exp
+    receiver, sender, value, floats, slots = packed
+    delta = (gradient * output).sum(-1)
 
     def head(sums, which):
-        near, cut = heads_of(plan, which, sender), heads_of(plan, which, value)
+        near, cut = heads_of(plan, which, data, sender), heads_of(plan, which, data, value)
         to_receiver, to_sender, to_value, to_floats = sums
 
         def one(sums, xs):
             number, slots, rows, starts, kinds = xs
             to_receiver, *sums = sums
             mine, *stored = (receivers_of(plan, which, number, x) for x in (receiver, log_sum_exp, gradient, delta))
+            mine = keep(rows.touched, mine, 2)
 
             def part(start, masked):
                 context = context_of(plan, which, data, start, rows if masked else rows.bare())
@@ -130,10 +122,7 @@ def attention_backward(plan, saved, gradients):
 
     sums = jax.tree.map(jnp.zeros_like, (receiver, sender, value, floats))
     sums, to_slots = scan(head, sums, jnp.arange(steps(plan)))
-    return *sums, jax.tree.map(lambda x: x[0], to_slots), None
-
-
-attention.defvjp(attention_forward, attention_backward)
+    return Packed(*sums, jax.tree.map(lambda x: x[0], to_slots))
 
 
 def steps(plan: Plan) -> int:
@@ -174,10 +163,18 @@ def context_of(plan: Plan, which, data: Data, start, rows: Rows):
     return data.others, data.rng, heads, rows, Columns(index, segments)
 
 
-def heads_of(plan: Plan, which, x: Array) -> Array:
+def heads_of(plan: Plan, which, data: Data, x: Array) -> Array:
     """[nodes, key_heads, ...] -> [key_heads of this step, nodes, ...]."""
     x = jax.lax.dynamic_slice_in_dim(x, which, 1, axis=1) if plan.each_head else x
-    return jnp.moveaxis(x, 1, 0)
+    return keep(data.touched, jnp.moveaxis(x, 1, 0), 1)
+
+
+def keep(touched: Array | None, x: Array, axis: int) -> Array:
+    """Zeros for the nodes on `axis` without any live edge, so that their NaN and inf reach no matrix product."""
+    if touched is None:
+        return x
+    shape = (1,) * axis + touched.shape + (1,) * (x.ndim - axis - 1)
+    return jnp.where(touched.reshape(shape), x, jnp.zeros((), x.dtype))
 
 
 def put_heads(plan: Plan, which, x: Array, part: Array) -> Array:

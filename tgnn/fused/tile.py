@@ -42,6 +42,7 @@ class Rows(NamedTuple):
     last: Array | None = None  # [n], the last sender that each receiver sees
     segment: Array | None = None  # [n]
     mask: Array | None = None  # bool [n, m]
+    touched: Array | None = None  # bool [n]: which have a live edge; None where all do
 
     def bare(self) -> "Rows":
         """The same receivers, for a tile whose pairs are all edges."""
@@ -206,12 +207,11 @@ def backward(rule: Rule, receiver, sender, value, floats, slots: Slots, context,
       context: as in `forward`.
       log_sum_exp: [key_heads, group, n], of the whole row.
       gradient: of the output, [key_heads, group, n, dim].
-      delta: <gradient, output> less the gradient of log_sum_exp, [key_heads, group, n].
+      delta: <gradient, output>, [key_heads, group, n].
     """
     others, rng, heads, rows, columns = context
-    x, pull_logits = jax.vjp(
-        lambda *inputs: logits(rule, *inputs, others, rows, columns), receiver, sender, floats, slots._replace(value=None)
-    )
+    inputs = receiver, sender, floats, slots._replace(value=None)
+    x, pull_logits = jax.vjp(lambda *inputs: logits(rule, *inputs, others, rows, columns), *inputs)
     weights = jnp.exp(x - log_sum_exp[..., None])
     _, pull_sum = jax.vjp(
         lambda w, v, e: aggregate(drop(rule, w, rng, heads, rows, columns), v, e), weights, value, slots.value

@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.fused.dense import layout_segments
-from tgnn.fused.prepare import Call, pad_rows, prepare
+from tgnn.fused.derivatives import Call
+from tgnn.fused.prepare import Prepared, execution, pad_rows, prepare
 from tgnn.fused.prepare import is_faster as is_faster
 from tgnn.fused.prepare import why_not as why_not
-from tgnn.fused.rows import Data, Plan, attention
+from tgnn.fused.rows import Data, Packed, Plan, backward, forward
 from tgnn.fused.tile import Columns, Rows
 from tgnn.layouts.window import Window
-from tgnn.softmax import expand
 from tgnn.typing import Array
 
 
@@ -33,37 +33,42 @@ class Band(NamedTuple):
     length: int  # senders of each class, padding included
 
 
-def run(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng) -> Array:
-    """`attend` for Window."""
-    n, m = layout.n_receivers, layout.n_senders
-    if n == 0 or m == 0:
-        return jnp.zeros((n, query.shape[1], value.shape[2]), value.dtype)
-    dtype = value.dtype
-    receivers, senders = touched(layout), touched(reverse(layout))
-    query = jnp.where(expand(receivers, 3), query, jnp.zeros((), query.dtype))
-    key, value = (jnp.where(expand(senders, 3), x, jnp.zeros((), x.dtype)) for x in (key, value))
-    call = prepare(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate)
-    band = band_of(layout, call)
+def pack(call: Call) -> tuple[Plan, Packed, Data]:
+    """The tiles of a call, in the order of their residue classes."""
+    layout = call.layout
+    prepared = prepare(call)
+    band = band_of(layout, prepared)
     starts, shift = first_senders(layout, band)
-    rows, columns = index_data(layout, band)
-    output, _ = attention(
-        Plan(call.rule, band.size, band.width, call.each_head),
-        by_class(call.receiver, band.classes, band.blocks * band.size),
-        by_class(call.sender, band.classes, band.length),
-        by_class(call.value, band.classes, band.length),
-        call.floats,
-        jax.tree.map(lambda x: align(x, shift, band.width), call.slots),
-        Data(call.others, rng, rows, columns, starts[:, None], None),
+    packed = Packed(
+        by_class(prepared.receiver, band.classes, band.blocks * band.size),
+        by_class(prepared.sender, band.classes, band.length),
+        by_class(prepared.value, band.classes, band.length),
+        prepared.floats,
+        jax.tree.map(lambda x: align(x, shift, band.width), prepared.slots),
     )
-    output = output.reshape(band.classes, -1, query.shape[1], value.shape[2])
-    return jnp.swapaxes(output, 0, 1).reshape(-1, *output.shape[2:])[:n].astype(dtype)
+    rows, columns = index_data(layout, band)
+    mine, theirs = touched(layout), touched(reverse(layout))
+    if mine is not None:
+        mine = by_class(mine, band.classes, band.blocks * band.size).reshape(rows.index.shape)
+    theirs = None if theirs is None else by_class(theirs, band.classes, band.length)
+    data = Data(prepared.others, call.rng, rows._replace(touched=mine), columns, starts[:, None], touched=theirs)
+    return Plan(prepared.rule, band.size, band.width, prepared.each_head), packed, data
 
 
-def band_of(layout: Window, call: Call) -> Band:
+def unpack(call: Call, output: Array) -> Array:
+    """[receivers by class, key_heads, group, dim] -> [n_receivers, heads, dim]."""
+    classes = output.reshape(call.layout.dilation, -1, call.query.shape[1], output.shape[-1])
+    return jnp.swapaxes(classes, 0, 1).reshape(-1, *classes.shape[2:])[: call.layout.n]
+
+
+run = execution(pack, forward, backward, unpack)
+
+
+def band_of(layout: Window, prepared: Prepared) -> Band:
     """Tiles about as long as the window is wide; the layout's own where arrays per edge slot come in its blocks."""
     longest = -(-layout.n // layout.dilation)
     size, lead, width = layout.block, layout.blocks_left * layout.block, layout.span
-    if all(x is None for x in call.slots):
+    if all(x is None for x in prepared.slots):
         reach = layout.left + layout.right
         size = min(max(32, 1 << (reach // 2).bit_length()), 128, longest)
         lead, width = layout.left, size + reach
@@ -120,10 +125,12 @@ def align(x: Array, shift: Array, width: int) -> Array:
     return jax.vmap(lambda tile, first: jax.lax.dynamic_slice_in_dim(tile, first, width, axis=1))(padded, start)
 
 
-def touched(layout: Window) -> Array:
-    """Which receivers have a live edge: bool [n]."""
+def touched(layout: Window) -> Array | None:
+    """Which receivers have a live edge: bool [n], or None where all have."""
     if layout_segments(layout) is not None:
         return layout.unblock(layout.live.any(axis=2))
+    if isinstance(layout.offset, int) and 0 <= layout.offset <= layout.n_senders - layout.n:
+        return None  # everybody sees the sender at its own position
     centre = jnp.arange(layout.n) + layout.offset
     first = centre - layout.left * layout.dilation
     first = jnp.where(first < 0, first % layout.dilation, first)
