@@ -1,5 +1,7 @@
 """tgnn: Transformers are graph neural networks. One function, `attend`, on every graph."""
 
+from tgnn import patterns as patterns
+from tgnn import recurrent as recurrent
 from tgnn.aggregation import aggregate as aggregate
 from tgnn.attention import attend as attend
 from tgnn.attention import attention_weights as attention_weights
@@ -23,6 +25,7 @@ from tgnn.layouts import Dense as Dense
 from tgnn.layouts import EdgeList as EdgeList
 from tgnn.layouts import Layout as Layout
 from tgnn.layouts import Neighbors as Neighbors
+from tgnn.layouts import Prefix as Prefix
 from tgnn.layouts import Window as Window
 from tgnn.scores import Additive as Additive
 from tgnn.scores import AdditiveV2 as AdditiveV2

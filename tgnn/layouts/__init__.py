@@ -7,4 +7,5 @@ from tgnn.layouts.dense import Complete as Complete
 from tgnn.layouts.dense import Dense as Dense
 from tgnn.layouts.edges import EdgeList as EdgeList
 from tgnn.layouts.neighbors import Neighbors as Neighbors
+from tgnn.layouts.prefix import Prefix as Prefix
 from tgnn.layouts.window import Window as Window

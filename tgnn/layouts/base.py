@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 
@@ -64,7 +65,7 @@ class Layout(ABC):
         """The slot of each pair, as one index array per axis of `edge_shape`; out of range where there is none."""
 
     def score(self, query: Array, key: Array) -> Array:
-        """Inner product along each edge, of [n_receivers, heads, dim] and [n_senders, heads, dim]: [*edge_shape, heads]."""
+        """Inner products of [n_receivers, heads, dim] and [n_senders, heads, dim]: [*edge_shape, heads]."""
         wide = wide_dtype(query.dtype, key.dtype)
         return (self.from_receivers(query).astype(wide) * self.from_senders(key).astype(wide)).sum(-1)
 
@@ -75,7 +76,7 @@ class Layout(ABC):
         return group_softmax(logits, self.live, self.reduce, self.from_receivers)
 
     def aggregate(self, weights: Array, value: Array) -> Array:
-        """Sum of weights [*edge_shape, heads] times the senders' values [n_senders, heads, dim]: [n_receivers, heads, dim]."""
+        """Weights [*edge_shape, heads] times values [n_senders, heads, dim], summed: [n_receivers, heads, dim]."""
         wide = wide_dtype(weights.dtype, value.dtype)
         return self.reduce(weights.astype(wide)[..., None] * self.from_senders(value).astype(wide))
 
@@ -118,6 +119,23 @@ class Layout(ABC):
         senders = jnp.where(live, jnp.broadcast_to(self.sender_index, shape), 0)
         empty = jnp.zeros((self.n_receivers, self.n_senders), bool)
         return empty.at[receivers.ravel(), senders.ravel()].set(True, mode="drop")
+
+    # Edge sets: each pair once, whatever the operands; see layouts/algebra.py. Imported late: it needs every layout.
+
+    def __or__(self, other: "Layout") -> "Layout":
+        from tgnn.layouts.algebra import union
+
+        return union(self, other) if isinstance(other, Layout) else NotImplemented
+
+    def __and__(self, other: "Layout") -> "Layout":
+        from tgnn.layouts.algebra import intersection
+
+        return intersection(self, other) if isinstance(other, Layout) else NotImplemented
+
+    def __sub__(self, other: "Layout") -> "Layout":
+        from tgnn.layouts.algebra import difference
+
+        return difference(self, other) if isinstance(other, Layout) else NotImplemented
 
     def to_edges(self) -> "EdgeList":
         """The same edges as an `EdgeList`, in row-major order of this layout's slots.

@@ -1,0 +1,64 @@
+"""Strided and fixed patterns: two steps of sqrt(n) edges instead of one of n.
+
+Reference: Child, Gray, Radford and Sutskever, Generating Long Sequences with Sparse Transformers, arXiv 1904.10509,
+section 4.3. Each pattern is the union of two parts; the paper gives them to different heads or layers, or merges them.
+The parts have layouts of their own, the union is an edge list.
+"""
+
+import numpy as np
+
+from tgnn.checks import check_size
+from tgnn.layouts import Blocks, EdgeList, Layout, Window
+from tgnn.patterns.tiles import blocks_where, tile_grid
+from tgnn.patterns.windows import dilated, window
+
+
+def strided(n: int, stride: int) -> Layout:
+    """Everybody sees the last `stride` nodes, and every `stride`-th node of the past. O(n * (stride + n / stride)).
+
+    >>> strided(5, 2).adjacency()[4].astype(int).tolist()
+    [1, 0, 1, 1, 1]
+    """
+    recent, periodic = strided_parts(n, stride)
+    return recent | periodic
+
+
+def strided_parts(n: int, stride: int) -> tuple[Window, Window]:
+    """The two parts of `strided`: the last `stride` nodes, and the nodes whose distance is a multiple of `stride`."""
+    n, stride = check_size("n", n), check_size("stride", stride, minimum=1)
+    return window(n, stride), dilated(n, n // stride, dilation=stride)
+
+
+def fixed(n: int, stride: int, summary: int = 1) -> Layout:
+    """Everybody sees the past of its own stretch of `stride` nodes, and the last `summary` nodes of every stretch.
+
+    >>> fixed(5, 2).adjacency()[4].astype(int).tolist()
+    [0, 1, 0, 1, 1]
+    """
+    local, summaries = fixed_parts(n, stride, summary)
+    return local | summaries
+
+
+def fixed_parts(n: int, stride: int, summary: int = 1) -> tuple[Blocks, EdgeList]:
+    """The two parts of `fixed`: the past within one's stretch, and the past among the summary nodes.
+
+    Args:
+      n: number of nodes.
+      stride: length of a stretch.
+      summary: how many nodes at the end of each stretch everybody later sees.
+
+    Raises:
+      ValueError: for a summary longer than the stretch.
+    """
+    n, stride = check_size("n", n), check_size("stride", stride, minimum=1)
+    summary = check_size("summary", summary)
+    if summary > stride:
+        raise ValueError(f"summary is {summary}, but a stretch has {stride} nodes; choose at most that")
+    block = min(stride, max(n, 1))
+    rows, columns = tile_grid(n, block)
+    local = blocks_where(n, block, rows == columns, lambda receivers, senders: senders <= receivers)
+    index = np.arange(n)
+    seen = index[index % stride >= stride - summary]
+    senders = np.repeat(seen, n - seen)  # node s is seen by s, s + 1, ..., n - 1
+    receivers = np.concatenate([index[s:] for s in seen]) if len(seen) else index[:0]
+    return local, EdgeList.from_edges(senders, receivers, n_receivers=n)
