@@ -41,13 +41,13 @@ def attend(
       value: [n_senders, key_heads, value_dim].
       score: a pytree such as `dot_product`, `Additive`, `AdditiveV2`, `Gaussian`, or your own `Score`.
       bias: added to the logits: [n_edge, heads] in the caller's order for an EdgeList or a GraphsTuple, else
-        [*layout.edge_shape, heads] (see `layout.arrange`); or a callable pytree `(receiver, sender) -> [heads]` of indices.
+        [*layout.edge_shape, heads] (see `layout.arrange`); or a callable pytree on indices, `(receiver, sender) -> [heads]`.
       scale: default the score's own: head_dim ** -0.5 for `dot_product`, 1 for the others.
       edges: features of each edge for the score, first axes as for `bias`.
       edge_value: [..., heads, value_dim], added to the sender's value, first axes as for `bias`.
       dropout_rate: probability of dropping a weight after normalisation, in [0, 1).
       rng: PRNG key; needed where `dropout_rate > 0`.
-      implementation: None chooses; "definition" runs the three verbs; "fused" a fast path, or an error that says why not.
+      implementation: None chooses; "definition" runs the three verbs; "fused" a fast path, or an error saying why not.
 
     Returns:
       [n_receivers, heads, value_dim] in the dtype of `value`, computed in float32 or wider. A receiver without a live

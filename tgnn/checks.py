@@ -3,6 +3,7 @@
 import operator
 
 import jax
+import jax.core
 import numpy as np
 
 from tgnn.typing import Array

@@ -32,7 +32,7 @@ def as_layout(graph: Layout | jraph.GraphsTuple, n_receivers: int, n_senders: in
 
 
 def from_networkx(graph) -> EdgeList:
-    """The edges of a NetworkX graph, nodes numbered in `graph.nodes` order; an undirected edge gives both directions."""
+    """The edges of a NetworkX graph, nodes numbered as in `graph.nodes`; an undirected edge gives both directions."""
     number = {node: i for i, node in enumerate(graph.nodes)}
     pairs = [(number[u], number[v]) for u, v in graph.edges()]
     if not graph.is_directed():

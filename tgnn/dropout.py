@@ -9,8 +9,8 @@ from tgnn.typing import Array
 def keep_edge(rng: Array, rate: float, receiver: Array, sender: Array, heads: Array) -> Array:
     """Whether the weight of an edge survives: a hash of rng, receiver, sender and head.
 
-    Nothing is stored and nothing depends on the order of the edges or on the layout: a chunk or a tile recomputes its own
-    part. Copies of one edge in a multigraph share their fate.
+    Nothing is stored and nothing depends on the order of the edges or on the layout: a chunk or a tile recomputes its
+    own part. Copies of one edge in a multigraph share their fate.
 
     Args:
       rng: PRNG key.

@@ -40,7 +40,7 @@ class Blocks(Layout):
         mask=None,
         pad_to: int | None = None,
     ):
-        """The tiles of an edge list. Arguments as in `EdgeList.from_edges`, and:
+        """The tiles of an edge list. Arguments as in `EdgeList.from_edges`, and the size of a tile.
 
         Args:
           senders: int [n_edge].
@@ -90,7 +90,7 @@ class Blocks(Layout):
         return -(-self.n_receivers // self.block)
 
     @property
-    def edge_shape(self) -> tuple[int, int, int]:
+    def edge_shape(self) -> tuple[int, ...]:
         return self.mask.shape[-3:]
 
     @property

@@ -64,7 +64,7 @@ class Neighbors(Layout):
         return self.senders.shape[-2]
 
     @property
-    def edge_shape(self) -> tuple[int, int]:
+    def edge_shape(self) -> tuple[int, ...]:
         return self.senders.shape[-2:]
 
     @property

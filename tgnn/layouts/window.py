@@ -65,7 +65,8 @@ class Window(Layout):
     @property
     def n_block(self) -> int:
         """Blocks in each residue class."""
-        return -(-(-(-self.n // self.dilation)) // self.block)
+        longest = -(-self.n // self.dilation)
+        return -(-longest // self.block)
 
     @property
     def blocks_left(self) -> int:
