@@ -68,7 +68,7 @@ def compare(config: Config, digits: Digits, seeds: Sequence[int]) -> dict[str, S
 def metrics(scores: dict[str, Score]) -> dict[str, Sequence[float]]:
     """The accuracies and, seed by seed, by how much each graph network is ahead."""
     baseline = np.array(scores["logistic_regression"].accuracies)
-    ahead = {f"{name}_margin": np.array(scores[name].accuracies) - baseline for name in ("gcn", "gat")}
+    ahead = {f"{name}_margin": (np.array(scores[name].accuracies) - baseline).tolist() for name in ("gcn", "gat")}
     return {f"{name}_accuracy": score.accuracies for name, score in scores.items()} | ahead
 
 

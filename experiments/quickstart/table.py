@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from rich.table import Table
 
 import tgnn
@@ -43,7 +44,7 @@ def word_rows(word: str, said: tuple[str, ...], result: Result) -> list[list[str
 def batch_row(batch: Batch, result: Result) -> list[str]:
     """All words of a batch as one graph."""
     nodes = int((batch.letters >= 0).sum() + (batch.phonemes >= 0).sum())
-    per_row = jax.vmap(lambda row: sum(edges(layout) for layout in layouts(row)))(batch)
+    per_row = jax.vmap(lambda row: jnp.stack([edges(layout) for layout in layouts(row)]).sum())(batch)
     num_edges = float(per_row.sum())
     words = int((batch.letter_positions == 0).sum())
     size = [f"{nodes:,}", f"{num_edges:,.0f}", f"{num_edges / nodes**2:.2%}"]
