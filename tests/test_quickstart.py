@@ -23,7 +23,14 @@ def test_the_main_job_prints_one_table_and_leaves_results_and_figures(tmp_path, 
     arguments = ["--preset", "smoke", "--seeds", "2"]
     run.main(arguments)
     shown = capsys.readouterr().out
-    for words in ("letters of", "its phonemes", "letters → phonemes", "nearest neighbours", "EdgeList", "held-out words"):
+    for words in (
+        "letters of",
+        "its phonemes",
+        "letters → phonemes",
+        "nearest neighbours",
+        "EdgeList",
+        "held-out words",
+    ):
         assert words in shown
     folder = tmp_path / "runs" / "quickstart"
     record = json.loads((folder / "results.json").read_text())

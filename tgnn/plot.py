@@ -23,6 +23,7 @@ def draw_graph(
     sender_labels: Sequence[str] | None = None,
     colors: Any = None,
     node_size: float = 60.0,
+    edge_width: float = 0.8,
     title: str = "",
     ax: Any = None,
 ) -> Any:
@@ -36,6 +37,7 @@ def draw_graph(
         sender_labels: of the senders, where they are a set of their own; with them a square graph is drawn bipartite.
         colors: of the receivers, anything that matplotlib's scatter takes, such as classes `[n]`.
         node_size: in square points.
+        edge_width: in points.
         title: of the picture.
         ax: matplotlib axes; default a new figure's.
 
@@ -57,7 +59,7 @@ def draw_graph(
     ax.set_axis_off()
     if layout.n_receivers != layout.n_senders or sender_labels is not None:
         ends = _two_rows(layout.n_senders, layout.n_receivers)
-        _lines(ax, ends[0][senders], ends[1][receivers], color="0.6", linewidths=0.8)
+        _lines(ax, ends[0][senders], ends[1][receivers], color="0.6", linewidths=edge_width)
         _nodes(ax, ends[0], "senders", sender_labels, None, node_size, shift=0.06)
         _nodes(ax, ends[1], "labels", labels, colors, node_size, shift=-0.06)
         ax.set_ylim(-0.2, 1.2)
@@ -68,7 +70,7 @@ def draw_graph(
             f"positions has shape {places.shape} but the graph has {layout.n_receivers} nodes; pass [n, 2]"
         )
     ax.set_aspect("equal" if positions is None else "auto")
-    _edges_of_one_set(ax, places, senders, receivers, node_size)
+    _edges_of_one_set(ax, places, senders, receivers, node_size, edge_width)
     _nodes(ax, places, "labels", labels, colors, node_size)
     ax.margins(0.1)
     return ax
@@ -266,19 +268,19 @@ def _lines(ax: Any, starts: np.ndarray, ends: np.ndarray, **style: Any) -> None:
 
 
 def _edges_of_one_set(
-    ax: Any, places: np.ndarray, senders: np.ndarray, receivers: np.ndarray, node_size: float
+    ax: Any, places: np.ndarray, senders: np.ndarray, receivers: np.ndarray, node_size: float, edge_width: float
 ) -> None:
     edges = set(zip(senders.tolist(), receivers.tolist(), strict=True))
     mutual = np.array([(s, r) for s, r in edges if s < r and (r, s) in edges], int).reshape(-1, 2)
-    _lines(ax, places[mutual[:, 0]], places[mutual[:, 1]], color="0.6", linewidths=0.8)
+    _lines(ax, places[mutual[:, 0]], places[mutual[:, 1]], color="0.6", linewidths=edge_width)
     loops = places[[s for s, r in edges if s == r]]
-    ax.scatter(*loops.T, s=4 * node_size, facecolors="none", edgecolors="0.6", linewidths=0.8, zorder=1)
-    arrow = {"arrowstyle": "-|>", "color": "0.6", "linewidth": 0.8, "shrinkA": 4, "shrinkB": 5, "mutation_scale": 8}
+    ax.scatter(*loops.T, s=4 * node_size, facecolors="none", edgecolors="0.6", linewidths=edge_width, zorder=1)
+    arrow = {"arrowstyle": "-|>", "color": "0.6", "linewidth": edge_width, "mutation_scale": 8}
     from matplotlib.patches import FancyArrowPatch
 
     for sender, receiver in sorted(edges):
         if sender != receiver and (receiver, sender) not in edges:
-            ax.add_patch(FancyArrowPatch(places[sender], places[receiver], zorder=1, **arrow))
+            ax.add_patch(FancyArrowPatch(places[sender], places[receiver], shrinkA=4, shrinkB=5, zorder=1, **arrow))
 
 
 def _nodes(ax: Any, places: np.ndarray, name: str, labels: Any, colors: Any, size: float, shift: float = 0.0) -> None:

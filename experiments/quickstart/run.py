@@ -61,6 +61,7 @@ def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
     pairs = examples(cmudict.load("train"), 1000)
     batch = Batches(pairs, rows=config.pronounce.rows, slots=config.pronounce.slots, seed=options.seed)(0)
     console = Console()
+    console.width = console.width if console.is_terminal else 150  # a file has no width to fit
     console.print(results_table(*specimen(result), batch, result, digits, scores))
     console.print(examples_table(result))
     print("figures:", *figures, sep="\n  ")
@@ -75,10 +76,9 @@ def save_picture(digits: digits_data.Digits, path: Path) -> Path:
     centred = digits.pixels - digits.pixels.mean(axis=0, keepdims=True)
     places = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
     figure = Figure(figsize=(8, 6), layout="constrained")
-    title = f"{len(places)} digits and their nearest neighbours"
-    plot.draw_graph(
-        digits.layout, positions=places, colors=digits.classes, node_size=8, title=title, ax=figure.add_subplot()
-    )
+    style = {"colors": digits.classes, "node_size": 8, "edge_width": 0.15}
+    title = f"{len(places):,} digits and their nearest neighbours"
+    plot.draw_graph(digits.layout, positions=places, title=title, ax=figure.add_subplot(), **style)
     figure.savefig(path, dpi=150)
     return path
 
