@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.dropout import keep_edge
-from tgnn.fused.derivatives import Call
+from tgnn.fused.derivatives import Call, vary_alike
 from tgnn.scores import DotProduct, Score
 from tgnn.softmax import expand
 from tgnn.typing import Array
@@ -112,7 +112,7 @@ class Chunks:
             number, *xs = xs
             return step(carry, self.cut(number), *xs)
 
-        return jax.lax.scan(numbered, carry, (jnp.arange(self.count), *xs))
+        return jax.lax.scan(numbered, vary_alike(carry, self.call.query), (jnp.arange(self.count), *xs))
 
     def cut(self, number: Array) -> "Chunk":
         """The chunk of this number."""

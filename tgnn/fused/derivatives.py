@@ -93,7 +93,20 @@ def attend_with(forward: Callable, backward: Callable, call: Call) -> Array:
     static = tuple(kind_of(x) for x in leaves)
     floats = [jnp.asarray(x) for x, kind in zip(leaves, static, strict=True) if kind is FLOAT]
     others = [jnp.asarray(x) for x, kind in zip(leaves, static, strict=True) if kind is OTHER]
+    floats = vary_alike(floats, (floats, others))
     return run(Method(forward, backward, treedef, static), floats, others)[0]
+
+
+def vary_alike(tree, sources):
+    """Under `shard_map`, lets the leaves of `tree` vary over every mesh axis over which a leaf of `sources` does.
+
+    Scans and `linear_p` need equal types; elsewhere JAX does this by itself, as here in a sum with an empty sum.
+    """
+    if not jax.sharding.get_abstract_mesh().manual_axes:
+        return tree
+    leaves = [x if jnp.issubdtype(x.dtype, jnp.number) else None for x in jax.tree.leaves(sources)]
+    nothing = sum(x.reshape(-1)[:0].sum().astype(jnp.float32) for x in leaves if x is not None)
+    return jax.tree.map(lambda x: x + nothing.astype(x.dtype), tree)
 
 
 def kind_of(leaf):
@@ -116,7 +129,7 @@ def run_jvp(method, primals, tangents):
     saved, structure = jax.tree.flatten((*primals, output, residuals))
     push = Linear(method, True, structure, (len(saved), len(tangents[0])))
     (tangent,) = linear_p.bind(*saved, *tangents[0], linear=push)
-    return (output, residuals), (tangent, jax.tree.map(jnp.zeros_like, residuals))
+    return (output, residuals), (tangent, vary_alike(jax.tree.map(jnp.zeros_like, residuals), residuals))
 
 
 @dataclass(frozen=True)
@@ -157,8 +170,11 @@ def linear_shapes(*leaves, linear):
     """The shapes of the outputs: those of the call's output or floats, after the axes of the enclosing vmaps."""
     saved, depth = leaves[: linear.count[0]], len(linear.batched)
     sizes = leaves[-1].shape[:depth]
-    axes = [sum(batched[i] for batched in linear.batched) for i in range(len(saved))]
-    shapes = [jax.core.ShapedArray(sizes + x.shape[n:], x.dtype) for x, n in zip(saved, axes, strict=True)]
+
+    def full(x, axes):
+        return x.strip_weak_type() if axes == depth else jax.core.ShapedArray(sizes + x.shape[axes:], x.dtype)
+
+    shapes = [full(x, sum(batched[i] for batched in linear.batched)) for i, x in enumerate(saved)]
     floats, _, output, _ = linear.structure.unflatten(shapes)
     return [output] if linear.is_push else floats
 

@@ -58,7 +58,9 @@ def run(layout, query, key, value, score, bias, scale, edges, edge_value, dropou
     if 0 in (layout.n_edge, layout.n_receivers, layout.n_senders):
         return jnp.zeros((layout.n_receivers, query.shape[1], value.shape[2]), value.dtype)
     scale = score.default_scale(query.shape[-1]) if scale is None else scale
-    edges, edge_value = (None if x is None else jnp.asarray(x) for x in (edges, edge_value))
+    edges = None if edges is None else jnp.asarray(edges)
+    if edge_value is not None:
+        edge_value = jnp.broadcast_to(edge_value, (layout.n_edge, query.shape[1], value.shape[2]))
     bias = bias if bias is None or callable(bias) else check_bias(layout, jnp.asarray(bias), query.shape[1])
     rng = rng if dropout_rate > 0.0 else None
     call = Call(layout, query, key, value, score, bias, scale, edges, edge_value, rng, dropout_rate)
