@@ -68,8 +68,10 @@ def compare(config: Config, digits: Digits, seeds: Sequence[int]) -> dict[str, S
 def metrics(scores: dict[str, Score]) -> dict[str, Sequence[float]]:
     """The accuracies and, seed by seed, by how much each graph network is ahead."""
     baseline = np.array(scores["logistic_regression"].accuracies)
-    ahead = {f"{name}_margin": (np.array(scores[name].accuracies) - baseline).tolist() for name in ("gcn", "gat")}
-    return {f"{name}_accuracy": score.accuracies for name, score in scores.items()} | ahead
+    found: dict[str, Sequence[float]] = {f"{name}_accuracy": score.accuracies for name, score in scores.items()}
+    for name in ("gcn", "gat"):
+        found[f"{name}_margin"] = (np.array(scores[name].accuracies) - baseline).tolist()
+    return found
 
 
 def regress(config: Config, digits: Digits, labels: np.ndarray, seeds: Sequence[int]) -> tuple[list[float], int]:
