@@ -27,6 +27,7 @@ from tgnn.layouts import Layout as Layout
 from tgnn.layouts import Neighbors as Neighbors
 from tgnn.layouts import Prefix as Prefix
 from tgnn.layouts import Window as Window
+from tgnn.reorder import reorder as reorder
 from tgnn.scores import Additive as Additive
 from tgnn.scores import AdditiveV2 as AdditiveV2
 from tgnn.scores import Gaussian as Gaussian

@@ -15,7 +15,7 @@ from tgnn.fused.derivatives import Call
 from tgnn.fused.prepare import execution, pad_rows, prepare
 from tgnn.fused.prepare import is_faster as is_faster
 from tgnn.fused.prepare import why_not as why_not
-from tgnn.fused.rows import Packed, Plan, add, keep, last, put_heads, receivers_of, take, write
+from tgnn.fused.rows import Packed, Plan, add, head_numbers, keep, last, put_heads, receivers_of, take, write
 from tgnn.fused.tile import Columns, Rows
 from tgnn.typing import Array
 
@@ -100,8 +100,7 @@ def tile_of(plan: Plan, tiles: Tiles, index, receiver, near, cut):
     columns = Columns(column * plan.width + jnp.arange(plan.width))
     mine = keep(live.any(axis=1), receivers_of(plan, 0, row, receiver), 2)
     theirs = (keep(live.any(axis=0), take(plan, column * plan.width, x), 1) for x in (near, cut))
-    heads = jnp.arange(plan.rule.key_heads * plan.rule.group).reshape(plan.rule.key_heads, plan.rule.group)
-    return (mine, *theirs), (tiles.others, tiles.rng, heads, rows, columns)
+    return (mine, *theirs), (tiles.others, tiles.rng, head_numbers(plan, 0), rows, columns)
 
 
 run = execution(pack, forward, backward, unpack)

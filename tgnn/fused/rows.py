@@ -58,7 +58,7 @@ def forward(plan: Plan, packed: Packed, data: Data) -> tuple[Array, Array]:
     shape = receiver.shape[:3]
 
     def head(outputs, which):
-        near, cut = heads_of(plan, which, data, sender), heads_of(plan, which, data, value)
+        near, cut = (heads_of(plan, which, data.touched, x) for x in (sender, value))
 
         def one(outputs, xs):
             number, slots, rows, starts, kinds = xs
@@ -88,7 +88,7 @@ def backward(plan: Plan, packed: Packed, data: Data, output, log_sum_exp, gradie
     delta = (gradient * output).sum(-1)
 
     def head(sums, which):
-        near, cut = heads_of(plan, which, data, sender), heads_of(plan, which, data, value)
+        near, cut = (heads_of(plan, which, data.touched, x) for x in (sender, value))
         to_receiver, to_sender, to_value, to_floats = sums
 
         def one(sums, xs):
@@ -155,18 +155,21 @@ def each_part(part, join, starts: Array, kinds: Array | None, sums, nothing):
 
 def context_of(plan: Plan, which, data: Data, start, rows: Rows):
     """What a tile needs beside its differentiable inputs."""
-    rule = plan.rule
-    heads = jnp.arange(rule.key_heads * rule.group).reshape(rule.key_heads, rule.group)
-    heads = jax.lax.dynamic_slice_in_dim(heads, which, 1) if plan.each_head else heads
     index, segments = (None if x is None else take(plan, start, x[None])[0] for x in data.columns)
     index = start + jnp.arange(plan.width) if index is None else index
-    return data.others, data.rng, heads, rows, Columns(index, segments)
+    return data.others, data.rng, head_numbers(plan, which), rows, Columns(index, segments)
 
 
-def heads_of(plan: Plan, which, data: Data, x: Array) -> Array:
+def head_numbers(plan: Plan, which) -> Array:
+    """The numbers of the heads of this step, [key_heads, group]."""
+    heads = jnp.arange(plan.rule.key_heads * plan.rule.group).reshape(plan.rule.key_heads, plan.rule.group)
+    return jax.lax.dynamic_slice_in_dim(heads, which, 1) if plan.each_head else heads
+
+
+def heads_of(plan: Plan, which, touched: Array | None, x: Array) -> Array:
     """[nodes, key_heads, ...] -> [key_heads of this step, nodes, ...]."""
     x = jax.lax.dynamic_slice_in_dim(x, which, 1, axis=1) if plan.each_head else x
-    return keep(data.touched, jnp.moveaxis(x, 1, 0), 1)
+    return keep(touched, jnp.moveaxis(x, 1, 0), 1)
 
 
 def keep(touched: Array | None, x: Array, axis: int) -> Array:
