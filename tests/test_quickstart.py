@@ -40,3 +40,13 @@ def test_the_main_job_prints_one_table_and_leaves_results_and_figures(tmp_path, 
     assert all(str(path.relative_to(tmp_path)) in shown and path.stat().st_size > 1000 for path in figures)
     run.main([*arguments, "--resume"])  # finished: says the words again with the same model
     assert json.loads((folder / "results.json").read_text())["metrics"] == record["metrics"]
+
+
+def test_starting_anew_removes_nothing_but_the_run_itself(tmp_path):
+    (tmp_path / "checkpoints" / "7").mkdir(parents=True)
+    (tmp_path / "other" / "checkpoints").mkdir(parents=True)
+    for name in ("metrics.jsonl", "notes.txt"):
+        (tmp_path / name).touch()
+    run.start_anew(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "other"]
+    assert (tmp_path / "other" / "checkpoints").exists()

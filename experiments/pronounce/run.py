@@ -17,6 +17,7 @@ from experiments.pronounce.config import PRESETS, Config
 from experiments.pronounce.figures import save_figures
 from experiments.pronounce.model import say
 from experiments.pronounce.train import Result, in_words, restore, spread, train
+from tgnn import checkpoint
 
 NAME = "pronounce"
 
@@ -34,12 +35,10 @@ def run(config: Config, options: Options) -> dict[str, list[float]]:
     metrics: dict[str, list[float]] = {"phoneme_error": [], "word_error": []}
     for seed in options.all_seeds:
         folder = seed_dir(options, seed)
-        try:
-            result = train(config, seed=seed, run_dir=folder, resume=options.resume)
-        except ValueError as error:
-            if "resume" not in str(error):
-                raise
-            refuse(f"{error} (--resume, --run-dir)")
+        saved = checkpoint.latest_step(folder / "checkpoints")
+        if saved is not None and not options.resume:
+            refuse(f"{folder} holds a run at step {saved}; add --resume to go on with it, or choose another --run-dir")
+        result = train(config, seed=seed, run_dir=folder, resume=options.resume)
         report(result)
         print("figures:", *save_figures(result, folder))
         for name, value in result.metrics.items():

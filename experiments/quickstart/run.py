@@ -31,7 +31,7 @@ NAME = "quickstart"
 
 @dataclass(frozen=True)
 class Options(command.Options):
-    """As for every experiment; digits always runs with ten seeds, as many as --seeds says otherwise."""
+    """As for every experiment, with ten seeds of digits and a size of its own."""
 
     preset: str = "quick"
     """Size of the run; the presets are listed above."""
@@ -54,8 +54,8 @@ def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
     scores = digits_run.compare(config.digits, digits, options.all_seeds)
     print("pronounce: dense graphs over letters and phonemes", flush=True)
     folder = options.run_dir / "pronounce"
-    if not options.resume and folder.exists():
-        shutil.rmtree(folder)  # the run before this one, which wrote nothing else there
+    if not options.resume:
+        start_anew(folder)
     result = train(config.pronounce, seed=options.seed, run_dir=folder, resume=options.resume)
     figures = [*save_figures(result, folder), save_picture(digits, options.run_dir / "digits.png")]
     pairs = examples(cmudict.load("train"), 1000)
@@ -69,6 +69,12 @@ def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
     print(f"{time.perf_counter() - started:.0f} s in all")
     once = {name: [value] for name, value in result.metrics.items()}
     return digits_run.metrics(scores) | once
+
+
+def start_anew(folder: Path) -> None:
+    """Removes what the last run would be resumed from, so that the main job can be run again as it is."""
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    (folder / "metrics.jsonl").unlink(missing_ok=True)
 
 
 def save_picture(digits: digits_data.Digits, path: Path) -> Path:
