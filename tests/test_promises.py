@@ -83,7 +83,8 @@ def test_logits_of_ten_thousand_stay_finite(layout):
 def test_many_neighbours_in_half_precision_sum_to_one(n, dtype):
     layout = tgnn.EdgeList(jnp.arange(n), jnp.zeros(n, int), 1, n)
     query, key = jnp.ones((1, 1, 4), dtype), jnp.asarray(np.random.default_rng(0).normal(size=(n, 1, 4)), dtype)
-    assert abs(float(tgnn.attention_weights(layout, query, key).sum()) - 1) < 1e-5
+    rounding = 1e-7 * n**0.5 + 1e-6  # of a sum of n float32 numbers, one after the other
+    assert abs(float(tgnn.attention_weights(layout, query, key).sum()) - 1) < rounding
     assert abs(float(tgnn.attend(layout, query, key, jnp.ones((n, 1, 1), dtype))[0, 0, 0]) - 1) <= 1e-2
 
 

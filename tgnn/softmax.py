@@ -46,7 +46,7 @@ def group_softmax(
     live = logits != -jnp.inf
     if mask is not None:
         live = live & expand(mask, logits.ndim)
-    maximum = jax.lax.stop_gradient(reduce(jnp.where(live, logits, -jnp.inf), "max"))
+    maximum = reduce(jax.lax.stop_gradient(jnp.where(live, logits, -jnp.inf)), "max")
     maximum = jnp.where(jnp.isfinite(maximum), maximum, 0.0)
     # Two wheres: the inner one keeps exp and its derivative finite on dead edges, the outer one removes them.
     exponentials = jnp.where(live, jnp.exp(jnp.where(live, logits - spread(maximum), 0.0)), 0.0)
