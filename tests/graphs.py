@@ -32,6 +32,7 @@ LAYOUTS = {
     "causal": tgnn.Causal(N),
     "causal offset": tgnn.Causal(N, n_senders=M, offset=-2),
     "causal segments": tgnn.Causal(N, n_senders=M, offset=jnp.asarray(1)).with_segments(SEGMENTS_N, SEGMENTS_M),
+    "prefix": tgnn.Prefix(N, 4, n_senders=M),
     "window": tgnn.Window(37, 3, 2),
     "window causal": tgnn.Window(N, 4, 0, n_senders=M, offset=3),
     "window dilated": tgnn.Window(41, 2, 1, dilation=3, n_senders=43, offset=jnp.asarray(-1)),

@@ -1,5 +1,7 @@
 """Recurrent networks on graphs: a chain is the ordinary one, a tree is the recursion of the paper."""
 
+import dataclasses
+
 import chex
 import flax.linen as linen
 import jax
@@ -195,6 +197,21 @@ def test_width_and_padding_change_nothing(name):
 
 
 @EACH
+def test_a_scan_that_carries_one_step_equals_one_that_carries_all_nodes(name):
+    params, _ = make(name)
+    schedule, x = plan(patterns.chain(9, np.arange(9) // 4, reverse=True)), inputs(9)
+    assert schedule.columns is not None
+
+    def loss(params, x, schedule):
+        state = CELLS[name][1](params, schedule, x)
+        return (hidden(state) ** 2).sum(), state
+
+    gradient = jax.jit(jax.grad(loss, (0, 1), has_aux=True))
+    expected = gradient(params, x, dataclasses.replace(schedule, columns=None))
+    chex.assert_trees_all_close(gradient(params, x, schedule), expected, atol=2e-6)
+
+
+@EACH
 def test_padding_nodes_are_harmless_whatever_they_hold(name):
     params, apply = make(name)
     x, segments = inputs(9), np.array([0, 0, 0, 1, 1, 1, 1, -1, -1])
@@ -304,6 +321,8 @@ def test_a_schedule_computes_each_node_once_and_after_its_senders(n, density, se
 
 def test_a_chain_has_width_one_and_a_batch_of_chains_its_size():
     assert plan(patterns.chain(50)).nodes.shape == (50, 1)
+    assert plan(tree_layout([[], [0], [0], [1]])).columns is not None
+    assert plan(tree_layout([[], [], [0, 1], [2]])).columns is None
     assert plan(patterns.chain(60, np.arange(60) // 5)).nodes.shape == (5, 12)
 
 

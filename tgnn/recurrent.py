@@ -15,10 +15,11 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.layouts import Layout
+from tgnn.levels import Schedule as Schedule
+from tgnn.levels import as_schedule
+from tgnn.levels import schedule as schedule
 from tgnn.nn import init_linear, linear
-from tgnn.propagation import Schedule as Schedule
-from tgnn.propagation import as_schedule, propagate
-from tgnn.propagation import schedule as schedule
+from tgnn.propagation import propagate
 from tgnn.typing import Array, Params
 
 

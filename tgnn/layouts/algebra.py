@@ -7,17 +7,15 @@ the pairs, never from an n * n mask.
 """
 
 from dataclasses import replace
-from functools import singledispatch
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from tgnn.layouts.base import Layout, is_traced
 from tgnn.layouts.blocks import Blocks
-from tgnn.layouts.dense import Causal, Complete, Dense, DenseLike
+from tgnn.layouts.dense import Causal, Complete, DenseLike
 from tgnn.layouts.edges import EdgeList, pair_key
-from tgnn.layouts.neighbors import Neighbors
+from tgnn.layouts.pairs import contains, has_segments, pair_keys, pairs, require_concrete
 from tgnn.layouts.prefix import Prefix
 from tgnn.layouts.window import Window
 
@@ -85,8 +83,8 @@ def known_intersection(a: Layout, b: Layout) -> Layout | None:
     if is_all(a) and isinstance(b, DenseLike | Window | Blocks):
         return b
     if has_segments(a) and has_segments(b):
-        traced = any(is_traced(x.receiver_segments) or is_traced(x.sender_segments) for x in (a, b))
-        return None if traced else known_intersection(*both_segments(a, b))
+        joined = both_segments(a, b)
+        return None if joined is None else known_intersection(*joined)
     if isinstance(a, Complete) and isinstance(b, Complete | Causal | Window | Prefix):
         return with_any_segments(b, a)
     if isinstance(a, Causal) and isinstance(b, Causal):
@@ -104,12 +102,7 @@ def is_all(layout: Layout) -> bool:
     return isinstance(layout, Complete) and not has_segments(layout)
 
 
-def has_segments(layout: Layout) -> bool:
-    """True where segments restrict a rule."""
-    return getattr(layout, "receiver_segments", None) is not None
-
-
-def with_any_segments(layout, other: Layout):
+def with_any_segments(layout, other):
     """`layout` with the segments of `other`, if it has any."""
     if not has_segments(other):
         return layout
@@ -117,12 +110,14 @@ def with_any_segments(layout, other: Layout):
 
 
 def both_segments(a, b):
-    """`a` with segments that are equal where those of both are, and `b` without any."""
+    """`a` with segments that are equal where those of both are, and `b` without any; None for traced segments."""
     names = ("receiver_segments", "sender_segments")
-    pairs = [np.stack([getattr(a, name), getattr(b, name)], axis=1) for name in names]
-    _, joined = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
+    if any(is_traced(getattr(x, name)) for x in (a, b) for name in names):
+        return None
+    each = [np.stack([getattr(a, name), getattr(b, name)], axis=1) for name in names]
+    _, joined = np.unique(np.concatenate(each), axis=0, return_inverse=True)
     joined = np.split(joined.reshape(-1), [a.n_receivers])
-    segments = [jnp.asarray(np.where((x >= 0).all(1), y, -1)) for x, y in zip(pairs, joined, strict=True)]
+    segments = [jnp.asarray(np.where((x >= 0).all(1), y, -1)) for x, y in zip(each, joined, strict=True)]
     return a.with_segments(*segments), replace(b, receiver_segments=None, sender_segments=None)
 
 
@@ -167,59 +162,6 @@ def select_tiles(a: Blocks, b: Layout, keep: bool) -> Blocks:
     return replace(a, block_receivers=rows, block_senders=columns, mask=jnp.asarray(mask[kept]))
 
 
-def pair_keys(layout: Layout) -> np.ndarray:
-    """The distinct pairs as sorted integers receiver * n_senders + sender."""
-    require_concrete(layout)
-    senders, receivers = pairs(layout)
-    inside = (senders >= 0) & (senders < layout.n_senders) & (receivers >= 0) & (receivers < layout.n_receivers)
-    return np.unique(pair_key(senders[inside], receivers[inside], layout.n_senders))
-
-
-@singledispatch
-def pairs(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Senders and receivers of the edges in NumPy, which compiles nothing; pairs out of range are no edges."""
-    edges = layout.to_edges()
-    return pairs(edges)
-
-
-@pairs.register
-def _(layout: EdgeList):
-    keep = slice(None) if layout.mask is None else np.asarray(layout.mask)
-    return np.asarray(layout.senders)[keep], np.asarray(layout.receivers)[keep]
-
-
-@pairs.register
-def _(layout: Neighbors):
-    senders = np.asarray(layout.senders)
-    mask = np.ones(senders.shape, bool) if layout.mask is None else np.asarray(layout.mask)
-    return senders[mask], np.nonzero(mask)[0]
-
-
-@pairs.register
-def _(layout: Blocks):
-    tile, row, column = np.nonzero(np.asarray(layout.mask))
-    senders = np.asarray(layout.block_senders)[tile] * layout.block + column
-    return senders, np.asarray(layout.block_receivers)[tile] * layout.block + row
-
-
-@pairs.register
-def _(layout: Window):
-    step = np.arange(-layout.left, layout.right + 1) * layout.dilation + int(layout.offset)
-    receivers = np.repeat(np.arange(layout.n_receivers), len(step))
-    senders = receivers + np.tile(step, layout.n_receivers)
-    inside = (senders >= 0) & (senders < layout.n_senders)
-    senders, receivers = senders[inside], receivers[inside]
-    live = in_segment(layout, senders, receivers)
-    return senders[live], receivers[live]
-
-
-@pairs.register
-def _(layout: DenseLike):  # as many slots as the layout itself has
-    receivers, senders = np.divmod(np.arange(layout.n_receivers * layout.n_senders), max(layout.n_senders, 1))
-    live = contains(layout, senders, receivers)
-    return senders[live], receivers[live]
-
-
 def from_keys(keys: np.ndarray, like: Layout, block: int | None = None) -> EdgeList | Blocks:
     """The pairs as tiles where they fill them well enough, else as an edge list."""
     receivers, senders = np.divmod(keys, max(like.n_senders, 1))
@@ -229,53 +171,3 @@ def from_keys(keys: np.ndarray, like: Layout, block: int | None = None) -> EdgeL
         if tiles * block**2 <= SLOTS_PER_EDGE * len(keys):
             return Blocks.from_edges(senders, receivers, block, **sizes)
     return EdgeList.from_edges(senders, receivers, **sizes)
-
-
-def require_concrete(layout: Layout) -> None:
-    """A ValueError where edges are only known under jit."""
-    if any(map(is_traced, jax.tree.leaves(layout))):
-        raise ValueError(
-            f"the edges of this {type(layout).__name__} are traced, and these two layouts have no rule for the result; "
-            "combine them outside jit"
-        )
-
-
-@singledispatch
-def contains(layout: Layout, senders: np.ndarray, receivers: np.ndarray) -> np.ndarray:
-    """Whether each pair is an edge: bool, as many as pairs; without enumerating layouts that are known by a rule."""
-    return np.isin(pair_key(senders, receivers, layout.n_senders), pair_keys(layout))
-
-
-@contains.register
-def _(layout: Complete, senders, receivers):
-    return in_segment(layout, senders, receivers)
-
-
-@contains.register
-def _(layout: Causal, senders, receivers):
-    return (senders <= receivers + int(layout.offset)) & in_segment(layout, senders, receivers)
-
-
-@contains.register
-def _(layout: Prefix, senders, receivers):
-    return ((senders <= receivers) | (senders < int(layout.prefix))) & in_segment(layout, senders, receivers)
-
-
-@contains.register
-def _(layout: Window, senders, receivers):
-    steps, rest = np.divmod(senders - receivers - int(layout.offset), layout.dilation)
-    inside = (rest == 0) & (steps >= -layout.left) & (steps <= layout.right)
-    return inside & in_segment(layout, senders, receivers)
-
-
-@contains.register
-def _(layout: Dense, senders, receivers):
-    return np.asarray(layout.mask)[receivers, senders]
-
-
-def in_segment(layout, senders, receivers) -> np.ndarray:
-    """Whether each pair lies in one segment."""
-    if not has_segments(layout):
-        return np.ones(len(senders), bool)
-    mine, theirs = np.asarray(layout.receiver_segments)[receivers], np.asarray(layout.sender_segments)[senders]
-    return (mine == theirs) & (mine >= 0)

@@ -64,7 +64,7 @@ def longformer(
     if n:
         is_global[check_indices("global_nodes", global_nodes, n)] = True
     rows, columns = tile_grid(n, block)
-    holds = is_global.reshape(-1, block).any(axis=1)
+    holds = np.logical_or.reduce(is_global.reshape(-1, block), axis=1)
     candidates = (abs(rows - columns) <= -(-window // block)) | holds[:, None] | holds[None, :]
     if causal:
         candidates &= columns <= rows

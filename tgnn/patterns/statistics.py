@@ -1,12 +1,12 @@
 """What a pattern costs and how far it reaches in one layer."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tgnn.checks import check_size
 from tgnn.layouts import Layout
-from tgnn.layouts.algebra import pair_keys
+from tgnn.layouts.pairs import pair_keys
 
 
 class Statistics(NamedTuple):
@@ -83,7 +83,7 @@ def spectral_gap(keys: np.ndarray, n: int) -> float:
     receivers, senders = np.divmod(keys, n)
     other = receivers != senders
     graph = square(np.unique(np.append(keys[other], (senders * n + receivers)[other])), n)
-    matrix = laplacian(graph, normed=True)
+    matrix: Any = laplacian(graph, normed=True)
     if n <= 256:
         return float(np.linalg.eigvalsh(matrix.toarray())[1])
     start = np.random.default_rng(0).normal(size=n)  # so that the figure is the same every time

@@ -1,0 +1,125 @@
+"""The pairs of any layout on the host, in NumPy: listed, or asked for one by one. Nothing is compiled.
+
+Rules answer by arithmetic, so that a question about few pairs of a large graph lists none of the others.
+"""
+
+from functools import singledispatch
+
+import jax
+import numpy as np
+
+from tgnn.layouts.base import Layout, is_traced
+from tgnn.layouts.blocks import Blocks
+from tgnn.layouts.dense import Causal, Complete, Dense, DenseLike
+from tgnn.layouts.edges import EdgeList, pair_key
+from tgnn.layouts.neighbors import Neighbors
+from tgnn.layouts.prefix import Prefix
+from tgnn.layouts.window import Window
+
+
+def pair_keys(layout: Layout) -> np.ndarray:
+    """The distinct pairs as sorted integers receiver * n_senders + sender."""
+    require_concrete(layout)
+    senders, receivers = pairs(layout)
+    inside = (senders >= 0) & (senders < layout.n_senders) & (receivers >= 0) & (receivers < layout.n_receivers)
+    return np.unique(pair_key(senders[inside], receivers[inside], layout.n_senders))
+
+
+@singledispatch
+def pairs(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Senders and receivers of the edges in NumPy, which compiles nothing; pairs out of range are no edges."""
+    edges = layout.to_edges()
+    return pairs(edges)
+
+
+@pairs.register
+def _(layout: EdgeList):
+    keep = slice(None) if layout.mask is None else np.asarray(layout.mask)
+    return np.asarray(layout.senders)[keep], np.asarray(layout.receivers)[keep]
+
+
+@pairs.register
+def _(layout: Neighbors):
+    senders = np.asarray(layout.senders)
+    mask = np.ones(senders.shape, bool) if layout.mask is None else np.asarray(layout.mask)
+    return senders[mask], np.nonzero(mask)[0]
+
+
+@pairs.register
+def _(layout: Blocks):
+    tile, row, column = np.nonzero(np.asarray(layout.mask))
+    senders = np.asarray(layout.block_senders)[tile] * layout.block + column
+    return senders, np.asarray(layout.block_receivers)[tile] * layout.block + row
+
+
+@pairs.register
+def _(layout: Window):
+    step = np.arange(-layout.left, layout.right + 1) * layout.dilation + int(layout.offset)
+    receivers = np.repeat(np.arange(layout.n_receivers), len(step))
+    senders = receivers + np.tile(step, layout.n_receivers)
+    inside = (senders >= 0) & (senders < layout.n_senders)
+    senders, receivers = senders[inside], receivers[inside]
+    live = in_segment(layout, senders, receivers)
+    return senders[live], receivers[live]
+
+
+@pairs.register
+def _(layout: DenseLike):  # as many slots as the layout itself has
+    receivers, senders = np.divmod(np.arange(layout.n_receivers * layout.n_senders), max(layout.n_senders, 1))
+    live = contains(layout, senders, receivers)
+    return senders[live], receivers[live]
+
+
+def has_segments(layout: Layout) -> bool:
+    """True where segments restrict a rule."""
+    return getattr(layout, "receiver_segments", None) is not None
+
+
+def require_concrete(layout: Layout) -> None:
+    """A ValueError where edges are only known under jit."""
+    if any(map(is_traced, jax.tree.leaves(layout))):
+        raise ValueError(
+            f"the edges of this {type(layout).__name__} are traced, and these two layouts have no rule for the result; "
+            "combine them outside jit"
+        )
+
+
+@singledispatch
+def contains(layout: Layout, senders: np.ndarray, receivers: np.ndarray) -> np.ndarray:
+    """Whether each pair is an edge: bool, as many as pairs; without enumerating layouts that are known by a rule."""
+    return np.isin(pair_key(senders, receivers, layout.n_senders), pair_keys(layout))
+
+
+@contains.register
+def _(layout: Complete, senders, receivers):
+    return in_segment(layout, senders, receivers)
+
+
+@contains.register
+def _(layout: Causal, senders, receivers):
+    return (senders <= receivers + int(layout.offset)) & in_segment(layout, senders, receivers)
+
+
+@contains.register
+def _(layout: Prefix, senders, receivers):
+    return ((senders <= receivers) | (senders < int(layout.prefix))) & in_segment(layout, senders, receivers)
+
+
+@contains.register
+def _(layout: Window, senders, receivers):
+    steps, rest = np.divmod(senders - receivers - int(layout.offset), layout.dilation)
+    inside = (rest == 0) & (steps >= -layout.left) & (steps <= layout.right)
+    return inside & in_segment(layout, senders, receivers)
+
+
+@contains.register
+def _(layout: Dense, senders, receivers):
+    return np.asarray(layout.mask)[receivers, senders]
+
+
+def in_segment(layout, senders, receivers) -> np.ndarray:
+    """Whether each pair lies in one segment."""
+    if not has_segments(layout):
+        return np.ones(len(senders), bool)
+    mine, theirs = np.asarray(layout.receiver_segments)[receivers], np.asarray(layout.sender_segments)[senders]
+    return (mine == theirs) & (mine >= 0)
