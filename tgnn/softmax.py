@@ -63,8 +63,10 @@ def segment_reduce(x: Array, segment_ids: Array, num_segments: int, op: str = "s
       num_segments: number of rows of the result.
       op: "sum" or "max"; an empty segment has sum 0 and maximum -inf.
     """
-    ids = jnp.where(segment_ids < 0, num_segments, segment_ids)
     x = x.astype(wide_dtype(x.dtype))
+    if num_segments == 0:  # a scatter into nothing has no derivative in JAX
+        return jnp.zeros((0, *x.shape[1:]), x.dtype)
+    ids = jnp.where(segment_ids < 0, num_segments, segment_ids)
     if op == "max":
         return jraph.segment_max(x, ids, num_segments)
     return jraph.segment_sum(x, ids, num_segments)
