@@ -18,11 +18,11 @@ def init_gin(rng: Array, dims: Sequence[int], *, hidden_dim: int | None = None) 
     Args:
         rng: a key.
         dims: input features, then the outputs of each layer.
-        hidden_dim: hidden units of each layer's perceptron; default its output size.
+        hidden_dim: hidden units of each layer's perceptron; default the outputs of the first layer.
     """
     rngs = jax.random.split(rng, len(dims) - 1)
     return [
-        {"mlp": init_mlp(r, (in_dim, hidden_dim or out_dim, out_dim)), "epsilon": jnp.zeros(())}
+        {"mlp": init_mlp(r, (in_dim, hidden_dim or dims[1], out_dim)), "epsilon": jnp.zeros(())}
         for r, in_dim, out_dim in zip(rngs, dims[:-1], dims[1:], strict=True)
     ]
 
