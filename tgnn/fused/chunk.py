@@ -68,16 +68,15 @@ def node_rows(parameters: Parameters, query: Array, key: Array) -> tuple[Array, 
 def edge_logits(parameters: Parameters, inputs: Inputs, chunk: "Chunk", wide) -> Array:
     """Scale * score + bias: [C, heads]; unspecified where the edge is dead."""
     score, bias, scale = parameters
-    receiver, heads = inputs.receiver, inputs.receiver.shape[1]
-    sender = repeat(inputs.sender, heads)
+    # Sums over edges drop the dead ones; parameters are shared by all edges, so there their rows must be zero.
+    keep = chunk.keep if parameters.split()[0] else lambda x: x
+    receiver, sender = keep(inputs.receiver), keep(repeat(inputs.sender, inputs.receiver.shape[1]))
+    edge = None if inputs.edges is None else keep(inputs.edges)
     if type(score) is DotProduct:
-        sender = sender.astype(wide) if inputs.edges is None else sender.astype(wide) + inputs.edges.astype(wide)
+        sender = sender.astype(wide) if edge is None else sender.astype(wide) + edge.astype(wide)
         logits = head_sum(receiver.astype(wide) * sender)
-        logits = logits if isinstance(scale, float) else chunk.keep(logits)
     else:
-        # Zeros in dead rows, so that they add nothing to the gradient of the score's parameters.
-        edge = None if inputs.edges is None else chunk.keep(inputs.edges)
-        logits = chunk.keep(score.pair(chunk.keep(receiver), chunk.keep(sender), edge)).astype(wide)
+        logits = score.pair(receiver, sender, edge).astype(wide)
     if not (isinstance(scale, float) and scale == 1.0):
         logits = logits * scale
     if bias is not None:

@@ -3,6 +3,7 @@
 The forward pass keeps the [n_edge, heads] logits of one scan for a second one, which adds weighted values into
 [n_receivers, heads * dim] rows and divides by the normaliser at the end. The backward pass stores query, key, value,
 output and the log-sum-exp (as maximum and sum, which keeps its digits where logits are large).
+Dead edges are computed like the others, from whatever rows they point to, and then dropped by every sum.
 Edges may stand in any order; sorted by receiver, as `EdgeList.from_edges` does, they read memory in order.
 """
 
@@ -75,7 +76,6 @@ def forward(call: Call) -> tuple[Array, Statistics]:
 
     def measure(maximum, chunk):
         logits = edge_logits(parameters, chunk.inputs(call, receiver, sender), chunk, wide)
-        logits = jnp.where(chunk.live[:, None], logits, -jnp.inf)
         return maximum.at[chunk.to_receiver].max(logits, mode="drop"), logits
 
     maximum, logits = chunks.scan(measure, jnp.full((n, heads), -jnp.inf, wide))
@@ -106,12 +106,12 @@ def backward(call: Call, output: Array, statistics: Statistics, gradient: Array)
         inputs = chunk.inputs(call, receiver, sender)
         logits, pull = jax.vjp(lambda floats, inputs: edge_logits(join(floats), inputs, chunk, wide), floats, inputs)
         maximum, total, delta = jnp.split(take(stored, chunk.receiver), 3, axis=1)
-        live = chunk.live[:, None] & (logits != -jnp.inf)
-        exponentials = jnp.exp(jnp.where(live, logits - maximum, -jnp.inf))
+        exponentials = jnp.exp(logits - maximum)
         arriving = take(gradient, chunk.receiver).astype(wide)
         to_weights = chunk.survive(call, head_sum(arriving * chunk.values(call, heads, wide)))
         # A quotient comes last because XLA computes it once per head, and a product once per feature.
-        to_logits = jnp.where(live, exponentials * (to_weights - delta), 0.0) / total
+        to_logits = exponentials * (to_weights - delta) / total
+        to_logits = chunk.keep(to_logits) if floats else to_logits
         to_floats, to_inputs = pull(to_logits)
         weights = exponentials / total
         to_values = chunk.survive(call, weights)[..., None] * arriving
