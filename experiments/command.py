@@ -78,9 +78,15 @@ def main(
         raise SystemExit(2) from error
     started = time.perf_counter()
     metrics = run(config, options)
-    record = results.describe(name, config, metrics, time.perf_counter() - started)
+    record = results.describe(name, recorded(config, options), metrics, time.perf_counter() - started)
     print(f"results: {results.write(options.json, record)}")
     return record
+
+
+def recorded(config: Any, options: Options) -> dict[str, Any]:
+    """What a results file holds as its config: the preset's and the choices that are the experiment's own (--model)."""
+    own = {field.name for field in dataclasses.fields(options)} - {field.name for field in dataclasses.fields(Options)}
+    return dataclasses.asdict(config) | {choice: getattr(options, choice) for choice in sorted(own)}
 
 
 def parse(name, presets, *, options_type=Options, doc=None, argv=None) -> Any:

@@ -63,6 +63,11 @@ def test_results_of_different_models_are_different_files():
     assert command.complete("demo", WithModel(model="gcn")).json == Path("runs/demo/cpu-gcn.json")
 
 
+def test_the_results_say_what_was_chosen():
+    command.main("demo", PRESETS, run, options_type=WithModel, argv=["--model", "gcn"])
+    assert json.loads(Path("runs/demo/cpu-gcn.json").read_text())["config"] == {"hidden_dim": 3, "model": "gcn"}
+
+
 @pytest.mark.parametrize(
     "argv, words",
     [
