@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from fused_cases import CASES, assert_equals_definition, inputs, normal
-from graphs import LAYOUTS, SEGMENTS_M, SEGMENTS_N, N
+from graphs import LAYOUTS, SEGMENTS_N, N
+from jax.sharding import PartitionSpec
 
 import tgnn
 from tgnn.fused import dense, products, rows
@@ -47,7 +48,7 @@ def test_every_layout_and_argument(name, case, small_tiles):
 
 
 @pytest.mark.parametrize("layout", [tgnn.Complete(5, 0), tgnn.Causal(0), tgnn.Complete(1)])
-def test_no_nodes(layout):
+def test_few_nodes(layout):
     nodes = inputs(layout)
     np.testing.assert_allclose(fused(layout, *nodes), define(layout, *nodes), rtol=1e-6)
 
@@ -97,6 +98,39 @@ def test_vmap_and_scan(small_tiles):
     np.testing.assert_allclose(jax.jit(jax.vmap(partial(fused, layout)))(*batch), expected, atol=1e-6)
     scanned = jax.jit(lambda xs: jax.lax.scan(lambda carry, x: (carry, fused(layout, *x)), None, xs)[1])(batch)
     np.testing.assert_allclose(scanned, expected, atol=1e-6)
+
+
+def test_large_logits_keep_their_digits(small_tiles):
+    """The gradient recomputes weights from maximum and sum, which one log-sum-exp of 3e4 would blur."""
+    layout = LAYOUTS["causal offset"]
+    query, key, value = inputs(layout)
+    bias = jnp.full((*layout.edge_shape, 4), 3e4)
+
+    @partial(jax.jit, static_argnums=0)
+    def both(run, query, key):
+        output, pull = jax.vjp(lambda *x: run(layout, *x, value, bias=bias), query, key)
+        return output, *pull(normal(1, *output.shape))
+
+    for a, b in zip(both(define, query, key), both(fused, query, key), strict=True):
+        np.testing.assert_allclose(b, a, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["causal segments", "window dilated", "blocks padded"])
+def test_inside_shard_map(name, small_tiles):
+    """A mesh of one device carries the same types as a large one: heads sharded, keys shared by all shards."""
+    layout = LAYOUTS[name]
+    mesh = jax.make_mesh((1,), ("heads",), axis_types=(jax.sharding.AxisType.Auto,))
+    query, key, value = inputs(layout)
+    spread, shared = PartitionSpec(None, "heads"), PartitionSpec()
+
+    @partial(jax.jit, static_argnums=0)
+    def both(run, *nodes):
+        local = jax.shard_map(run, mesh=mesh, in_specs=(shared, spread, shared, spread), out_specs=spread)
+        output, pull = jax.vjp(partial(local, layout), *nodes)
+        return output, *pull(output)
+
+    for a, b in zip(both(define, query, key, value), both(fused, query, key, value), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -209,12 +243,12 @@ def test_products_have_each_other_as_derivatives(shape):
     x, y, w = normal(1, heads, group, n, 6), normal(2, heads, m, 6), normal(3, *shape)
     np.testing.assert_allclose(products.pair(x, y), jnp.einsum("agnd,amd->agnm", x, y), atol=1e-5)
     np.testing.assert_allclose(products.collect(w, y), jnp.einsum("agnm,amd->agnd", w, y), atol=1e-5)
-    for product, plain, inputs in (
+    for product, plain, operands in (
         (products.pair, "agnd,amd->agnm", (x, y)),
         (products.collect, "agnm,amd->agnd", (w, y)),
     ):
-        output, pull = jax.vjp(product, *inputs)
-        _, expected = jax.vjp(partial(jnp.einsum, plain), *inputs)
+        output, pull = jax.vjp(product, *operands)
+        _, expected = jax.vjp(partial(jnp.einsum, plain), *operands)
         for a, b in zip(pull(output), expected(output), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4)
 

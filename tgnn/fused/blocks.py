@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from tgnn.fused import tile
 from tgnn.fused.dense import unpack
-from tgnn.fused.derivatives import Call
+from tgnn.fused.derivatives import Call, vary_alike
 from tgnn.fused.prepare import execution, pad_rows, prepare
 from tgnn.fused.prepare import is_faster as is_faster
 from tgnn.fused.prepare import why_not as why_not
@@ -53,7 +53,7 @@ def pack(call: Call) -> tuple[Plan, Packed, Tiles]:
 
 
 def forward(plan: Plan, packed: Packed, tiles: Tiles) -> tuple[Array, Array]:
-    """Outputs and log-sum-exps of all receivers, as in `rows.forward`."""
+    """Outputs and statistics of all receivers, as in `rows.forward`."""
     receiver, sender, value, floats, slots = packed
     shape = receiver.shape[:3]
     near, cut = jnp.moveaxis(sender, 1, 0), jnp.moveaxis(value, 1, 0)
@@ -68,10 +68,10 @@ def forward(plan: Plan, packed: Packed, tiles: Tiles) -> tuple[Array, Array]:
 
     zeros = jnp.zeros(shape, value.dtype)
     sums = zeros - jnp.inf, zeros, jnp.zeros((*shape, value.shape[-1]), value.dtype)
-    return tile.finish(*jax.lax.scan(step, sums, (slots, tiles[2:]))[0])
+    return tile.finish(*jax.lax.scan(step, vary_alike(sums, packed), (slots, tiles[2:]))[0])
 
 
-def backward(plan: Plan, packed: Packed, tiles: Tiles, output, log_sum_exp, gradient) -> Packed:
+def backward(plan: Plan, packed: Packed, tiles: Tiles, output, statistics, gradient) -> Packed:
     """Recomputes each tile and adds up all gradients in place."""
     receiver, sender, value, floats, slots = packed
     delta = (gradient * output).sum(-1)
@@ -81,13 +81,14 @@ def backward(plan: Plan, packed: Packed, tiles: Tiles, output, log_sum_exp, grad
         slots, index = xs
         inputs, context = tile_of(plan, tiles, index, receiver, near, cut)
         row, start = index[0], index[1] * plan.width
-        stored = (receivers_of(plan, 0, row, x) for x in (log_sum_exp, gradient, delta))
+        stored = (receivers_of(plan, 0, row, x) for x in (statistics, gradient, delta))
         new = tile.backward(plan.rule, *inputs, floats, slots, context, *stored)
         to_receiver = write(plan, 0, row, sums[0], receivers_of(plan, 0, row, sums[0]) + new[0])
         to_near, to_cut = (add(plan, start, x, last(y)) for x, y in zip(sums[1:3], new[1:3], strict=True))
         return (to_receiver, to_near, to_cut, jax.tree.map(jnp.add, sums[3], new[3])), new[4]
 
     sums = jax.tree.map(jnp.zeros_like, (receiver, last(near), last(cut), floats))
+    sums = vary_alike(sums, (packed, gradient))
     (to_receiver, to_near, to_cut, to_floats), to_slots = jax.lax.scan(step, sums, (slots, tiles[2:]))
     to_sender, to_value = put_heads(plan, 0, sender, to_near), put_heads(plan, 0, value, to_cut)
     return Packed(to_receiver, to_sender, to_value, to_floats, to_slots)

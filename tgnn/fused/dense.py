@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
+from tgnn.fused import cudnn, prepare
 from tgnn.fused.derivatives import Call
-from tgnn.fused.prepare import Prepared, execution, pad_rows, prepare
-from tgnn.fused.prepare import is_faster as is_faster
+from tgnn.fused.prepare import Prepared, execution, pad_rows
 from tgnn.fused.prepare import why_not as why_not
 from tgnn.fused.rows import FREE, MASKED, SKIP, Data, Packed, Plan, backward, forward
 from tgnn.fused.tile import Columns, Rows
@@ -23,7 +23,7 @@ def pack(call: Call) -> tuple[Plan, Packed, Data]:
     """The tiles of a call; senders are padded where their parts are unequal."""
     layout = call.layout
     n, m = layout.edge_shape
-    prepared = prepare(call)
+    prepared = prepare.prepare(call)
     size, width = tile_shape(layout, prepared, n, m)
     steps, parts = -(-n // size), -(-m // width)
     rows, segments = receivers(layout, steps, size, parts * width)
@@ -49,7 +49,21 @@ def unpack(call: Call, output: Array) -> Array:
     return output.reshape(output.shape[0], -1, output.shape[-1])[: call.layout.n_receivers]
 
 
-run = execution(pack, forward, backward, unpack)
+tiled = execution(pack, forward, backward, unpack)
+
+
+def run(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng) -> Array:
+    """`attend` for Complete, Causal and Dense: by cuDNN where it fits, else in tiles."""
+    known = scale is None or isinstance(scale, (int, float))
+    if dropout_rate == 0.0 and known and cudnn.fits(layout, score, query, key, value, bias, edges, edge_value):
+        return cudnn.run(layout, query, key, value, scale)
+    return tiled(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng)
+
+
+def is_faster(layout, score, query, key, value, bias, edges, edge_value) -> bool:
+    """On CPU where there is enough to do, on GPU where cuDNN fits."""
+    call = layout, score, query, key, value, bias, edges, edge_value
+    return prepare.is_faster(*call) or cudnn.fits(*call)
 
 
 def tile_shape(layout, prepared: Prepared, n: int, m: int) -> tuple[int, int]:

@@ -40,8 +40,8 @@ def why_not(layout, score, query, key, value, bias, edges, edge_value) -> str | 
 
 
 def is_faster(layout, score, query, key, value, bias, edges, edge_value) -> bool:
-    """On CPU from about 2 ** 16 logits on: below, the definition compiles faster and runs as fast. Else untried."""
-    return jax.default_backend() == "cpu" and math.prod(layout.edge_shape) * query.shape[1] >= 2**16
+    """On CPU from about 2 ** 15 logits on: below, the definition compiles faster and runs as fast. Else untried."""
+    return jax.default_backend() == "cpu" and math.prod(layout.edge_shape) * query.shape[1] >= 2**15
 
 
 def prepare(call: Call) -> Prepared:
@@ -87,17 +87,17 @@ def execution(pack, forward, backward, unpack):
 
     Args:
       pack: `call -> plan, packed, data`: static, differentiable and other inputs of the tiles.
-      forward: `plan, packed, data -> output, log_sum_exp`, both in float32 or wider.
-      backward: `plan, packed, data, output, log_sum_exp, gradient -> ` gradients of `packed`.
+      forward: `plan, packed, data -> output, statistics`, both in float32 or wider.
+      backward: `plan, packed, data, output, statistics, gradient -> ` gradients of `packed`.
       unpack: `call, output -> ` [n_receivers, heads, dim].
     """
 
     def attend_forward(call: Call):
-        output, log_sum_exp = forward(*pack(call))
-        return unpack(call, output).astype(call.value.dtype), (output, log_sum_exp)
+        output, statistics = forward(*pack(call))
+        return unpack(call, output).astype(call.value.dtype), (output, statistics)
 
     def attend_backward(call: Call, _, saved, gradient: Array) -> Call:
-        output, log_sum_exp = saved
+        output, statistics = saved
         (to_output,) = jax.linear_transpose(lambda x: unpack(call, x), output)(gradient.astype(output.dtype))
         leaves, treedef = jax.tree.flatten(call)
         chosen = [i for i, x in enumerate(leaves) if hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.inexact)]
@@ -107,7 +107,7 @@ def execution(pack, forward, backward, unpack):
             return pack(treedef.unflatten([new.get(i, x) for i, x in enumerate(leaves)]))[1]
 
         _, pull = jax.vjp(packed, *(leaves[i] for i in chosen))
-        gradients = dict(zip(chosen, pull(backward(*pack(call), output, log_sum_exp, to_output)), strict=True))
+        gradients = dict(zip(chosen, pull(backward(*pack(call), output, statistics, to_output)), strict=True))
         return treedef.unflatten([gradients.get(i) for i in range(len(leaves))])
 
     def run(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng) -> Array:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.fused import tile
+from tgnn.fused.derivatives import vary_alike
 from tgnn.fused.tile import Columns, Rows, Rule, Slots
 from tgnn.typing import Array
 
@@ -53,7 +54,7 @@ class Packed(NamedTuple):
 
 
 def forward(plan: Plan, packed: Packed, data: Data) -> tuple[Array, Array]:
-    """Outputs [T * size, key_heads, group, dim] and log-sum-exps, the same without the last axis."""
+    """Outputs [T * size, key_heads, group, dim] and statistics of the softmax, [T * size, key_heads, group, 2]."""
     receiver, sender, value, floats, slots = packed
     shape = receiver.shape[:3]
 
@@ -72,20 +73,20 @@ def forward(plan: Plan, packed: Packed, data: Data) -> tuple[Array, Array]:
             def join(sums, new, start):
                 return new if len(starts) == 1 else tile.merge(sums, new)
 
-            nothing = tile.nothing(mine, value)
+            nothing = vary_alike(tile.nothing(mine, value), packed)
             new = tile.finish(*each_part(part, join, starts, kinds, nothing, nothing))
             return tuple(write(plan, which, number, x, y) for x, y in zip(outputs, new, strict=True)), None
 
         return scan(one, outputs, tiles(slots, data))[0], None
 
-    zeros = jnp.zeros((*shape, value.shape[-1]), value.dtype), jnp.zeros(shape, value.dtype)
-    return scan(head, zeros, jnp.arange(steps(plan)))[0]
+    zeros = jnp.zeros((*shape, value.shape[-1]), value.dtype), jnp.zeros((*shape, 2), value.dtype)
+    return scan(head, vary_alike(zeros, packed), jnp.arange(steps(plan)))[0]
 
 
-def backward(plan: Plan, packed: Packed, data: Data, output, log_sum_exp, gradient) -> Packed:
+def backward(plan: Plan, packed: Packed, data: Data, output, statistics, gradient) -> Packed:
     """Recomputes each part and adds up the gradients of senders in place."""
     receiver, sender, value, floats, slots = packed
-    delta = (gradient * output).sum(-1)
+    delta, sources = (gradient * output).sum(-1), (packed, gradient)
 
     def head(sums, which):
         near, cut = (heads_of(plan, which, data.touched, x) for x in (sender, value))
@@ -94,7 +95,7 @@ def backward(plan: Plan, packed: Packed, data: Data, output, log_sum_exp, gradie
         def one(sums, xs):
             number, slots, rows, starts, kinds = xs
             to_receiver, *sums = sums
-            mine, *stored = (receivers_of(plan, which, number, x) for x in (receiver, log_sum_exp, gradient, delta))
+            mine, *stored = (receivers_of(plan, which, number, x) for x in (receiver, statistics, gradient, delta))
             mine = keep(rows.touched, mine, 2)
 
             def part(start, masked):
@@ -108,19 +109,20 @@ def backward(plan: Plan, packed: Packed, data: Data, output, log_sum_exp, gradie
                 to_floats = jax.tree.map(jnp.add, sums[3], new[3])
                 return sums[0] + new[0], to_near, to_cut, to_floats, jax.tree.map(jnp.add, sums[4], new[4])
 
-            zeros = jax.tree.map(jnp.zeros_like, (mine, slots))
+            zeros = vary_alike(jax.tree.map(jnp.zeros_like, (mine, slots)), sources)
             sums = zeros[0], *sums, zeros[1]
             nothing = zeros[0], *(jnp.zeros_like(x[..., : plan.width]) for x in sums[1:3]), *sums[3:]
-            nothing = jax.tree.map(jnp.zeros_like, nothing)
+            nothing = vary_alike(jax.tree.map(jnp.zeros_like, nothing), sources)
             to_mine, *sums, to_slots = each_part(part, join, starts, kinds, sums, nothing)
             return (write(plan, which, number, to_receiver, to_mine), *sums), to_slots
 
-        sums = to_receiver, jnp.zeros_like(last(near)), jnp.zeros_like(last(cut)), to_floats
+        zeros = vary_alike((jnp.zeros_like(last(near)), jnp.zeros_like(last(cut))), sources)
+        sums = to_receiver, *zeros, to_floats
         (to_receiver, to_near, to_cut, to_floats), to_slots = scan(one, sums, tiles(slots, data))
         to_sender, to_value = put_heads(plan, which, to_sender, to_near), put_heads(plan, which, to_value, to_cut)
         return (to_receiver, to_sender, to_value, to_floats), to_slots
 
-    sums = jax.tree.map(jnp.zeros_like, (receiver, sender, value, floats))
+    sums = vary_alike(jax.tree.map(jnp.zeros_like, (receiver, sender, value, floats)), sources)
     sums, to_slots = scan(head, sums, jnp.arange(steps(plan)))
     return Packed(*sums, jax.tree.map(lambda x: x[0], to_slots))
 

@@ -4,7 +4,7 @@ Heads stand on two axes, `[key_heads, group]`: the query heads of a group share 
 repeated. A tile recomputes its logits, bias and dropout from node-wise data; only outputs and log-sum-exps are stored.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from tgnn.typing import Array
 class Rule(NamedTuple):
     """What a call of `attend` says about every edge: hashable, so that it may be static."""
 
-    treedef: jax.tree_util.PyTreeDef  # of (score, callable bias or None, scale or None)
+    treedef: Any  # of (score, callable bias or None, scale or None)
     is_float: tuple[bool, ...]  # which leaves are differentiable
     dropout_rate: float = 0.0
     key_heads: int = 1
@@ -188,13 +188,17 @@ def merge(one, other) -> tuple[Array, Array, Array]:
 
 
 def finish(maximum: Array, total: Array, messages: Array) -> tuple[Array, Array]:
-    """(output, log-sum-exp); a receiver without a live edge gets 0 and +inf, so that exp(logit - inf) = 0."""
+    """(output, statistics), the latter [..., 2]: maximum and log(total), whose sum is the log-sum-exp.
+
+    They stay apart because large logits would eat the digits of their sum. A receiver without a live edge gets 0 as
+    output and +inf as log(total), so that its weights are exp(logit - inf) = 0.
+    """
     empty = total == 0.0
     safe = jnp.where(empty, 1.0, total)
-    return messages / safe[..., None], jnp.where(empty, jnp.inf, finite(maximum) + jnp.log(safe))
+    return messages / safe[..., None], jnp.stack([finite(maximum), jnp.where(empty, jnp.inf, jnp.log(safe))], axis=-1)
 
 
-def backward(rule: Rule, receiver, sender, value, floats, slots: Slots, context, log_sum_exp, gradient, delta):
+def backward(rule: Rule, receiver, sender, value, floats, slots: Slots, context, statistics, gradient, delta):
     """Gradients of (receiver, sender, value, floats, slots) for one tile.
 
     Args:
@@ -205,14 +209,14 @@ def backward(rule: Rule, receiver, sender, value, floats, slots: Slots, context,
       floats: as in `forward`.
       slots: as in `forward`.
       context: as in `forward`.
-      log_sum_exp: [key_heads, group, n], of the whole row.
+      statistics: of the whole row, as `finish` makes them, [key_heads, group, n, 2].
       gradient: of the output, [key_heads, group, n, dim].
       delta: <gradient, output>, [key_heads, group, n].
     """
     others, rng, heads, rows, columns = context
     inputs = receiver, sender, floats, slots._replace(value=None)
     x, pull_logits = jax.vjp(lambda *inputs: logits(rule, *inputs, others, rows, columns), *inputs)
-    weights = jnp.exp(x - log_sum_exp[..., None])
+    weights = jnp.exp((x - statistics[..., :1]) - statistics[..., 1:])
     _, pull_sum = jax.vjp(
         lambda w, v, e: aggregate(drop(rule, w, rng, heads, rows, columns), v, e), weights, value, slots.value
     )
