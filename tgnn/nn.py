@@ -6,6 +6,7 @@ Parameters are cast to the dtype of the activations: bfloat16 activations comput
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -200,7 +201,7 @@ def mlp(
     return linear(params[-1], x)
 
 
-def dropout(rng: Array | None, x: Array, rate: float) -> Array:
+def dropout(rng: Array | None, x: Any, rate: float) -> Any:
     """Zeroes each entry with probability `rate` and scales the others by `1 / (1 - rate)`; x as it is if rng is None.
 
     Args:

@@ -60,5 +60,5 @@ def only(labels: np.ndarray, nodes: np.ndarray) -> jax.Array:
 
 def accuracy(logits: np.ndarray, labels: jax.Array) -> float:
     """Share of the labelled papers whose class has the largest logit: an exact fraction."""
-    labels = np.asarray(labels)
-    return float(np.mean(logits.argmax(axis=-1)[labels >= 0] == labels[labels >= 0]))
+    truth = np.asarray(labels)
+    return float(np.mean(logits.argmax(axis=-1)[truth >= 0] == truth[truth >= 0]))

@@ -26,7 +26,7 @@ def choose(implementation, layout, score, query, key, value, bias, edges, edge_v
         return None
     module, call = EXECUTIONS.get(type(layout)), (layout, score, query, key, value, bias, edges, edge_value)
     reason = module.why_not(*call) if module else "they exist for " + ", ".join(x.__name__ for x in EXECUTIONS)
-    if reason is None:
+    if module and reason is None:
         return module.run if implementation == "fused" or module.is_faster(*call) else None
     if implementation is None:
         return None

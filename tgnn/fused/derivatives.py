@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.core
 import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
@@ -105,8 +106,8 @@ def vary_alike(tree, sources):
     if not jax.sharding.get_abstract_mesh().manual_axes:
         return tree
     leaves = [x if jnp.issubdtype(x.dtype, jnp.number) else None for x in jax.tree.leaves(sources)]
-    nothing = sum(x.reshape(-1)[:0].sum().astype(jnp.float32) for x in leaves if x is not None)
-    return jax.tree.map(lambda x: x + nothing.astype(x.dtype), tree)
+    nothing = sum((x.reshape(-1)[:0].sum().astype(jnp.float32) for x in leaves if x is not None), jnp.float32(0))
+    return jax.tree.map(lambda x: x + jnp.asarray(nothing, x.dtype), tree)
 
 
 def kind_of(leaf):

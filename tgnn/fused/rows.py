@@ -80,7 +80,8 @@ def forward(plan: Plan, packed: Packed, data: Data) -> tuple[Array, Array]:
         return scan(one, outputs, tiles(slots, data))[0], None
 
     zeros = jnp.zeros((*shape, value.shape[-1]), value.dtype), jnp.zeros((*shape, 2), value.dtype)
-    return scan(head, vary_alike(zeros, packed), jnp.arange(steps(plan)))[0]
+    output, statistics = scan(head, vary_alike(zeros, packed), jnp.arange(steps(plan)))[0]
+    return output, statistics
 
 
 def backward(plan: Plan, packed: Packed, data: Data, output, statistics, gradient) -> Packed:
@@ -97,6 +98,7 @@ def backward(plan: Plan, packed: Packed, data: Data, output, statistics, gradien
             to_receiver, *sums = sums
             mine, *stored = (receivers_of(plan, which, number, x) for x in (receiver, statistics, gradient, delta))
             mine = keep(rows.touched, mine, 2)
+            stored = jax.lax.optimization_barrier(stored)  # cut once, not in the inner loop of every product
 
             def part(start, masked):
                 context = context_of(plan, which, data, start, rows if masked else rows.bare())
