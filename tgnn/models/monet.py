@@ -15,30 +15,30 @@ from tgnn.scores import Gaussian
 from tgnn.typing import Array, Params
 
 
-def init_monet(
-    rng: Array, dims: Sequence[int], *, num_kernels: int = 3, coordinate_dim: int = 2, width: float = 1.0
-) -> list[Params]:
+def init_monet(rng: Array, dims: Sequence[int], *, num_kernels: int = 3, coordinate_dim: int = 2) -> list[Params]:
     """Initialises layers `{"linear", "coordinates", "mean", "width", "bias"}` between the successive sizes of `dims`.
+
+    On coordinates of degrees every Gaussian starts near GCN's weights: with mean 1 and width 0.4 it is about
+    `0.8 * coordinate` on [0, 0.7] in each direction, so their product is about `(degree_i * degree_j) ** -0.5`.
 
     Args:
         rng: a key.
         dims: input features, then the outputs of each layer.
         num_kernels: Gaussians of a layer; each is a head with its own linear map.
-        coordinate_dim: of the pseudo-coordinates, before and after their learned map.
-        width: initial standard deviation of the Gaussians.
+        coordinate_dim: of the pseudo-coordinates, before and after their learned map, which starts as the identity.
     """
     rngs = jax.random.split(rng, len(dims) - 1)
     sizes = zip(rngs, dims[:-1], dims[1:], strict=True)
-    return [_init_layer(r, in_dim, out_dim, num_kernels, coordinate_dim, width) for r, in_dim, out_dim in sizes]
+    return [_init_layer(r, in_dim, out_dim, num_kernels, coordinate_dim) for r, in_dim, out_dim in sizes]
 
 
-def _init_layer(rng: Array, in_dim: int, out_dim: int, kernels: int, coordinate_dim: int, width: float) -> Params:
-    linear_rng, coordinates_rng, mean_rng = jax.random.split(rng, 3)
+def _init_layer(rng: Array, in_dim: int, out_dim: int, kernels: int, coordinate_dim: int) -> Params:
+    linear_rng, mean_rng = jax.random.split(rng)
     return {
         "linear": init_linear(linear_rng, in_dim, (kernels, out_dim), use_bias=False),
-        "coordinates": init_linear(coordinates_rng, coordinate_dim, coordinate_dim),
-        "mean": 0.1 * jax.random.normal(mean_rng, (kernels, coordinate_dim)),
-        "width": jnp.full((kernels, coordinate_dim), width),
+        "coordinates": {"kernel": jnp.eye(coordinate_dim), "bias": jnp.zeros(coordinate_dim)},
+        "mean": 1.0 + 0.05 * jax.random.normal(mean_rng, (kernels, coordinate_dim)),
+        "width": jnp.full((kernels, coordinate_dim), 0.4),
         "bias": jnp.zeros(out_dim),
     }
 
