@@ -55,7 +55,7 @@ GAT = Recipe(
     num_output_heads=1,
 )
 # Monti et al., arXiv:1611.08402, section 5.3 (2 pseudo-coordinates from degrees), which leaves the rest open: as GCN,
-# with its L2 once for each kernel. Learned Gaussians overfit 140 labels within 200 epochs, so training stops like GAT's.
+# with its L2 once for each kernel. Learned Gaussians overfit 140 labels within 200 epochs, so it stops like GAT.
 MONET = replace(GCN, num_kernels=3, l2=1.5e-3, num_epochs=100_000, stop="either")
 NO_LOOPS = replace(GCN, self_loops=False)  # a node has a weight of its own in these
 
