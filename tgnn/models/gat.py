@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.attention import attend
+from tgnn.models.choice import Choice
 from tgnn.models.layers import add_bias, glorot, layer_sizes, run_layers
 from tgnn.nn import init_linear, linear
 from tgnn.scores import Additive
@@ -74,3 +75,6 @@ def gat_layer(params: Params, layout: Any, x: Array, rng: Array | None = None, *
     score = Additive(params["receiver_vector"], params["sender_vector"])
     rate = 0.0 if rng is None else dropout_rate
     return add_bias(params["bias"], attend(layout, value, value, value, score=score, dropout_rate=rate, rng=rng))
+
+
+CHOICES = (Choice("GAT", "neighbours and itself", "`Additive`", "softmax", "arXiv:1710.10903"),)

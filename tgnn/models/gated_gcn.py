@@ -6,6 +6,7 @@ from typing import Any
 import jax
 
 from tgnn.convert import as_layout
+from tgnn.models.choice import Choice
 from tgnn.nn import dropout, fold, init_linear, linear
 from tgnn.typing import Array, Params
 
@@ -80,3 +81,14 @@ def gated_gcn_layer(params: Params, layout: Any, x: Array, edges: Array | None =
     gates = gates if edges is None else gates + linear(params["edge"], edges)
     messages = jax.nn.sigmoid(gates) * layout.from_senders(linear(params["value"], x))
     return linear(params["self"], x) + layout.reduce(messages).astype(x.dtype), gates
+
+
+CHOICES = (
+    Choice(
+        "Gated GCN",
+        "neighbours",
+        "sigmoid gate for every feature, of both ends and the edge",
+        "sum",
+        "arXiv:1711.07553",
+    ),
+)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.attention import attend
+from tgnn.models.choice import Choice
 from tgnn.models.layers import add_bias, glorot, layer_sizes, run_layers
 from tgnn.nn import init_linear, linear
 from tgnn.scores import AdditiveV2
@@ -65,3 +66,6 @@ def gatv2_layer(params: Params, layout: Any, x: Array, rng: Array | None = None,
     rate = 0.0 if rng is None else dropout_rate
     output = attend(layout, query, key, key, score=AdditiveV2(params["vector"]), dropout_rate=rate, rng=rng)
     return add_bias(params["bias"], output)
+
+
+CHOICES = (Choice("GATv2", "neighbours and itself", "`AdditiveV2`", "softmax", "arXiv:2105.14491"),)

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 
 from tgnn.aggregation import symmetric_weights
+from tgnn.models.choice import Choice
 from tgnn.models.layers import add_bias, run_layers
 from tgnn.nn import init_linear, linear
 from tgnn.typing import Array, Params
@@ -49,3 +50,6 @@ def gcn_layer(params: Params, layout: Any, x: Array, rng: Array | None = None) -
     """One layer: `[n, in_dim] -> [n, out_dim]`; rng is not used, since there are no attention weights to drop."""
     value = linear({"kernel": params["kernel"]}, x)[:, None]
     return add_bias(params["bias"], layout.aggregate(symmetric_weights(layout), value).astype(x.dtype))
+
+
+CHOICES = (Choice("GCN", "neighbours and itself", "by degrees: `symmetric_weights`", "sum", "arXiv:1609.02907"),)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.aggregation import aggregate
+from tgnn.models.choice import Choice
 from tgnn.models.layers import run_layers
 from tgnn.nn import init_mlp, linear, mlp
 from tgnn.typing import Array, Params
@@ -60,3 +61,6 @@ def gin(
         return mlp(rest, activation(hidden), activation=activation)
 
     return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)
+
+
+CHOICES = (Choice("GIN", "neighbours", "1", "sum", "arXiv:1810.00826"),)

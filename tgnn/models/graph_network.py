@@ -9,6 +9,7 @@ import jraph
 from tgnn.aggregation import aggregate
 from tgnn.graphs import readout
 from tgnn.layouts import EdgeList
+from tgnn.models.choice import Choice
 from tgnn.nn import init_mlp, mlp
 from tgnn.typing import Array, Params
 
@@ -85,3 +86,14 @@ def graph_network(
 def _line_graph(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
     """Edges in the place of nodes, so that `readout` tells which graph each belongs to."""
     return graph._replace(nodes=graph.edges, n_node=graph.n_edge)
+
+
+CHOICES = (
+    Choice(
+        "Graph Network block",
+        "neighbours; edges and nodes to their graph",
+        "1; the message is a perceptron of the edge and its ends",
+        "sum, mean, maximum, ...",
+        "arXiv:1806.01261",
+    ),
+)

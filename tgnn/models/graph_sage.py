@@ -6,6 +6,7 @@ from typing import Any
 import jax
 
 from tgnn.aggregation import aggregate
+from tgnn.models.choice import Choice
 from tgnn.models.layers import run_layers
 from tgnn.nn import init_linear, linear
 from tgnn.typing import Array, Params
@@ -60,3 +61,6 @@ def graph_sage(
         return linear(params["self"], x) + messages
 
     return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)
+
+
+CHOICES = (Choice("GraphSAGE", "neighbours, perhaps a sample", "1", "mean or maximum", "arXiv:1706.02216"),)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from tgnn.aggregation import inverse_root
 from tgnn.convert import as_layout
 from tgnn.graphs import degrees
+from tgnn.models.choice import Choice
 from tgnn.models.layers import run_layers
 from tgnn.nn import init_linear, linear
 from tgnn.scores import Gaussian
@@ -101,3 +102,6 @@ def degree_coordinates(layout: Any) -> Array:
     ends = (layout.from_receivers(root), layout.from_senders(root))
     both = jnp.concatenate([jnp.broadcast_to(x, (*layout.edge_shape, 1)) for x in ends], axis=-1)
     return layout.to_caller(layout.keep(both))
+
+
+CHOICES = (Choice("MoNet", "neighbours", "exp of `Gaussian`, of pseudo-coordinates", "sum", "arXiv:1611.08402"),)

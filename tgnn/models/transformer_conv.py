@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from tgnn.attention import attend
+from tgnn.models.choice import Choice
 from tgnn.models.layers import concatenate_heads, layer_sizes, run_layers
 from tgnn.nn import init_linear, linear
 from tgnn.typing import Array, Params
@@ -67,3 +68,6 @@ def transformer_conv_layer(
     output = attend(layout, query, key, value, dropout_rate=0.0 if rng is None else dropout_rate, rng=rng)
     skip = linear(params["skip"], x)
     return concatenate_heads(output + skip) if skip.ndim == 3 else output.mean(axis=1) + skip
+
+
+CHOICES = (Choice("Transformer on neighbours", "neighbours", "dot product", "softmax", "arXiv:2009.03509"),)
