@@ -41,6 +41,7 @@ LAYOUTS = {
     "blocks padded": tgnn.Blocks.from_edges(SENDERS, RECEIVERS, 5, **SIZES, pad_to=11),
     "neighbors": tgnn.Neighbors.from_edges(*DOUBLED, **SIZES, mask=MASK),
     "neighbors padded": tgnn.Neighbors.from_edges(SENDERS, RECEIVERS, **SIZES, pad_to=12),
+    "buckets": tgnn.patterns.lsh_buckets(N, RNG.integers(-1, 4, (2, N)), chunk=4, causal=False),
 }
 
 # One of each family, with its hardest case, is tested by `make test`; the others by `make test-all`.

@@ -36,6 +36,11 @@ def adjacency(layout):
         rows, columns = (np.asarray(x)[:, None] * layout.block for x in (layout.block_receivers, layout.block_senders))
         within = np.arange(layout.block)
         return scattered(n, m, (rows + within)[:, :, None], (columns + within)[:, None, :], layout.mask)
+    if isinstance(layout, tgnn.SortedChunks):
+        slots = np.asarray(layout.nodes)
+        before = np.concatenate([np.full_like(slots[:, :1], n), slots[:, :-1]], axis=1)[:, : slots.shape[1]]
+        seen = np.concatenate([before, slots], axis=2) if slots.shape[1] > 1 else slots
+        return scattered(n, m, slots[..., None], seen[..., None, :], np.asarray(layout.mask))
     if isinstance(layout, tgnn.Window):
         steps, rest = np.divmod(j - i - int(layout.offset), layout.dilation)
         sees = (rest == 0) & (-layout.left <= steps) & (steps <= layout.right)

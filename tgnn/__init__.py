@@ -26,6 +26,7 @@ from tgnn.layouts import EdgeList as EdgeList
 from tgnn.layouts import Layout as Layout
 from tgnn.layouts import Neighbors as Neighbors
 from tgnn.layouts import Prefix as Prefix
+from tgnn.layouts import SortedChunks as SortedChunks
 from tgnn.layouts import Window as Window
 from tgnn.reorder import reorder as reorder
 from tgnn.scores import Additive as Additive

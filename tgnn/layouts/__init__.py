@@ -8,4 +8,5 @@ from tgnn.layouts.dense import Dense as Dense
 from tgnn.layouts.edges import EdgeList as EdgeList
 from tgnn.layouts.neighbors import Neighbors as Neighbors
 from tgnn.layouts.prefix import Prefix as Prefix
+from tgnn.layouts.sorted_chunks import SortedChunks as SortedChunks
 from tgnn.layouts.window import Window as Window
