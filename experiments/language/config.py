@@ -1,4 +1,4 @@
-"""Sizes of the runs of `language`. A model that is not the Transformer takes the width that gives it as many weights."""
+"""Sizes of the runs of `language`. Other models than the Transformer take the width that gives them as many weights."""
 
 from dataclasses import dataclass
 

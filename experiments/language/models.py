@@ -7,50 +7,17 @@ A new model is one function `(config, vocab_size) -> LanguageModel` in `MODELS`.
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from experiments.language.config import Config
+from experiments.language.signature import LanguageModel, Output, stateless
 from tgnn import patterns
-from tgnn.block import transformer_block
 from tgnn.layouts import Layout
 from tgnn.nn import dropout, embedding, fold, init_embedding, init_linear, linear
 from tgnn.recurrent import LSTMState, init_lstm, lstm, schedule
 from tgnn.transformer import init_language_model, language_model
-from tgnn.typing import Array, Params
-
-
-class Output(NamedTuple):
-    """What a model makes of a sequence."""
-
-    logits: Array  # [n, vocab_size]
-    state: Any  # what it remembers of the sequence; () where nothing
-    penalty: Array | float = 0.0  # added to the loss in training
-
-
-class LanguageModel(NamedTuple):
-    """A pair of functions, and what a model without memory leaves at its default."""
-
-    init: Callable[[Array], Params]  # rng -> params
-    apply: Callable[..., Output]  # (params, tokens [n], state, *, rng) -> Output; rng is None without dropout
-    edges_per_token: float  # in-edges of a token in one layer, on average
-    init_state: Callable[[], Any] = tuple  # the memory before the first sequence; () is none
-
-    @property
-    def remembers(self) -> bool:
-        """Whether the next sequence is to be the one that follows."""
-        return len(jax.tree.leaves(jax.eval_shape(self.init_state))) > 0
-
-
-def stateless(init: Callable[[Array], Params], logits: Callable[..., Array], edges_per_token: float) -> LanguageModel:
-    """A model that remembers nothing: `logits(params, tokens [n], *, rng) -> [n, vocab_size]`."""
-
-    def apply(params, tokens, state, *, rng=None):
-        return Output(logits(params, tokens, rng=rng), state)
-
-    return LanguageModel(init, apply, edges_per_token)
 
 
 def mean_edges(layout: Layout) -> float:
@@ -64,15 +31,13 @@ def mean_edges(layout: Layout) -> float:
 
 
 def on_graph(layout: Layout) -> Callable[[Config, int], LanguageModel]:
-    """The Transformer of nanoGPT on another graph of the past than the whole one."""
+    """nanoGPT's Transformer on a graph of the past, with ReLU: GELU costs a CPU half of a step more."""
 
     def model(config: Config, vocab_size: int) -> LanguageModel:
         graph = layout(config)
-        block = partial(transformer_block, activation=jax.nn.gelu)
 
         def logits(params, tokens, *, rng=None):
-            options = {"block": block, "dropout_rate": config.dropout_rate, "rng": rng}
-            return language_model(params, graph, tokens, **options)
+            return language_model(params, graph, tokens, dropout_rate=config.dropout_rate, rng=rng)
 
         init = partial(init_language_model, config=config.transformer(vocab_size, use_bias=False))
         return stateless(init, logits, mean_edges(graph))

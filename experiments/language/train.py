@@ -11,7 +11,8 @@ import numpy as np
 
 from experiments.language.config import Config
 from experiments.language.data import Excerpts, windows
-from experiments.language.models import LanguageModel, num_parameters
+from experiments.language.models import num_parameters
+from experiments.language.signature import LanguageModel
 from tgnn.datasets.text import Characters
 from tgnn.losses import cross_entropy
 from tgnn.schedules import warmup_cosine
@@ -56,7 +57,7 @@ class Trainer:
             print(f"step {int(state.step)}: {nats:.4f} nats, {nats / math.log(2):.4f} bits a character", flush=True)
             return {"validation_nats": nats}
 
-        state = initial(self.model, config, seed)
+        state: Any = initial(self.model, config, seed)
         batches = Excerpts(self.characters.train, config, seed=seed, read_on=self.model.remembers)
         started = time.perf_counter()
         state = fit(
