@@ -160,6 +160,31 @@ def transformer_block(
         return feed_forward(params["mlp"], h, activation=activation, dropout_rate=dropout_rate, rng=rng)
 
     parts = {"attention": attention, "cross": cross, "mlp": mlp}
+    return run_parts(params, parts, x, norm=norm, dropout_rate=dropout_rate, rng=rng)
+
+
+def run_parts(
+    params: Params,
+    parts: dict[str, Callable[[Array, Array | None], Array]],
+    x: Array,
+    *,
+    norm: Norm = layer_norm,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+) -> Array:
+    """Runs the parts of a block one after the other, each inside a residual connection with its norm: any block.
+
+    Args:
+        params: of each part, under its name: its norm, and whatever else the part looks up; others are skipped.
+        parts: `(x [n, model_dim], rng) -> [n, model_dim]` each.
+        x: `[n, model_dim]`.
+        norm: `layer_norm` or `rms_norm`.
+        dropout_rate: of the output of each part.
+        rng: key of the dropout; None switches it off.
+
+    Returns:
+        `[n, model_dim]`.
+    """
     for i, (name, part) in enumerate(parts.items()):
         if name in params:
             x = _residual(params[name], part, x, norm, dropout_rate, fold(rng, i))

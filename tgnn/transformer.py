@@ -19,6 +19,7 @@ from tgnn.nn import dropout, embedding, fold, init_embedding, init_linear, layer
 from tgnn.typing import Array, Params
 
 Encoding = Callable[[Array, int], Array]
+InitBlock = Callable[..., Params]
 
 
 class Layouts(NamedTuple):
@@ -29,20 +30,21 @@ class Layouts(NamedTuple):
     cross: Any  # source (senders) to target (receivers)
 
 
-def init_decoder(rng: Array, config: TransformerConfig, *, cross: bool = True) -> Params:
+def init_decoder(rng: Array, config: TransformerConfig, *, cross: bool = True, init: InitBlock = init_block) -> Params:
     """Initialises a stack of blocks: `{"blocks", ["norm"]}`; a pre-LN stack ends in a norm.
 
     Args:
         rng: a key.
         config: sizes and parts.
         cross: whether the blocks attend to a memory.
+        init: of one block, `(rng, config, cross=cross) -> params`; for blocks other than `transformer_block`.
 
     Returns:
         Parameters whose blocks are stacked along a leading axis, or a list with `config.stacked=False`; both hold the
         same numbers.
     """
     rngs = jax.random.split(rng, config.num_layers)
-    blocks = [init_block(block_rng, config, cross=cross) for block_rng in rngs]
+    blocks = [init(block_rng, config, cross=cross) for block_rng in rngs]
     params = {"blocks": jax.tree.map(lambda *leaves: jnp.stack(leaves), *blocks) if config.stacked else blocks}
     return params | {"norm": init_norm(config)} if config.norm_first else params
 
@@ -149,18 +151,18 @@ def unembed(params: Params, x: Array) -> Array:
     return x @ params["embedding"]["table"].T.astype(x.dtype)
 
 
-def _init_tokens(rng: Array, config: TransformerConfig, *, cross: bool) -> Params:
+def _init_tokens(rng: Array, config: TransformerConfig, *, cross: bool, init: InitBlock = init_block) -> Params:
     embedding_rng, decoder_rng, output_rng = jax.random.split(rng, 3)
     params = _init_embeddings(embedding_rng, config, config.vocab_size)
-    params["decoder"] = init_decoder(decoder_rng, config, cross=cross)
+    params["decoder"] = init_decoder(decoder_rng, config, cross=cross, init=init)
     if not config.tied:
         params["output"] = init_linear(output_rng, config.model_dim, config.vocab_size, use_bias=config.use_bias)
     return params
 
 
-def init_language_model(rng: Array, config: TransformerConfig) -> Params:
-    """Initialises a decoder-only model: `{"embedding", ["positions"], "decoder", ["output"]}`."""
-    return _init_tokens(rng, config, cross=False)
+def init_language_model(rng: Array, config: TransformerConfig, *, init: InitBlock = init_block) -> Params:
+    """Initialises a decoder-only model: `{"embedding", ["positions"], "decoder", ["output"]}`; see `init_decoder`."""
+    return _init_tokens(rng, config, cross=False, init=init)
 
 
 def language_model(
