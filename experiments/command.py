@@ -57,6 +57,10 @@ class Options:
         return range(self.seed, self.seed + self.seeds)
 
 
+class Mistake(ValueError):
+    """A mistake on the command line that only the run itself can see, such as --resume of another run."""
+
+
 def main(
     name: str,
     presets: Mapping[str, Config],
@@ -77,7 +81,11 @@ def main(
         print(f"python -m experiments.{name}: {error}", file=sys.stderr)
         raise SystemExit(2) from error
     started = time.perf_counter()
-    metrics = run(config, options)
+    try:
+        metrics = run(config, options)
+    except Mistake as error:
+        print(f"python -m experiments.{name}: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
     record = results.describe(name, recorded(config, options), metrics, time.perf_counter() - started)
     print(f"results: {results.write(options.json, record)}")
     return record
@@ -115,6 +123,11 @@ def complete(name: str, options: Options) -> Any:
         raise ValueError(f"--seed must be at least 0, got {options.seed}")
     data_dir = options.data_dir or os.environ.get("TGNN_DATA_DIR")
     run_dir = options.run_dir or Path("runs") / name
-    choices = [options.preset, *(getattr(options, choice, None) for choice in ("model", "dataset"))]
-    json = options.json or run_dir / ("-".join(choice for choice in choices if choice) + ".json")
+    json = options.json or run_dir / f"{stem(options)}.json"
     return dataclasses.replace(options, data_dir=Path(data_dir) if data_dir else None, run_dir=run_dir, json=json)
+
+
+def stem(options: Options) -> str:
+    """The name of a run's files: its preset, model and data set."""
+    choices = [options.preset, *(getattr(options, choice, None) for choice in ("model", "dataset"))]
+    return "-".join(choice for choice in choices if choice)

@@ -10,8 +10,9 @@ import numpy as np
 import optax
 import pytest
 
+from experiments import seeds
 from experiments.citation import data, run
-from experiments.citation.config import RECIPES, Config, Recipe, recipe
+from experiments.citation.config import RECIPES, Recipe, recipe
 from experiments.citation.stopping import begin, select
 from experiments.citation.train import build, fit, make_optimizer
 from tgnn.datasets.planetoid import Planetoid
@@ -53,15 +54,22 @@ def test_the_authors_gat_weights_give_their_accuracy(data_dir, tmp_path):
     }
 
 
+def train(at_once, name, chosen, graph, num_seeds):
+    """The metrics of seeds 0, 1, ..., `at_once` of them at a time."""
+    measure = run.trainer(name, chosen, graph)
+    parts = [measure(chunk) for chunk in seeds.chunks(range(num_seeds), at_once)]
+    return {key: [value for part in parts for value in part[key]] for key in parts[0]}
+
+
 @pytest.fixture(scope="module")
 def honest():
     """The metrics of three seeds trained together."""
-    return run.train(Config(seeds_at_once=3), "gcn", SHORT, SMALL, range(3))
+    return train(3, "gcn", SHORT, SMALL, 3)
 
 
 def test_model_selection_never_sees_test_labels(honest):
     other = SMALL._replace(test_labels=jnp.where(SMALL.test_labels < 0, -1, (SMALL.test_labels + 1) % CLASSES))
-    fooled = run.train(Config(seeds_at_once=3), "gcn", SHORT, other, range(3))
+    fooled = train(3, "gcn", SHORT, other, 3)
     assert honest["test_accuracy"] != fooled["test_accuracy"]
     for name in ("validation_accuracy", "epochs"):
         assert honest[name] == fooled[name]
@@ -79,7 +87,7 @@ def test_words_of_a_paper_sum_to_one_and_a_paper_without_words_is_zero():
 
 
 def test_seeds_trained_together_stop_where_they_stop_alone(honest):
-    alone = run.train(Config(seeds_at_once=1), "gcn", SHORT, SMALL, range(3))
+    alone = train(1, "gcn", SHORT, SMALL, 3)
     for name in ("test_accuracy", "validation_accuracy", "epochs"):
         assert honest[name] == alone[name]
     assert len(set(honest["epochs"])) > 1 and max(honest["epochs"]) < SHORT.num_epochs
@@ -134,7 +142,7 @@ def test_the_l2_term_is_part_of_the_loss():
 def test_every_model_learns_the_small_graph(name):
     chosen = replace(recipe(name, "cora"), num_epochs=80, dropout_rate=0.1, learning_rate=0.03, l2=1e-4)
     graph = data.prepare(small_graph(), self_loops=chosen.self_loops)
-    metrics = run.train(Config(seeds_at_once=2), name, chosen, graph, range(2))
+    metrics = train(2, name, chosen, graph, 2)
     assert min(metrics["test_accuracy"]) > 0.6  # chance is a third
 
 
