@@ -1,11 +1,13 @@
 """What the graph networks of this folder share: a loop over layers and what becomes of the heads of a layer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
 
 from tgnn.convert import as_layout
+from tgnn.layouts import EdgeList
 from tgnn.nn import dropout, fold
 from tgnn.typing import Array, Params
 
@@ -27,6 +29,24 @@ def run_layers(
         x = dropout(fold(rng, 2 * i), x, dropout_rate)
         x = layer(layer_params, layout, x, fold(rng, 2 * i + 1))
     return x
+
+
+def stack_layers(init: Callable[[Array], Params], rng: Array, num_layers: int) -> Params:
+    """What `init(rng)` gives for each layer, as one pytree with a leading axis, for `tgnn.block.run_blocks`."""
+    return jax.vmap(init)(jax.random.split(rng, num_layers))
+
+
+def own_order(layout: Any, x: Array, edges: Array | None) -> tuple[Any, Array | None]:
+    """A layout whose own order of edges is the caller's, and features of edges in it: sorted once for all layers.
+
+    Args:
+        layout: a layout or a graph.
+        x: the nodes, which tell a graph's size.
+        edges: features in the caller's order, or None.
+    """
+    layout = as_layout(layout, x.shape[0], x.shape[0])
+    edges = None if edges is None else layout.from_caller(edges)
+    return (replace(layout, order=None) if isinstance(layout, EdgeList) else layout), edges
 
 
 def layer_sizes(dims, num_heads: int, num_output_heads: int) -> list[tuple[int, int, int, bool]]:

@@ -1,0 +1,247 @@
+"""Graph Transformers equal their dense masked form, values and gradients, whatever stands beside a graph in its batch.
+
+Every batch of a model has the shapes of the others, so that each model compiles twice: once as it is, once in its dense
+form.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from filled import filled
+
+import tgnn
+from tgnn import models
+
+N, SLOTS, DIM, HEADS, LAYERS = 17, 43, 6, 2, 2
+SIZES = {"num_layers": LAYERS, "model_dim": DIM, "num_heads": HEADS, "hidden_dim": 5}
+TIGHT = {"rtol": 1e-5, "atol": 1e-5}
+
+
+class Batch(NamedTuple):
+    """Graphs side by side: n_node of them, and padding behind the last."""
+
+    layout: Any
+    x: Any
+    edges: Any
+    segments: Any
+
+
+def random_graph(n, n_edge, seed):
+    """A directed graph without double edges, as senders, receivers, nodes, edges; its last node is isolated."""
+    rng = np.random.default_rng(seed)
+    pairs = rng.choice((n - 1) ** 2, n_edge, replace=False)
+    return [*np.divmod(pairs, n - 1), rng.normal(size=(n, DIM)), rng.normal(size=(n_edge, DIM))]
+
+
+GRAPHS = [random_graph(7, 17, 0), random_graph(5, 11, 1), random_graph(2, 1, 2)]
+
+
+def batch_of(graphs):
+    """One union of N nodes and SLOTS edges; what is padding holds ones."""
+    first = np.cumsum([0] + [len(graph[2]) for graph in graphs])
+    senders, receivers = (
+        np.concatenate([graph[i] + start for graph, start in zip(graphs, first[:-1], strict=True)]) for i in (0, 1)
+    )
+    x, edges = (
+        np.concatenate([graph[i] for graph in graphs] + [np.ones((size, DIM))])[:size].astype(np.float32)
+        for i, size in ((2, N), (3, SLOTS))
+    )
+    segments = np.full(N, -1)
+    segments[: first[-1]] = np.repeat(np.arange(len(graphs)), np.diff(first))
+    layout = tgnn.EdgeList.from_edges(senders, receivers, n_receivers=N, pad_to=SLOTS)
+    return Batch(layout, x, edges, segments)
+
+
+def permuted(graph, seed=5):
+    """The graph with its nodes and edges in another order, and the order of the nodes."""
+    rng = np.random.default_rng(seed)
+    senders, receivers, x, edges = graph
+    order, shuffle = rng.permutation(len(x)), rng.permutation(len(edges))
+    place = np.argsort(order)
+    return [place[senders[shuffle]], place[receivers[shuffle]], x[order], edges[shuffle]], order
+
+
+def dense(layout, values):
+    """Per-edge values in the caller's order as [n, n, ...], and where there are edges."""
+    live = np.asarray(layout.mask)
+    senders, receivers, caller = (np.asarray(x)[live] for x in (layout.senders, layout.receivers, layout.order))
+    mask = np.zeros((layout.n_receivers, layout.n_senders), bool)
+    mask[receivers, senders] = True
+    slot = np.zeros(mask.shape, int)
+    slot[receivers, senders] = caller
+    return jnp.asarray(mask), jnp.where(mask[..., None], jnp.asarray(values)[slot], 0)
+
+
+def affine(params, x):
+    """A linear map whose output may have heads."""
+    y = jnp.einsum("...i,io->...o", x, params["kernel"].reshape(x.shape[-1], -1))
+    bias = params.get("bias")
+    y = y.reshape(*x.shape[:-1], *params["kernel"].shape[1:])
+    return y if bias is None else y + jnp.broadcast_to(bias, y.shape)
+
+
+def merge(params, x):
+    """A linear map from heads."""
+    y = x.reshape(*x.shape[:-2], -1) @ params["kernel"].reshape(-1, params["kernel"].shape[-1])
+    return y + jnp.broadcast_to(params["bias"], y.shape)
+
+
+def standardise(params, x):
+    x = (x - x.mean(-1, keepdims=True)) / jnp.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    return x * jnp.broadcast_to(params["scale"], x.shape) + jnp.broadcast_to(params["bias"], x.shape)
+
+
+def perceptron(params, x, activation=jax.nn.relu):
+    return affine(params["down"], activation(affine(params["up"], x)))
+
+
+def masked_softmax(logits, mask):
+    """Over senders, [n, m, heads]."""
+    logits = jnp.where(mask[..., None], logits, -1e9)
+    raw = jnp.where(mask[..., None], jnp.exp(logits - logits.max(axis=1, keepdims=True)), 0)
+    return raw / jnp.maximum(raw.sum(axis=1, keepdims=True), 1e-30)
+
+
+def dense_attention(params, x, mask, bias=0.0):
+    """Multi-head attention of a Transformer."""
+    query, key, value = (affine(params[name], x) for name in ("query", "key", "value"))
+    logits = jnp.einsum("nhd,mhd->nmh", query, key) / np.sqrt(query.shape[-1]) + bias
+    return merge(params["output"], jnp.einsum("nmh,mhd->nhd", masked_softmax(logits, mask), value))
+
+
+def dense_update(params, x, heads):
+    x = standardise(params["norm"], x + merge(params["output"], heads))
+    return standardise(params["mlp_norm"], x + perceptron(params["mlp"], x))
+
+
+def dense_graph_transformer(params, batch):
+    mask, edges = dense(batch.layout, batch.edges)
+
+    def layer(carry, p):
+        x, edges = carry
+        query, key, value = (affine(p[name], x) for name in ("query", "key", "value"))
+        terms = query[:, None] * key[None] * affine(p["edge"], edges) / np.sqrt(DIM // HEADS)
+        weights = masked_softmax(terms.sum(-1), mask)
+        x = dense_update(p["nodes"], x, jnp.einsum("nmh,mhd->nhd", weights, value))
+        return (x, dense_update(p["edges"], edges, terms)), None
+
+    return jax.lax.scan(layer, (batch.x, edges), params)[0][0]
+
+
+def run_graph_transformer(params, batch):
+    return models.graph_transformer(params, batch.layout, batch.x, edges=batch.edges)
+
+
+class Case(NamedTuple):
+    """A model: its parameters, its run on a batch, and its dense form."""
+
+    params: Any
+    run: Any
+    dense: Any
+    prepare: Any = lambda batch: batch
+
+
+CASES = {
+    "graph_transformer": Case(
+        filled(models.init_graph_transformer, **SIZES), run_graph_transformer, dense_graph_transformer
+    ),
+}
+EVERY_MODEL = pytest.mark.parametrize("name", CASES)
+
+
+@partial(jax.jit, static_argnames="name")
+def values_and_gradients(name, params, batch, weight):
+    """The nodes, and the gradient of their weighted sum by parameters, nodes and edges."""
+
+    def loss(params, x, edges):
+        output = CASES[name].run(params, batch._replace(x=x, edges=edges))
+        return (output * weight).sum(), output
+
+    (_, output), gradients = jax.value_and_grad(loss, (0, 1, 2), has_aux=True)(params, batch.x, batch.edges)
+    return output, gradients
+
+
+def weight_of(batch, seed=3):
+    """Random on real nodes, 0 on padding."""
+    weight = np.random.default_rng(seed).normal(size=(N, DIM)).astype(np.float32)
+    return np.where(batch.segments[:, None] >= 0, weight, 0)
+
+
+def run(name, graphs):
+    batch = batch_of(graphs)
+    return values_and_gradients(name, CASES[name].params, CASES[name].prepare(batch), weight_of(batch))
+
+
+def close(actual, expected, tolerance=TIGHT):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **tolerance), actual, expected)
+
+
+@EVERY_MODEL
+def test_a_model_is_its_dense_masked_form(name):
+    case, batch = CASES[name], batch_of(GRAPHS)
+    prepared, weight = case.prepare(batch), weight_of(batch)
+
+    @jax.jit
+    def reference(params, x, edges):
+        def loss(params, x, edges):
+            output = case.dense(params, prepared._replace(x=x, edges=edges))
+            return (output * weight).sum(), output
+
+        (_, output), gradients = jax.value_and_grad(loss, (0, 1, 2), has_aux=True)(params, x, edges)
+        return output, gradients
+
+    expected, expected_gradients = reference(case.params, batch.x, batch.edges)
+    output, gradients = run(name, GRAPHS)
+    real = batch.segments >= 0
+    close(output[real], expected[real])
+    scale = max(1.0, max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(expected_gradients)))
+    close(gradients, expected_gradients, {"rtol": 1e-5, "atol": 1e-5 * scale})
+    assert np.isfinite(output).all() and all(jnp.abs(leaf).max() > 0 for leaf in gradients[1:])
+
+
+@EVERY_MODEL
+def test_a_graph_is_the_same_alone_padded_and_in_every_batch(name):
+    together, (_, x_gradient, edge_gradient) = run(name, GRAPHS)
+    batch = batch_of(GRAPHS)
+    weight = weight_of(batch)
+    first = first_edge = 0
+    for graph in GRAPHS:
+        rows, slots = slice(first, first + len(graph[2])), slice(first_edge, first_edge + len(graph[3]))
+        alone = batch_of([graph])
+        own = np.zeros_like(weight)
+        own[: len(graph[2])] = weight[rows]
+        case = CASES[name]
+        output, (_, x_alone, edge_alone) = values_and_gradients(name, case.params, case.prepare(alone), own)
+        close(output[: len(graph[2])], together[rows])
+        close(x_alone[: len(graph[2])], x_gradient[rows], {"rtol": 1e-5, "atol": 2e-5})
+        close(edge_alone[: len(graph[3])], edge_gradient[slots], {"rtol": 1e-5, "atol": 2e-5})
+        first, first_edge = rows.stop, slots.stop
+    assert (x_gradient[first:] == 0).all() and (edge_gradient[first_edge:] == 0).all()
+
+
+@EVERY_MODEL
+def test_output_follows_a_permutation_of_the_nodes(name):
+    moved, order = permuted(GRAPHS[0])
+    expected, _ = run(name, GRAPHS)
+    output, _ = run(name, [moved, *GRAPHS[1:]])
+    close(output[: len(order)], expected[order])
+
+
+def test_a_directed_graph_stays_directed():
+    """On a chain without a global branch no message goes against an edge."""
+    chain = [np.arange(3), np.arange(1, 4), *(np.ones((size, DIM)) for size in (4, 3))]
+    changed = [*chain[:2], chain[2].copy(), chain[3]]
+    changed[2][2] *= np.arange(DIM)
+    for name in ("graph_transformer",):
+        output, other = (run(name, [graph])[0] for graph in (chain, changed))
+        assert (output[:2] == other[:2]).all() and (output[2:4] != other[2:4]).any(axis=1).all(), name
+
+
+def test_edges_are_given_exactly_where_parameters_expect_them():
+    batch = batch_of(GRAPHS)
+    with pytest.raises(ValueError, match="edges given is False"):
+        models.graph_transformer(CASES["graph_transformer"].params, batch.layout, batch.x)
