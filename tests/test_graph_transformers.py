@@ -28,6 +28,7 @@ class Batch(NamedTuple):
     x: Any
     edges: Any
     segments: Any
+    more: Any = None  # what a model measures of the graphs on the host
 
 
 def random_graph(n, n_edge, seed):
@@ -57,12 +58,17 @@ def batch_of(graphs):
 
 
 def permuted(graph, seed=5):
-    """The graph with its nodes and edges in another order, and the order of the nodes."""
+    """The graph with its nodes and edges in another order, and these orders."""
     rng = np.random.default_rng(seed)
     senders, receivers, x, edges = graph
     order, shuffle = rng.permutation(len(x)), rng.permutation(len(edges))
     place = np.argsort(order)
-    return [place[senders[shuffle]], place[receivers[shuffle]], x[order], edges[shuffle]], order
+    return [place[senders[shuffle]], place[receivers[shuffle]], x[order], edges[shuffle]], order, shuffle
+
+
+def extended(order, size):
+    """A permutation of the first nodes or edges as one of all."""
+    return np.append(order, np.arange(len(order), size))
 
 
 def dense(layout, values):
@@ -136,6 +142,50 @@ def run_graph_transformer(params, batch):
     return models.graph_transformer(params, batch.layout, batch.x, edges=batch.edges)
 
 
+def measure(batch):
+    """Three virtual nodes, whatever the number of graphs, so that shapes agree."""
+    options = {"max_distance": 3, "path_length": 2}
+    return batch._replace(
+        more=models.surroundings(batch.layout, segments=batch.segments, num_graphs=3, **options), layout=None
+    )
+
+
+def run_graphormer(params, batch):
+    return models.graphormer(params, batch.more, batch.x, edges=batch.edges)[0]
+
+
+def permute_surroundings(around, order, shuffle):
+    """Of several shortest paths the one of the first order: a choice that no permutation can respect."""
+    order, place = extended(order, N + 3), np.argsort(extended(shuffle, SLOTS))
+    distances, paths = (x[order][:, order] for x in (around.distances, around.paths))
+    return models.Surroundings(
+        around.degrees[order[:N]], around.segments, distances, np.where(paths >= 0, place[paths], -1)
+    )
+
+
+def dense_graphormer(params, batch):
+    around, edges = jax.tree.map(np.asarray, batch.more), jnp.asarray(batch.edges)
+    x = batch.x
+    for place, name in enumerate(("in_degree", "out_degree")):
+        x = x + params[name]["table"][np.minimum(around.degrees[:, place], 4)]
+    x = jnp.concatenate([x, jnp.broadcast_to(params["virtual"], (3, DIM))])
+    segments = around.segments
+    mask = jnp.asarray((segments[:, None] == segments[None]) & (segments[:, None] >= 0))
+    counts = np.maximum((around.paths >= 0).sum(-1), 1)
+    path = sum(
+        jnp.einsum("nme,eh->nmh", jnp.where((around.paths[..., p] >= 0)[..., None], edges[around.paths[..., p]], 0), w)
+        for p, w in enumerate(params["path"])
+    )
+    bias = params["distance"][around.distances] + path / counts[..., None]
+
+    def layer(x, p):
+        x = x + dense_attention(p["attention"], standardise(p["attention"]["norm_before"], x), mask, bias)
+        return x + perceptron(p["mlp"], standardise(p["mlp"]["norm_before"], x), jax.nn.gelu), None
+
+    x, _ = jax.lax.scan(layer, x, params["encoder"]["blocks"])
+    return standardise(params["encoder"]["norm"], x)[:N]
+
+
 class Case(NamedTuple):
     """A model: its parameters, its run on a batch, and its dense form."""
 
@@ -143,11 +193,19 @@ class Case(NamedTuple):
     run: Any
     dense: Any
     prepare: Any = lambda batch: batch
+    permute: Any = lambda more, order, shuffle: more
 
 
 CASES = {
     "graph_transformer": Case(
         filled(models.init_graph_transformer, **SIZES), run_graph_transformer, dense_graph_transformer
+    ),
+    "graphormer": Case(
+        filled(models.init_graphormer, **SIZES, edge_dim=DIM, max_degree=4, max_distance=3, path_length=2),
+        run_graphormer,
+        dense_graphormer,
+        measure,
+        permute_surroundings,
     ),
 }
 EVERY_MODEL = pytest.mark.parametrize("name", CASES)
@@ -225,10 +283,14 @@ def test_a_graph_is_the_same_alone_padded_and_in_every_batch(name):
 
 @EVERY_MODEL
 def test_output_follows_a_permutation_of_the_nodes(name):
-    moved, order = permuted(GRAPHS[0])
+    case, weight = CASES[name], np.ones((N, DIM), np.float32)
+    graph, order, shuffle = permuted(GRAPHS[0])
+    moved = case.prepare(batch_of([graph, *GRAPHS[1:]]))
+    moved = moved._replace(more=case.permute(case.prepare(batch_of(GRAPHS)).more, order, shuffle))
     expected, _ = run(name, GRAPHS)
-    output, _ = run(name, [moved, *GRAPHS[1:]])
+    output, _ = values_and_gradients(name, case.params, moved, weight)
     close(output[: len(order)], expected[order])
+    assert not np.allclose(output[: len(order)], expected[: len(order)])
 
 
 def test_a_directed_graph_stays_directed():
@@ -239,6 +301,17 @@ def test_a_directed_graph_stays_directed():
     for name in ("graph_transformer",):
         output, other = (run(name, [graph])[0] for graph in (chain, changed))
         assert (output[:2] == other[:2]).all() and (output[2:4] != other[2:4]).any(axis=1).all(), name
+
+
+def test_graphormers_virtual_nodes_see_their_graph_only_and_paths_follow_the_edges():
+    batch = measure(batch_of(GRAPHS))
+    assert batch.more.segments[N:].tolist() == [0, 1, 2]
+    assert (batch.more.distances[N:] == 5).all() and (batch.more.distances[:, N:] == 5).all()
+    chain = tgnn.EdgeList.from_edges([0, 1, 2], [1, 2, 3], n_receivers=4)
+    around = models.surroundings(chain, max_distance=2, path_length=3)
+    assert around.distances[:4, :4].tolist() == [[0, 3, 3, 3], [1, 0, 3, 3], [2, 1, 0, 3], [2, 2, 1, 0]]
+    assert around.paths[3, 0].tolist() == [0, 1, 2] and (around.paths[0, 3] == -1).all()
+    assert around.degrees.tolist() == [[0, 1], [1, 1], [1, 1], [1, 0]]
 
 
 def test_edges_are_given_exactly_where_parameters_expect_them():

@@ -18,6 +18,10 @@ from tgnn.models.graph_sage import graph_sage as graph_sage
 from tgnn.models.graph_sage import init_graph_sage as init_graph_sage
 from tgnn.models.graph_transformer import graph_transformer as graph_transformer
 from tgnn.models.graph_transformer import init_graph_transformer as init_graph_transformer
+from tgnn.models.graphormer import Surroundings as Surroundings
+from tgnn.models.graphormer import graphormer as graphormer
+from tgnn.models.graphormer import init_graphormer as init_graphormer
+from tgnn.models.graphormer import surroundings as surroundings
 from tgnn.models.monet import init_monet as init_monet
 from tgnn.models.monet import monet as monet
 from tgnn.models.transformer_conv import init_transformer_conv as init_transformer_conv
