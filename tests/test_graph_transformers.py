@@ -186,6 +186,34 @@ def dense_graphormer(params, batch):
     return standardise(params["encoder"]["norm"], x)[:N]
 
 
+def run_gps(params, batch):
+    everywhere = tgnn.Complete(N).with_segments(batch.segments)
+    return models.gps(params, batch.layout, batch.x, edges=batch.edges, attention_layout=everywhere)
+
+
+def dense_gps(params, batch):
+    mask, edges = dense(batch.layout, batch.edges)
+    same = jnp.asarray((batch.segments[:, None] == batch.segments[None]) & (batch.segments[:, None] >= 0))
+
+    def layer(carry, p):
+        x, edges = carry
+        if "gine" in p:
+            total = jnp.where(mask[..., None], jax.nn.relu(x[None] + edges), 0).sum(1)
+            first, second = p["gine"]["mlp"]
+            local = affine(second, jax.nn.relu(affine(first, (1 + p["gine"]["epsilon"]) * x + total)))
+        else:
+            g = p["gated"]
+            gates = affine(g["receiver"], x)[:, None] + affine(g["sender"], x)[None] + affine(g["edge"], edges)
+            messages = jnp.where(mask[..., None], jax.nn.sigmoid(gates) * affine(g["value"], x)[None], 0)
+            local = affine(g["self"], x) + messages.sum(1)
+            edges = standardise(p["edge_norm"], edges + jax.nn.relu(gates))
+        everywhere = standardise(p["attention_norm"], x + dense_attention(p["attention"], x, same))
+        x = standardise(p["local_norm"], x + local) + everywhere
+        return (standardise(p["mlp_norm"], x + perceptron(p["mlp"], x)), edges), None
+
+    return jax.lax.scan(layer, (batch.x, edges), params)[0][0]
+
+
 class Case(NamedTuple):
     """A model: its parameters, its run on a batch, and its dense form."""
 
@@ -207,6 +235,8 @@ CASES = {
         measure,
         permute_surroundings,
     ),
+    "gps gine": Case(filled(models.init_gps, **SIZES), run_gps, dense_gps),
+    "gps gated": Case(filled(models.init_gps, **SIZES, local="gated"), run_gps, dense_gps),
 }
 EVERY_MODEL = pytest.mark.parametrize("name", CASES)
 
@@ -318,3 +348,9 @@ def test_edges_are_given_exactly_where_parameters_expect_them():
     batch = batch_of(GRAPHS)
     with pytest.raises(ValueError, match="edges given is False"):
         models.graph_transformer(CASES["graph_transformer"].params, batch.layout, batch.x)
+    with pytest.raises(ValueError, match="edges given is False"):
+        models.gps(CASES["gps gated"].params, batch.layout, batch.x)
+    with pytest.raises(ValueError, match="edges given is False"):
+        models.graphormer(CASES["graphormer"].params, measure(batch).more, batch.x)
+    with pytest.raises(ValueError, match="'gat'"):
+        models.init_gps(jax.random.key(0), local="gat", **SIZES)

@@ -12,6 +12,8 @@ from tgnn.models.gcn import gcn as gcn
 from tgnn.models.gcn import init_gcn as init_gcn
 from tgnn.models.gin import gin as gin
 from tgnn.models.gin import init_gin as init_gin
+from tgnn.models.gps import gps as gps
+from tgnn.models.gps import init_gps as init_gps
 from tgnn.models.graph_network import graph_network as graph_network
 from tgnn.models.graph_network import init_graph_network as init_graph_network
 from tgnn.models.graph_sage import graph_sage as graph_sage

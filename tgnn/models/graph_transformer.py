@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from tgnn.attention import attend
 from tgnn.block import feed_forward, run_blocks
 from tgnn.models.choice import Choice
-from tgnn.models.layers import own_order, stack_layers
+from tgnn.models.layers import check_edges, own_order, stack_layers
 from tgnn.nn import dropout, fold, init_layer_norm, init_linear, layer_norm, linear
 from tgnn.scores import Score
 from tgnn.softmax import wide_dtype
@@ -122,15 +122,6 @@ def graph_transformer(
         return graph_transformer_layer(layer, layout, *carry, dropout_rate=dropout_rate, rng=layer_rng), None
 
     return run_blocks(apply, params, (x, edges), rng=rng)[0][0]
-
-
-def check_edges(expected: bool, edges: Array | None) -> None:
-    """A ValueError if features of edges are missing or too many."""
-    if expected != (edges is not None):
-        raise ValueError(
-            f"edges given is {edges is not None}, but params are for edges with features: {expected}; "
-            "pass edges exactly to parameters made with use_edges=True"
-        )
 
 
 def graph_transformer_layer(

@@ -49,6 +49,15 @@ def own_order(layout: Any, x: Array, edges: Array | None) -> tuple[Any, Array | 
     return (replace(layout, order=None) if isinstance(layout, EdgeList) else layout), edges
 
 
+def check_edges(expected: bool, edges: Array | None) -> None:
+    """A ValueError if features of edges are missing or too many."""
+    if expected != (edges is not None):
+        raise ValueError(
+            f"edges given is {edges is not None}, but params are for edges with features: {expected}; "
+            "pass edges exactly to parameters made with use_edges=True"
+        )
+
+
 def layer_sizes(dims, num_heads: int, num_output_heads: int) -> list[tuple[int, int, int, bool]]:
     """Of each layer: input features, heads, features of a head, and whether it is the last one, which averages."""
     last = len(dims) - 2
