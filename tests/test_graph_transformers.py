@@ -93,7 +93,7 @@ def affine(params, x):
 def merge(params, x):
     """A linear map from heads."""
     y = x.reshape(*x.shape[:-2], -1) @ params["kernel"].reshape(-1, params["kernel"].shape[-1])
-    return y + jnp.broadcast_to(params["bias"], y.shape)
+    return y + jnp.broadcast_to(params["bias"], y.shape) if "bias" in params else y
 
 
 def standardise(params, x):
@@ -214,6 +214,34 @@ def dense_gps(params, batch):
     return jax.lax.scan(layer, (batch.x, edges), params)[0][0]
 
 
+def graphs_of(batch):
+    """Three graphs on the nodes: the given edges, the same backwards, and each graph's complete one."""
+    backwards = tgnn.EdgeList(batch.layout.receivers, batch.layout.senders, N, N, batch.layout.mask)
+    return [batch.layout, backwards, tgnn.Complete(N).with_segments(batch.segments)]
+
+
+def run_multi_graph(params, batch):
+    """The nodes see their edges' features through a sum, since this model knows of nodes only."""
+    x = batch.x + tgnn.aggregate(batch.layout, jnp.zeros_like(batch.x), edges=batch.edges)
+    return models.multi_graph_transformer(params, graphs_of(batch), x)
+
+
+def dense_multi_graph(params, batch):
+    mask, edges = dense(batch.layout, batch.edges)
+    same = jnp.asarray((batch.segments[:, None] == batch.segments[None]) & (batch.segments[:, None] >= 0))
+    masks = jnp.stack([mask, mask.T, same])
+
+    def layer(x, p):
+        heard = jnp.stack(
+            [dense_attention(jax.tree.map(lambda leaf, i=i: leaf[i], p["graphs"]), x, masks[i]) for i in range(3)]
+        )
+        mixed = jnp.einsum("gnd,gde->ne", x[None] + heard, p["mix"]["kernel"]) + p["mix"]["bias"][None]
+        x = standardise(p["norm"], jax.nn.relu(mixed))
+        return standardise(p["mlp_norm"], x + jax.nn.relu(affine(p["mlp"], x))), None
+
+    return jax.lax.scan(layer, batch.x + edges.sum(1), params)[0]
+
+
 class Case(NamedTuple):
     """A model: its parameters, its run on a batch, and its dense form."""
 
@@ -237,6 +265,11 @@ CASES = {
     ),
     "gps gine": Case(filled(models.init_gps, **SIZES), run_gps, dense_gps),
     "gps gated": Case(filled(models.init_gps, **SIZES, local="gated"), run_gps, dense_gps),
+    "multi_graph_transformer": Case(
+        filled(models.init_multi_graph_transformer, num_layers=LAYERS, model_dim=DIM, num_heads=HEADS, num_graphs=3),
+        run_multi_graph,
+        dense_multi_graph,
+    ),
 }
 EVERY_MODEL = pytest.mark.parametrize("name", CASES)
 
@@ -342,6 +375,27 @@ def test_graphormers_virtual_nodes_see_their_graph_only_and_paths_follow_the_edg
     assert around.distances[:4, :4].tolist() == [[0, 3, 3, 3], [1, 0, 3, 3], [2, 1, 0, 3], [2, 2, 1, 0]]
     assert around.paths[3, 0].tolist() == [0, 1, 2] and (around.paths[0, 3] == -1).all()
     assert around.degrees.tolist() == [[0, 1], [1, 1], [1, 1], [1, 0]]
+
+
+def test_stacked_graphs_are_the_listed_ones():
+    batch, params = batch_of(GRAPHS), CASES["multi_graph_transformer"].params
+    listed = graphs_of(batch)
+    layouts = tgnn.stack([tgnn.Dense(layout.adjacency()) for layout in listed])
+    model = jax.jit(models.multi_graph_transformer)
+    close(model(params, layouts, batch.x), model(params, listed, batch.x))
+    with pytest.raises(ValueError, match="layouts has 2 graphs, but params are for 3"):
+        models.multi_graph_transformer(params, listed[:2], batch.x)
+
+
+def test_a_sketch_s_points_are_embedded_in_three_parts():
+    params = models.init_sketch_embedding(jax.random.key(0), 6, max_points=5)
+    points, flags, positions = jnp.ones((2, 2)), jnp.array([1, -1]), jnp.array([4, -1])
+    x = models.sketch_embedding(params, points, flags, positions)
+    assert x.shape == (2, 6) and (x[1, 2:] == 0).all()
+    parts = params["coordinates"]["kernel"].sum(0), params["flags"]["table"][1], params["positions"]["table"][4]
+    close(x[0], jnp.concatenate(parts))
+    with pytest.raises(ValueError, match="multiple of 3"):
+        models.init_sketch_embedding(jax.random.key(0), 7)
 
 
 def test_edges_are_given_exactly_where_parameters_expect_them():

@@ -1,7 +1,11 @@
 """Named architectures, one per file: each is a choice of graph, score and reduction."""
 
+from tgnn.models.adaptive_span import adaptive_span as adaptive_span
+from tgnn.models.adaptive_span import init_adaptive_span as init_adaptive_span
 from tgnn.models.basic_gnn import basic_gnn as basic_gnn
 from tgnn.models.basic_gnn import init_basic_gnn as init_basic_gnn
+from tgnn.models.compressive_transformer import compressive_transformer as compressive_transformer
+from tgnn.models.compressive_transformer import init_compressive_transformer as init_compressive_transformer
 from tgnn.models.gat import gat as gat
 from tgnn.models.gat import init_gat as init_gat
 from tgnn.models.gated_gcn import gated_gcn as gated_gcn
@@ -24,7 +28,21 @@ from tgnn.models.graphormer import Surroundings as Surroundings
 from tgnn.models.graphormer import graphormer as graphormer
 from tgnn.models.graphormer import init_graphormer as init_graphormer
 from tgnn.models.graphormer import surroundings as surroundings
+from tgnn.models.memory_network import init_memory_network as init_memory_network
+from tgnn.models.memory_network import memory_network as memory_network
 from tgnn.models.monet import init_monet as init_monet
 from tgnn.models.monet import monet as monet
+from tgnn.models.multi_graph_transformer import init_multi_graph_transformer as init_multi_graph_transformer
+from tgnn.models.multi_graph_transformer import init_sketch_embedding as init_sketch_embedding
+from tgnn.models.multi_graph_transformer import multi_graph_transformer as multi_graph_transformer
+from tgnn.models.multi_graph_transformer import sketch_embedding as sketch_embedding
+from tgnn.models.seq2seq import init_seq2seq as init_seq2seq
+from tgnn.models.seq2seq import seq2seq as seq2seq
+from tgnn.models.sparse_transformer import init_sparse_transformer as init_sparse_transformer
+from tgnn.models.sparse_transformer import sparse_transformer as sparse_transformer
 from tgnn.models.transformer_conv import init_transformer_conv as init_transformer_conv
 from tgnn.models.transformer_conv import transformer_conv as transformer_conv
+from tgnn.models.transformer_xl import init_transformer_xl as init_transformer_xl
+from tgnn.models.transformer_xl import transformer_xl as transformer_xl
+from tgnn.models.universal_transformer import init_universal_transformer as init_universal_transformer
+from tgnn.models.universal_transformer import universal_transformer as universal_transformer
