@@ -81,7 +81,8 @@ def rotary(x: Array, positions: Array, *, base: float = 10_000.0, interleaved: b
     Reference: Su et al., RoFormer: Enhanced Transformer with Rotary Position Embedding, arXiv:2104.09864, eq. 34.
     """
     angle = _angles(positions, x.shape[-1], base)[:, None]
-    axis, pairs = (-1, (-1, 2)) if interleaved else (-2, (2, -1))
+    half = x.shape[-1] // 2
+    axis, pairs = (-1, (half, 2)) if interleaved else (-2, (2, half))
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32)).reshape(*x.shape[:-1], *pairs)
     first, second = jnp.take(wide, 0, axis=axis), jnp.take(wide, 1, axis=axis)
     cos, sin = jnp.cos(angle), jnp.sin(angle)

@@ -1,5 +1,6 @@
 """RNN sequence to sequence: two chains, and between them no edge but one, or attention along all of them."""
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from tgnn.models.choice import Choice
 from tgnn.multi_head import Memory
 from tgnn.nn import embedding, init_embedding, init_linear, linear
 from tgnn.patterns import chain
-from tgnn.recurrent import gru, init_gru
+from tgnn.recurrent import Schedule, gru, init_gru, schedule
 from tgnn.scores import Score, dot_product
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Params
@@ -34,6 +35,13 @@ class Tanh(Score):
         wide = wide_dtype(receiver.dtype, sender.dtype)
         active = jnp.tanh(receiver.astype(wide) + sender.astype(wide))
         return (active * self.vector.astype(wide).reshape((1,) * (active.ndim - 2) + self.vector.shape)).sum(-1)
+
+
+@functools.cache
+def line(n: int, n_past: int = 0) -> Schedule:
+    """The schedule of a chain, also where a caller of this module is being traced."""
+    with jax.ensure_compile_time_eval():
+        return schedule(chain(n, n_past=n_past))
 
 
 class Decoding(NamedTuple):
@@ -115,7 +123,7 @@ def begin(params: Params, source: Array) -> Decoding:
     live = source >= 0
     length = live.sum()
     turned = jnp.where(live, length - 1 - jnp.arange(m), jnp.arange(m))
-    x, graph = embedding(parts["embedding"], source) * params["start"]["bias"].shape[0] ** 0.5, chain(m)
+    x, graph = embedding(parts["embedding"], source) * params["start"]["bias"].shape[0] ** 0.5, line(m)
     forward, backward = gru(parts["forward"], graph, x), gru(parts["backward"], graph, x[turned])
     last = jnp.maximum(length - 1, 0)
     states = jnp.concatenate([forward, backward[turned]], axis=1)
@@ -137,13 +145,13 @@ def seq2seq_step(params: Params, decoding: Decoding, tokens: Array) -> tuple[Arr
     """
     x = embedding(params["embedding"], tokens) * params["start"]["bias"].shape[0] ** 0.5
     if "vector" not in params:
-        states = gru(params["decoder"], chain(x.shape[0], n_past=1), x, decoding.state)
+        states = gru(params["decoder"], line(x.shape[0], 1), x, decoding.state)
         seen = read(params, decoding, states[:, None], dot_product) if "key" in params else states[:, :0]
         return predict(params, states, seen), decoding._replace(state=jnp.concatenate([decoding.state, states])[-1:])
 
     def step(state, x):
         seen = read(params, decoding, linear(params["query"], state), Tanh(params["vector"]))
-        state = gru(params["decoder"], chain(1, n_past=1), jnp.concatenate([x[None], seen], axis=1), state)
+        state = gru(params["decoder"], line(1, 1), jnp.concatenate([x[None], seen], axis=1), state)
         return state, (state[0], seen[0])
 
     state, (states, seen) = jax.lax.scan(step, decoding.state, x)
