@@ -242,6 +242,52 @@ def dense_multi_graph(params, batch):
     return jax.lax.scan(layer, batch.x + edges.sum(1), params)[0]
 
 
+def join(batch):
+    """Two virtual nodes for each of three graphs, whatever the number of graphs, so that shapes agree."""
+    options = {"num_graphs": 3, "num_virtual": 2, "degree": 2, "pad_to": 139}
+    return batch._replace(more=models.interactions(batch.layout, segments=batch.segments, **options), layout=None)
+
+
+def run_exphormer(params, batch):
+    return models.exphormer(params, batch.more, batch.x, edges=batch.edges)
+
+
+def dense_exphormer(params, batch):
+    """Each kind of edge is a matrix of its own; the softmax runs over all four."""
+    layout, kinds = batch.more.layout, np.asarray(batch.more.kinds)
+    order = np.asarray(layout.order)
+    features = params["kinds"]["table"][kinds] + jnp.pad(batch.edges, ((0, len(kinds) - SLOTS), (0, 0)))
+    parts = []
+    for kind in range(4):
+        live = np.asarray(layout.mask) & (kinds[order] == kind)
+        parts.append(dense(tgnn.EdgeList(layout.senders, layout.receivers, N + 6, N + 6, live, order), features))
+    mask, edges = jnp.concatenate([m for m, _ in parts], axis=1), jnp.concatenate([e for _, e in parts], axis=1)
+
+    def layer(x, p):
+        query, key, value = (affine(p[name], x) for name in ("query", "key", "value"))
+        key, value = jnp.tile(key, (4, 1, 1)), jnp.tile(value, (4, 1, 1))
+        logits = (query[:, None] * key[None] * affine(p["edge"], edges)).sum(-1) / np.sqrt(DIM // HEADS)
+        return dense_update(p["nodes"], x, jnp.einsum("nmh,mhd->nhd", masked_softmax(logits, mask), value)), None
+
+    x = jnp.concatenate([batch.x, jnp.tile(params["virtual"], (3, 1))])
+    return jax.lax.scan(layer, x, params["layers"])[0][:N]
+
+
+def permute_interactions(graph, order, shuffle):
+    """The random edges move with the nodes: new ones would be others."""
+    layout, place = graph.layout, np.argsort(extended(order, N + 6))
+    live = np.asarray(layout.mask)
+    senders, receivers = (
+        np.asarray(layout.to_caller(jnp.where(live, place[np.where(live, ends, 0)], ends)))[
+            extended(shuffle, layout.n_edge)
+        ]
+        for ends in (layout.senders, layout.receivers)
+    )
+    kinds = graph.kinds[extended(shuffle, layout.n_edge)]
+    joined = tgnn.EdgeList.from_edges(senders, receivers, n_receivers=N + 6, mask=kinds >= 0)
+    return models.Interactions(joined, kinds)
+
+
 class Case(NamedTuple):
     """A model: its parameters, its run on a batch, and its dense form."""
 
@@ -265,6 +311,13 @@ CASES = {
     ),
     "gps gine": Case(filled(models.init_gps, **SIZES), run_gps, dense_gps),
     "gps gated": Case(filled(models.init_gps, **SIZES, local="gated"), run_gps, dense_gps),
+    "exphormer": Case(
+        filled(models.init_exphormer, **SIZES, num_virtual=2),
+        run_exphormer,
+        dense_exphormer,
+        join,
+        permute_interactions,
+    ),
     "multi_graph_transformer": Case(
         filled(models.init_multi_graph_transformer, num_layers=LAYERS, model_dim=DIM, num_heads=HEADS, num_graphs=3),
         run_multi_graph,
@@ -375,6 +428,29 @@ def test_graphormers_virtual_nodes_see_their_graph_only_and_paths_follow_the_edg
     assert around.distances[:4, :4].tolist() == [[0, 3, 3, 3], [1, 0, 3, 3], [2, 1, 0, 3], [2, 2, 1, 0]]
     assert around.paths[3, 0].tolist() == [0, 1, 2] and (around.paths[0, 3] == -1).all()
     assert around.degrees.tolist() == [[0, 1], [1, 1], [1, 1], [1, 0]]
+
+
+def test_interactions_are_the_given_edges_an_expander_and_virtual_nodes_within_each_graph():
+    layout, segments = batch_of(GRAPHS).layout, batch_of(GRAPHS).segments
+    graph = models.interactions(layout, segments=segments, degree=4, num_virtual=2)
+    edges, kinds = graph.layout, graph.kinds
+    senders, receivers = (np.asarray(edges.to_caller(ends)) for ends in (edges.senders, edges.receivers))
+    assert edges.n_receivers == N + 6
+    for kind, count in enumerate((29, None, 2 * 14, 2 * 14)):
+        assert count is None or (kinds == kind).sum() == count
+    owner = np.append(segments, np.repeat([0, 1, 2], 2))
+    live = kinds >= 0
+    assert (owner[senders[live]] == owner[receivers[live]]).all() and (owner[senders[live]] >= 0).all()
+    random = kinds == 1
+    degrees = np.bincount(receivers[random], minlength=N)
+    assert degrees[:7].max() == 4 and (degrees[:7] >= 2).all() and (senders[random] != receivers[random]).all()
+    backwards = set(zip(receivers[random], senders[random], strict=True))
+    assert backwards == set(zip(senders[random], receivers[random], strict=True))
+    single = models.interactions(layout, segments=segments, num_virtual=1)
+    with pytest.raises(ValueError, match="graph has 3 virtual nodes, but params are for 2"):
+        models.exphormer(CASES["exphormer"].params, single, np.ones((N, DIM)))
+    plain = models.interactions(layout, segments=segments, degree=0, num_virtual=0)
+    assert plain.layout.n_receivers == N and plain.layout.n_edge == SLOTS
 
 
 def test_stacked_graphs_are_the_listed_ones():

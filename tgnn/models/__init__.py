@@ -6,6 +6,10 @@ from tgnn.models.basic_gnn import basic_gnn as basic_gnn
 from tgnn.models.basic_gnn import init_basic_gnn as init_basic_gnn
 from tgnn.models.compressive_transformer import compressive_transformer as compressive_transformer
 from tgnn.models.compressive_transformer import init_compressive_transformer as init_compressive_transformer
+from tgnn.models.exphormer import Interactions as Interactions
+from tgnn.models.exphormer import exphormer as exphormer
+from tgnn.models.exphormer import init_exphormer as init_exphormer
+from tgnn.models.exphormer import interactions as interactions
 from tgnn.models.gat import gat as gat
 from tgnn.models.gat import init_gat as init_gat
 from tgnn.models.gated_gcn import gated_gcn as gated_gcn
