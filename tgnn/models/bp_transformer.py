@@ -4,9 +4,9 @@ The graph is `tgnn.patterns.binary_partition`; the score is a dot product with a
 tree.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -68,8 +68,8 @@ def partition(
     """
     if any(length < 1 for length in lengths):
         raise ValueError(f"lengths must be at least 1, got {min(lengths)}; leave empty sequences out")
-    parts = [partition_edges(length, k, causal) for length in lengths]
-    starts = np.cumsum([0] + [len(spans(length)) for length in lengths])
+    parts = [(short if length <= 256 else edges_of)(length, k, causal) for length in lengths]
+    starts = np.cumsum([0] + [part[3] for part in parts])
     empty = np.zeros(0, np.int64)
     senders, receivers = (
         np.concatenate([empty, *(part[i] + start for part, start in zip(parts, starts, strict=False))]) for i in (0, 1)
@@ -93,6 +93,14 @@ def partition(
     )
 
 
+def edges_of(length: int, k: int, causal: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Senders, receivers, relations and the number of nodes of one sequence."""
+    return *partition_edges(length, k, causal), len(spans(length))
+
+
+short = functools.lru_cache(maxsize=256)(edges_of)  # batches of sentences have the same few lengths again and again
+
+
 def init_bp_transformer(rng: Array, config: TransformerConfig, *, max_length: int, k: int = 4) -> Params:
     """Initialises a language model with vectors for relative places.
 
@@ -106,7 +114,7 @@ def init_bp_transformer(rng: Array, config: TransformerConfig, *, max_length: in
         As `init_language_model`, with `"relation"` `[n_relation, heads, head_dim]` in the attention of the blocks.
     """
     n_relation = (2 * k + 1) * ((max_length - 1).bit_length() + 1)
-    return init_language_model(rng, config, init=partial(init_bp_block, n_relation=n_relation))
+    return init_language_model(rng, config, init=functools.partial(init_bp_block, n_relation=n_relation))
 
 
 def init_bp_block(rng: Array, config: TransformerConfig, *, n_relation: int, cross: bool = False) -> Params:

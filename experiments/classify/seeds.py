@@ -1,0 +1,66 @@
+"""Runs of several seeds, each in a folder of its own, and their learning curves in one picture."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+from matplotlib.figure import Figure
+
+from experiments.classify.train import Answers, Init, Run, Trainer
+from tgnn import checkpoint, plot
+from tgnn.metrics_log import read_metrics
+
+
+def train_seeds(
+    name: str, options: Any, choice: str, trainer: Trainer, init: Init, test: Sequence
+) -> list[tuple[Run, Answers]]:
+    """One run for each seed of the command line, and what its best weights say of the test examples.
+
+    A folder that holds a run which is not to be resumed ends the process as a mistake on the command line does.
+    """
+    found = []
+    for seed in options.all_seeds:
+        folder = seed_dir(options, choice, seed)
+        saved = checkpoint.latest_step(folder / "checkpoints")
+        if saved is not None and not options.resume:
+            print(
+                f"python -m experiments.{name}: {folder} holds a run at step {saved}; add --resume to go on with it, "
+                "or choose another --run-dir",
+                file=sys.stderr,
+            )
+            raise SystemExit(2)
+        run = trainer.train(init, seed, folder, options.resume)
+        answers = trainer.answer(run.params, test)
+        print(
+            f"{choice}, seed {seed}: accuracy {answers.accuracy:.1%} on {len(answers.labels)} examples, "
+            f"{run.held_out_accuracy:.1%} held out, {run.seconds:.0f} s",
+            flush=True,
+        )
+        found.append((run, answers))
+    print("figure:", save_figure(options, choice))
+    return found
+
+
+def seed_dir(options: Any, choice: str, seed: int) -> Path:
+    """Runs of different models, sizes and seeds do not share checkpoints."""
+    return options.run_dir / f"{options.preset}-{choice}-seed{seed}"
+
+
+def save_figure(options: Any, choice: str) -> Path:
+    """The loss and the held-out accuracy of every seed."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for seed in options.all_seeds:
+        records = read_metrics(seed_dir(options, choice, seed) / "metrics.jsonl")
+        plot.learning_curves(records, ["loss"], ylabel="nats", title=f"{choice}: training", ax=left)
+        plot.learning_curves(records, ["held_out_accuracy"], ylabel="accuracy", title="held-out sentences", ax=right)
+    path = options.run_dir / f"{options.preset}-{choice}.png"
+    figure.savefig(path, dpi=150)
+    return path
+
+
+def num_parameters(init: Init) -> int:
+    """Numbers in the weights, counted without making them."""
+    return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(init, jax.random.key(0))))
