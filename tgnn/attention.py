@@ -80,8 +80,11 @@ def attend(
     return output.astype(value.dtype)
 
 
-def attention_weights(layout, query, key, *, score: Score = dot_product, bias=None, scale=None, edges=None) -> Array:
+def attention_weights(layout, query, key, *, score: Score = dot_product, bias=None, scale=None, edges=None, at=None):
     """The weights that `attend` uses, before dropout: order and shape as `bias`, [..., heads], float32 or wider.
+
+    With `at`, index arrays of shape [k] for every axis, only `attention_weights(...)[at]`, [k]: the others are never
+    stored where a fused execution exists. `(*layout.locate(senders, receivers), heads)` names pairs of nodes.
 
     >>> from tgnn import Complete
     >>> attention_weights(Complete(1, 2), jnp.ones((1, 1, 4)), jnp.ones((2, 1, 4))).ravel().tolist()
@@ -90,7 +93,9 @@ def attention_weights(layout, query, key, *, score: Score = dot_product, bias=No
     query, key = jnp.asarray(query), jnp.asarray(key)
     layout = as_layout(layout, query.shape[0], key.shape[0])
     check_call(layout, query, key, None, 0.0, None)
-    return layout.to_caller(layout.normalize(edge_logits(layout, query, key, score, bias, scale, edges)))
+    call = layout, query, key, score, bias, scale, edges
+    every = lambda: layout.to_caller(layout.normalize(edge_logits(*call)))  # noqa: E731
+    return every() if at is None else fused.weights_at(*call, at, every)
 
 
 def edge_logits(layout, query, key, score, bias, scale, edges) -> Array:

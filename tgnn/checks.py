@@ -104,7 +104,7 @@ def check_call(layout, query, key, value, dropout_rate: float, rng) -> None:
 
 def check_bias(layout, bias: Array, heads: int) -> Array:
     """An array of one number per edge and head (or per edge, with a last axis of 1)."""
-    shapes = (*layout.edge_shape, heads), (*layout.edge_shape, 1)
+    shapes = (*layout.caller_shape, heads), (*layout.caller_shape, 1)
     if bias.shape not in shapes:
         raise ValueError(
             f"bias must have shape {shapes[0]} (edges of the {type(layout).__name__}, then heads), got {bias.shape}; "

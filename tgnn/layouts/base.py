@@ -34,6 +34,11 @@ class Layout(ABC):
         """Shape of one number per edge slot."""
 
     @property
+    def caller_shape(self) -> tuple[int, ...]:
+        """Shape of one number per edge in the caller's order."""
+        return self.edge_shape
+
+    @property
     @abstractmethod
     def live(self) -> Array | None:
         """Which slots are edges: bool [*edge_shape], or None where all are."""
@@ -91,6 +96,10 @@ class Layout(ABC):
     def to_caller(self, x: Array) -> Array:
         """Per-edge values in this layout's order -> in the caller's order."""
         return x
+
+    def own_slots(self, slots: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Where edges that the caller names by their places stand: an index array for each axis of `edge_shape`."""
+        return slots
 
     def arrange(self, values: Array, senders: Array, receivers: Array) -> Array:
         """Puts values given per (sender, receiver) pair into the slots of this layout; 0 elsewhere. Differentiable.

@@ -153,6 +153,12 @@ class EdgeList(Layout):
     def to_caller(self, x: Array) -> Array:
         return x if self.order is None else jnp.zeros_like(x).at[self.order].set(x, unique_indices=True)
 
+    def own_slots(self, slots: tuple[Array, ...]) -> tuple[Array, ...]:
+        if self.order is None:
+            return slots
+        own = jnp.zeros_like(self.order).at[self.order].set(jnp.arange(self.n_edge), unique_indices=True)
+        return (own.at[slots].get(mode="fill", fill_value=self.n_edge),)
+
     def locate(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
         if any(map(is_traced, (senders, receivers, self.senders, self.receivers, self.live))):
             raise ValueError("arrange needs concrete edges for an EdgeList; pass values in the caller's order instead")

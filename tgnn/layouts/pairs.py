@@ -13,6 +13,7 @@ from tgnn.layouts.blocks import Blocks
 from tgnn.layouts.dense import Causal, Complete, Dense, DenseLike
 from tgnn.layouts.edges import EdgeList, pair_key
 from tgnn.layouts.neighbors import Neighbors
+from tgnn.layouts.planned import Planned
 from tgnn.layouts.prefix import Prefix
 from tgnn.layouts.window import Window
 
@@ -36,6 +37,11 @@ def pairs(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
 def _(layout: EdgeList):
     keep = slice(None) if layout.mask is None else np.asarray(layout.mask)
     return np.asarray(layout.senders)[keep], np.asarray(layout.receivers)[keep]
+
+
+@pairs.register
+def _(layout: Planned):
+    return pairs(layout.chosen)
 
 
 @pairs.register

@@ -1,0 +1,33 @@
+"""What a comparison is."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.speed.contestant import Contestant
+from tgnn.cost import Cost
+
+
+class Case(NamedTuple):
+    """Sides are built when they are measured; a side that cannot run here raises, and is left out with its reason."""
+
+    name: str
+    baseline: str
+    sides: dict[str, Callable[[], Contestant]]
+    forward: Cost  # of the attention alone
+    both: Cost
+
+
+def arrays(seed: int, *shapes: tuple[int, ...]) -> list[np.ndarray]:
+    """Normal float32 arrays."""
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+
+def tensors(*xs):
+    """On the device that torch has."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return [torch.from_numpy(np.asarray(x).copy()).to(device) for x in xs]

@@ -1,0 +1,107 @@
+"""Equality first, then time: contestants in turn, so that all of them meet the same weather."""
+
+import gc
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from experiments.speed.config import Config
+from experiments.speed.contestant import Contestant
+
+TOLERANCE = 1e-4  # of the largest number of each array; all sides compute in float32, in orders of their own
+ROUNDING = 0.01  # the least scale of an array, in units of the largest one: a gradient that is 0 in exact arithmetic,
+# as that of a key's bias, is rounding of terms as large as the other gradients
+
+
+class Unequal(ValueError):
+    """Two sides of a comparison do not compute the same."""
+
+
+def check_equal(contestants: Mapping[str, Contestant], baseline: str) -> dict[str, float]:
+    """The largest error of values and of gradients of each side, as a share of the largest number.
+
+    Raises:
+      Unequal: for an error above `TOLERANCE`, naming the side and the array.
+    """
+    expected = {name: contestants[baseline].to_numpy(call()) for name, call in contestants[baseline].calls().items()}
+    errors = {}
+    for side, contestant in contestants.items():
+        for name, call in contestant.calls().items():
+            if name not in expected:
+                continue
+            got = contestant.to_numpy(call())
+            if len(got) != len(expected[name]):
+                raise Unequal(f"{side} returns {len(got)} arrays, {baseline} {len(expected[name])}")
+            largest = max(float(np.abs(x).max(initial=0.0)) for x in expected[name])
+            each = [error(a, b, ROUNDING * largest) for a, b in zip(got, expected[name], strict=True)]
+            if not max(each) <= TOLERANCE:  # also where it is NaN
+                at = int(np.argmax(each))
+                what = "the output" if at == 0 else f"gradient {at}"
+                raise Unequal(f"{side} differs from {baseline} by {max(each):.1e} of the largest number in {what}")
+            errors[f"{side}/{name}_error"] = max(each)
+    return errors
+
+
+def error(got: np.ndarray, expected: np.ndarray, least: float) -> float:
+    """The largest difference over the largest number, or over `least` where that is larger."""
+    if got.shape != expected.shape:
+        return float("inf")
+    return float(np.abs(got - expected).max(initial=0.0) / max(np.abs(expected).max(initial=0.0), least, 1e-30))
+
+
+def time_all(contestants: Mapping[str, Contestant], config: Config) -> dict[str, list[float]]:
+    """Wall and processor seconds of every call, `side/direction_seconds` and `side/direction_cpu_seconds`."""
+    times: dict[str, list[float]] = {}
+    for direction in ("forward", "both"):
+        calls = {side: x.calls()[direction] for side, x in contestants.items() if direction in x.calls()}
+        first = sum(timed(call)[0] for call in calls.values())  # also warms up
+        rounds = int(np.clip(config.budget / max(first, 1e-9), config.least_rounds, config.most_rounds))
+        for _ in range(rounds):
+            for side, call in calls.items():
+                wall, cpu = timed(call)
+                times.setdefault(f"{side}/{direction}_seconds", []).append(wall)
+                times.setdefault(f"{side}/{direction}_cpu_seconds", []).append(cpu)
+    return times
+
+
+def timed(call) -> tuple[float, float]:
+    """Wall and processor seconds of one call; its result is freed outside of them."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    result = call()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    del result
+    return wall, cpu
+
+
+def peaks(contestants: Mapping[str, Contestant]) -> dict[str, float]:
+    """How far one call raises the memory of the process, without what it returns. Linux alone tells."""
+    found = {}
+    for side, contestant in contestants.items():
+        for direction, call in contestant.calls().items():
+            rise = peak_rise(call, contestant)
+            if rise is not None:
+                found[f"{side}/{direction}_peak_bytes"] = rise
+    return found
+
+
+def peak_rise(call, contestant: Contestant) -> float | None:
+    """The peak of resident memory during `call` over what it was before, less the returned arrays."""
+    gc.collect()
+    reset, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+    try:
+        reset.write_text("5")
+    except OSError:
+        return None
+    before = resident(status, "VmRSS")
+    result = call()
+    peak = resident(status, "VmHWM")
+    returned = sum(x.nbytes for x in contestant.to_numpy(result))
+    return max(peak - before - returned, 0.0)
+
+
+def resident(status: Path, name: str) -> float:
+    """A line of the process's status in bytes."""
+    line = next(line for line in status.read_text().splitlines() if line.startswith(name))
+    return float(line.split()[1]) * 1024

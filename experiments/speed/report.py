@@ -1,0 +1,183 @@
+"""What a results file says: tables in Markdown, and figures. All of it is made from the JSON file alone."""
+
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+from experiments.speed import figures
+from experiments.speed.targets import (
+    BYTES_PER_EDGE,
+    COMPILE_SECONDS,
+    MEMORY_RATIO,
+    NOT_MEASURED,
+    OTHERS_IN_JAX,
+    TARGETS,
+)
+
+DIRECTIONS = "forward", "both"
+Value = Callable[[str, str, str], float | None]
+
+
+def reader(record: dict) -> Value:
+    """A function from case, side and quantity to the median, or None where it was not measured."""
+
+    def value(case: str, side: str, quantity: str) -> float | None:
+        found = record["metrics"].get(f"{case}/{side}/{quantity}")
+        return statistics.median(found["values"]) if found else None
+
+    return value
+
+
+def names(record: dict) -> dict[str, list[str]]:
+    """The measured cases, each with its sides, in the order of measurement."""
+    found: dict[str, list[str]] = {}
+    for name in record["metrics"]:
+        case, side, *rest = name.split("/")
+        if rest and rest[0] == "forward_seconds" and side != "floor":
+            found.setdefault(case, []).append(side)
+    return found
+
+
+def ratios(value: Value, case: str, side: str, against: str, kind: str = "seconds") -> list[float | None]:
+    """Time over the other side's, forward and both."""
+    each = [(value(case, side, f"{d}_{kind}"), value(case, against, f"{d}_{kind}")) for d in DIRECTIONS]
+    return [a / b if a and b else None for a, b in each]
+
+
+def summary(record: dict) -> str:
+    """The table of the README: every target beside what was reached."""
+    value = reader(record)
+    rows = []
+    for target in TARGETS:
+        reached = ratios(value, target.case, "tgnn", target.against)
+        rows.append(compared(target.what, target.against, reached, (target.forward, target.both)))
+    for case, sides in names(record).items():
+        others = [side for side in sides if side in OTHERS_IN_JAX]
+        if others and case in {target.case for target in TARGETS}:
+            reached = [maximum(ratios(value, case, "tgnn", other)[i] for other in others) for i in (0, 1)]
+            rows.append(compared(case, "best other in JAX: " + ", ".join(others), reached, (1.0, 1.0)))
+    rows += [memory(value), growth(record), compilation(record)]
+    rows += [f"| {what} | | not measured | not measured | |" for what in NOT_MEASURED]
+    head = "| | time over that of | forward: reached (at most) | forward + backward: reached (at most) | |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows])
+
+
+def compared(what: str, against: str, reached, limits, unit: str = "") -> str:
+    """A row: numbers beside what they may be, and whether all of them are."""
+    cells = ["not measured" if x is None else f"{x:.3g}{unit} ({y:.3g})" for x, y in zip(reached, limits, strict=True)]
+    known = [(x, y) for x, y in zip(reached, limits, strict=True) if x is not None]
+    met = "" if not known else "met" if all(x <= y for x, y in known) else "missed"
+    return f"| {what} | {against} | {cells[0]} | {cells[1]} | {met} |"
+
+
+def maximum(values) -> float | None:
+    """Of the numbers among them."""
+    return max((x for x in values if x is not None), default=None)
+
+
+def memory(value: Value) -> str:
+    """Temporary memory on the large graph, of either side the rise of the process's memory."""
+    each = []
+    for direction in DIRECTIONS:
+        ours, theirs = (value("edges-arxiv", side, f"{direction}_peak_bytes") for side in ("tgnn", "PyG"))
+        each.append(None if ours is None or not theirs else ours / theirs)
+    return compared("temporary memory, edges, arxiv", "PyG", each, (MEMORY_RATIO, MEMORY_RATIO))
+
+
+def growth(record: dict) -> str:
+    """Bytes of XLA's temporaries per edge, the most of all sizes."""
+    value = reader(record)
+    cases = [case for case in names(record) if case.startswith("growth-")]
+    each = [
+        maximum(
+            None if (x := value(case, "tgnn", f"{d}_temporary_bytes")) is None else x / int(case.split("-")[1])
+            for case in cases
+        )
+        for d in DIRECTIONS
+    ]
+    sizes = sorted(int(case.split("-")[1]) for case in cases)
+    label = f"{sizes[0]:,} to {sizes[-1]:,} edges" if sizes else "growth"
+    return compared(f"temporary bytes per edge, {label}", "", each, (BYTES_PER_EDGE, BYTES_PER_EDGE), " B")
+
+
+def compilation(record: dict) -> str:
+    """The slowest compilation of one layer of ours."""
+    value = reader(record)
+    cases = [case for case in names(record) if not case.startswith(("growth", "density", "batches"))]
+    each = [maximum(value(case, "tgnn", f"{d}_compile_seconds") for case in cases) for d in DIRECTIONS]
+    return compared("compilation, slowest single layer", "", each, COMPILE_SECONDS, " s")
+
+
+def full(record: dict) -> str:
+    """Every side of every case."""
+    value = reader(record)
+    head = (
+        "| case | side | forward ms | ± | forward + backward ms | ± | over the first side's (processor time) "
+        "| temporary MB: XLA, process | compile s | share of the floor |"
+    )
+    rows = [head, "|---" * 10 + "|"]
+    for case, sides in names(record).items():
+        for side in sides:
+            rows.append("| " + " | ".join([case, side, *cells(record, value, case, side, sides[0])]) + " |")
+    return "\n".join(rows)
+
+
+def cells(record: dict, value: Value, case: str, side: str, first: str) -> list[str]:
+    """The numbers of a row of `full`."""
+    times = []
+    for direction in DIRECTIONS:
+        seconds = value(case, side, f"{direction}_seconds")
+        varies = "" if seconds is None else f"{100 * spread(record, case, side, direction):.0f} %"
+        times += ["" if seconds is None else f"{1e3 * seconds:.3g}", varies]
+    wall = ratios(value, case, side, first)
+    cpu = ratios(value, case, side, first, "cpu_seconds")
+    over = " / ".join("" if x is None else f"{x:.2f} ({y:.2f})" for x, y in zip(wall, cpu, strict=True))
+    sizes = [value(case, side, f"both_{kind}_bytes") for kind in ("temporary", "peak")]
+    compiled = [value(case, side, f"{d}_compile_seconds") for d in DIRECTIONS]
+    floor = [
+        value(case, "floor", f"{d}_seconds") / seconds if (seconds := value(case, side, f"{d}_seconds")) else None
+        for d in DIRECTIONS
+    ]
+    return [
+        *times,
+        over,
+        ", ".join("–" if x is None else f"{x / 1e6:.3g}" for x in sizes),
+        joined(compiled, "{:.2g}"),
+        joined(floor, "{:.2f}"),
+    ]
+
+
+def joined(values, form: str) -> str:
+    """Numbers side by side."""
+    return " / ".join("" if x is None else form.format(x) for x in values)
+
+
+def spread(record: dict, case: str, side: str, direction: str) -> float:
+    """Half the range between the quartiles, as a share of the median."""
+    values = record["metrics"][f"{case}/{side}/{direction}_seconds"]["values"]
+    if len(values) < 2:
+        return 0.0
+    low, middle, high = statistics.quantiles(values, n=4)
+    return (high - low) / 2 / middle
+
+
+def lines(case: str, baseline: str, found: dict) -> str:
+    """A case in words while the run goes on."""
+    record = {"metrics": {f"{case}/{k}": {"values": v if isinstance(v, list) else [v]} for k, v in found.items()}}
+    value = reader(record)
+    rows = []
+    for side in names(record).get(case, []):
+        shown = [
+            "      –" if (x := value(case, side, f"{d}_seconds")) is None else f"{1e3 * x:9.3f} ms" for d in DIRECTIONS
+        ]
+        over = joined(ratios(value, case, side, baseline), "{:.3f}")
+        rows.append(f"{case:18} {side:16} {' '.join(shown)}  {over}")
+    return "\n".join(rows)
+
+
+def write(path: Path, record: dict) -> None:
+    """`path` is the results file: its table and figures go beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "\n\n".join([f"{record['device']}, {record['config']['threads']} thread(s)", summary(record), full(record)])
+    path.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
+    figures.draw(record, path)

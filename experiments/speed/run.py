@@ -1,0 +1,88 @@
+"""How fast is attention on graphs, beside every other implementation that is installed?
+
+Each case compares values and gradients first and refuses to time what is unequal; then the sides run in turn. Use
+`python -m experiments.speed`: it pins the process to one processor before JAX and torch are imported.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+
+from experiments import command, results
+from experiments.speed import calibrate, cases, machine, measure, report
+from experiments.speed.cases.case import Case
+from experiments.speed.config import PRESETS, Config
+
+
+@dataclass(frozen=True)
+class Options(command.Options):
+    """As for every experiment, and which cases to run."""
+
+    threads: int = 1
+    """Processors that every side may use; the process is pinned to them."""
+    cases: tuple[str, ...] = ()
+    """Only these cases, such as edges-arxiv, or all of a family, such as edges."""
+    calibrate: Path | None = None
+    """Measure only what tgnn.plan decides by, and write it to this file (see tgnn/measured.json)."""
+
+
+def run(config: Config, options: Options) -> dict[str, list[float]]:
+    """Metrics named `case/side/quantity`, a value per repetition."""
+    if options.calibrate is not None:
+        return calibrate.run(config, options.calibrate)
+    limits = machine.measure(*(256, 1024) if config.budget > 1 else (4, 128))
+    metrics = {f"machine/{name}": [value] for name, value in limits._asdict().items()}
+    unequal = 0
+    for name in chosen(config, options):
+        for case in cases.make(name, config, options.data_dir):
+            try:
+                metrics |= one(case, config, limits)
+            except measure.Unequal as error:
+                unequal += 1
+                print(f"NOT TIMED: {case.name}: {error}", file=sys.stderr, flush=True)
+            jax.clear_caches()
+    metrics["machine/unequal_cases"] = [unequal]
+    report.write(options.json, results.describe("speed", {"threads": options.threads}, metrics, 0.0))
+    return metrics
+
+
+def chosen(config: Config, options: Options) -> Iterator[str]:
+    """The cases of the preset that were asked for, and those that only the command line names."""
+    if not options.cases:
+        yield from config.cases
+    for name in options.cases:
+        family = [x for x in config.cases if x.split("-")[0] == name]
+        yield from family or [name]
+
+
+def one(case: Case, config: Config, limits: machine.Limits) -> dict[str, list[float]]:
+    """All metrics of one case."""
+    sides = {}
+    for name, build in case.sides.items():
+        try:
+            if name not in config.without:
+                sides[name] = build()
+        except (ImportError, NotImplementedError, RuntimeError) as reason:
+            print(f"{case.name}: without {name}: {str(reason).splitlines()[0]}", file=sys.stderr, flush=True)
+    if case.baseline not in sides:
+        return {}
+    found: dict = measure.check_equal(sides, case.baseline)
+    found |= {f"{side}/{cost}": value for side, x in sides.items() for cost, value in x.costs.items()}
+    found |= measure.peaks(sides)
+    found |= measure.time_all(sides, config)
+    for direction, cost in (("forward", case.forward), ("both", case.both)):
+        found[f"floor/{direction}_seconds"] = limits.seconds(cost.bytes, cost.flops)
+    found["graph/edges"] = case.forward.edges
+    print(report.lines(case.name, case.baseline, found), flush=True)
+    return {f"{case.name}/{name}": x if isinstance(x, list) else [float(x)] for name, x in found.items()}
+
+
+def main() -> None:
+    """The command line; exit status 1 where sides of a case differ."""
+    record = command.main("speed", PRESETS, run, options_type=Options)
+    unequal = record["metrics"].get("machine/unequal_cases")
+    if unequal and unequal["mean"]:
+        raise SystemExit("some cases compute different things and were not timed; see above")
