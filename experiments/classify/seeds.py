@@ -7,8 +7,10 @@ from typing import Any
 
 import jax
 from matplotlib.figure import Figure
+from rich.table import Table
 
 from experiments.classify.train import Answers, Init, Run, Trainer
+from experiments.results import summarise
 from tgnn import checkpoint, plot
 from tgnn.metrics_log import read_metrics
 
@@ -64,3 +66,12 @@ def save_figure(options: Any, choice: str) -> Path:
 def num_parameters(init: Init) -> int:
     """Numbers in the weights, counted without making them."""
     return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(init, jax.random.key(0))))
+
+
+def table(choice: str, metrics: dict[str, Sequence[float]]) -> Table:
+    """One line a metric."""
+    shown = Table("metric", "mean", "sd", title=choice)
+    for name, values in metrics.items():
+        summary = summarise(values)
+        shown.add_row(name.replace("_", " "), f"{summary['mean']:.4g}", f"{summary['std']:.2g}")
+    return shown

@@ -13,13 +13,11 @@ from pathlib import Path
 import jax
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from experiments import command
 from experiments.classify.models import Name, Task, make
-from experiments.classify.seeds import num_parameters, train_seeds
+from experiments.classify.seeds import num_parameters, table, train_seeds
 from experiments.classify.train import Answers, Init, Trainer
-from experiments.results import summarise
 from experiments.sentiment import data
 from experiments.sentiment.config import PRESETS, Config, Dataset
 
@@ -85,15 +83,6 @@ def binary_accuracy(answers: Answers) -> float:
     shares = np.exp(answers.logits[told] - answers.logits[told].max(axis=1, keepdims=True))
     positive = shares[:, 3:].sum(axis=1) > shares[:, :2].sum(axis=1)
     return float((positive == (answers.labels[told] > 2)).mean())
-
-
-def table(choice: str, metrics: dict[str, Sequence[float]]) -> Table:
-    """One line a metric."""
-    shown = Table("metric", "mean", "sd", title=choice)
-    for name, values in metrics.items():
-        summary = summarise(values)
-        shown.add_row(name.replace("_", " "), f"{summary['mean']:.4g}", f"{summary['std']:.2g}")
-    return shown
 
 
 def main(argv: Sequence[str] | None = None) -> None:
