@@ -14,6 +14,7 @@ from tgnn.convert import stack as stack
 from tgnn.convert import to_graph as to_graph
 from tgnn.convert import to_networkx as to_networkx
 from tgnn.convert import to_scipy as to_scipy
+from tgnn.explain import explain as explain
 from tgnn.graphs import degrees as degrees
 from tgnn.graphs import readout as readout
 from tgnn.graphs import self_loops as self_loops
@@ -28,6 +29,7 @@ from tgnn.layouts import Neighbors as Neighbors
 from tgnn.layouts import Prefix as Prefix
 from tgnn.layouts import SortedChunks as SortedChunks
 from tgnn.layouts import Window as Window
+from tgnn.plan import plan as plan
 from tgnn.reorder import reorder as reorder
 from tgnn.scores import Additive as Additive
 from tgnn.scores import AdditiveV2 as AdditiveV2
