@@ -19,6 +19,7 @@ class Batch(NamedTuple):
     edges: np.ndarray  # [n_edge, ...], likewise, in the caller's order
     labels: np.ndarray  # [n_graph]
     graphs: np.ndarray  # int32 [n_graph], their numbers in the data set, -1 for padding
+    pairs: tgnn.EdgeList | None = None  # the complete graph on the nodes of each graph
 
     @property
     def mask(self) -> jax.Array:
@@ -26,13 +27,14 @@ class Batch(NamedTuple):
         return self.graphs >= 0
 
 
-def union(graphs: Graphs, index: np.ndarray, n_graph: int | None = None) -> Batch:
+def union(graphs: Graphs, index: np.ndarray, n_graph: int | None = None, *, pairs: bool = False) -> Batch:
     """The disjoint union of the graphs numbered `index`, nodes and edges padded to the next bucket (`tgnn.pad`'s).
 
     Args:
         graphs: a data set.
         index: int [at most n_graph].
         n_graph: graphs of the batch, padding included; default none.
+        pairs: whether to list all pairs of nodes of a graph, for attention between them.
 
     Raises:
         ValueError: there are more graphs than `n_graph`.
@@ -53,7 +55,17 @@ def union(graphs: Graphs, index: np.ndarray, n_graph: int | None = None) -> Batc
         edges=lengthen(part.edges, n_edge),
         labels=lengthen(part.labels, n_graph),
         graphs=lengthen(np.asarray(index, np.int32), n_graph),
+        pairs=complete(part.n_node, n_node) if pairs else None,
     )
+
+
+def complete(sizes: np.ndarray, n_node: int) -> tgnn.EdgeList:
+    """All pairs of nodes of each graph. As a list: one dense layout would hold the pairs of different graphs too."""
+    first = np.repeat(np.cumsum(sizes) - sizes, sizes)  # of each node, the first node of its graph
+    receivers = np.repeat(np.arange(len(first)), np.repeat(sizes, sizes))
+    within = np.arange(len(receivers)) - np.repeat(np.cumsum(sizes**2) - sizes**2, sizes**2)
+    senders = first[receivers] + within % np.repeat(sizes, sizes**2)
+    return tgnn.EdgeList.from_edges(senders, receivers, n_receivers=n_node, pad_to=bucket(len(receivers)))
 
 
 def lengthen(x: np.ndarray, size: int) -> np.ndarray:
@@ -62,8 +74,8 @@ def lengthen(x: np.ndarray, size: int) -> np.ndarray:
     return np.pad(x, widths, constant_values=-1 if np.issubdtype(x.dtype, np.integer) else 0)
 
 
-def in_order(graphs: Graphs, batch_size: int) -> list[Batch]:
+def in_order(graphs: Graphs, batch_size: int, **options: bool) -> list[Batch]:
     """All graphs in batches, the last one padded: for evaluation."""
     count = len(graphs.labels)
     starts = range(0, count, batch_size)
-    return [union(graphs, np.arange(start, min(start + batch_size, count)), batch_size) for start in starts]
+    return [union(graphs, np.arange(start, min(start + batch_size, count)), batch_size, **options) for start in starts]

@@ -26,7 +26,7 @@ def run_seeds(
     """The metrics of every seed of `options.all_seeds`, in their order.
 
     Args:
-        config: what the seeds were run with; a resumed run must have the same.
+        config: what the seeds are run with, a dataclass or a dict of them; a resumed run must have the same.
         options: with `resume`, seeds in the file of the run folder are taken from there.
         measure: seeds -> metrics, one value per seed; called with `at_once` of the missing seeds at a time.
         at_once: how many.
@@ -36,7 +36,7 @@ def run_seeds(
     """
     assert options.run_dir is not None  # command.complete has filled it in
     path = options.run_dir / f"{command.stem(options)}.seeds.jsonl"
-    header = json.loads(json.dumps(dataclasses.asdict(config)))
+    header = json.loads(json.dumps(config, default=dataclasses.asdict))
     done = read(path, header) if options.resume else {}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(line) + "\n" for line in [header, *done.items()]), encoding="utf-8")

@@ -34,11 +34,11 @@ def molecules(num=5):
 
 
 @pytest.mark.parametrize(
-    "name", ["mpnn_max", *(pytest.param(x, marks=pytest.mark.slow) for x in ("mpnn_pna", "gated_gcn", "gin"))]
+    "name", ["mpnn_max", *(pytest.param(x, marks=pytest.mark.slow) for x in ("mpnn_pna", "gated_gcn", "gin", "gps"))]
 )
 def test_a_padded_union_has_the_predictions_and_gradients_of_its_graphs(name):
     graphs, network = molecules(), build(name, SMOKE, SIZES, 0)
-    params = network.init(jax.random.key(1))
+    params, pairs = network.init(jax.random.key(1)), name == "gps"
 
     @jax.jit
     def evaluate(params, batch):
@@ -48,8 +48,8 @@ def test_a_padded_union_has_the_predictions_and_gradients_of_its_graphs(name):
 
         return jax.grad(loss, has_aux=True)(params)
 
-    gradient, together = evaluate(params, union(graphs, np.arange(5), n_graph=6))
-    alone = [evaluate(params, union(graphs, np.array([i]))) for i in range(5)]
+    gradient, together = evaluate(params, union(graphs, np.arange(5), n_graph=6, pairs=pairs))
+    alone = [evaluate(params, union(graphs, np.array([i]), pairs=pairs)) for i in range(5)]
     chex.assert_trees_all_close(together[:5], jnp.concatenate([said for _, said in alone]), atol=1e-5)
     total = jax.tree.map(lambda *x: sum(x), *(gradient for gradient, _ in alone))
     chex.assert_trees_all_close(gradient, total, atol=2e-5)
@@ -62,6 +62,13 @@ def test_padding_is_no_graph_no_token_and_no_class():
     assert (batch.edges[22:] == -1).all() and len(batch.nodes) == batch.layout.n_receivers == 12
     with pytest.raises(ValueError, match="n_graph is 1"):
         union(molecules(), np.array([3, 1]), n_graph=1)
+
+
+def test_pairs_are_those_of_one_graph():
+    batch = union(molecules(), np.array([2, 0, 3]), pairs=True)
+    owner = np.repeat(np.arange(3), [3, 1, 7])
+    adjacency = np.asarray(batch.pairs.adjacency())
+    assert (adjacency[:11, :11] == (owner[:, None] == owner[None])).all() and adjacency.sum() == 9 + 1 + 49
 
 
 def test_an_evaluation_sees_every_graph_once():
@@ -90,12 +97,12 @@ def test_the_parts_of_esol_are_disjoint_and_standardised_by_the_training_molecul
 
 def test_the_presets_of_half_a_million_parameters_have_them():
     config = PRESETS["cpu_500k"]
-    for name in ("graph_transformer",):
+    for name in ("graph_transformer", "gps"):
         assert 400_000 < train.num_parameters(build(name, config, (18,), config.encoding_dim)) < 600_000
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["mpnn_sum", "gin", "graph_transformer"])
+@pytest.mark.parametrize("name", ["mpnn_sum", "gin", "graph_transformer", "gps"])
 def test_a_smoke_run_is_recorded_and_compiles_once_per_shape(name, data_dir, tmp_path):
     root = data_dir("zinc").parent
     file = tmp_path / "result.json"

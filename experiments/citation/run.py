@@ -34,7 +34,7 @@ def run(config: Config, options: Options) -> seeds.Metrics:
     chosen = recipe(options.model, options.dataset)
     graph = data.load(options.dataset, self_loops=chosen.self_loops, data_dir=options.data_dir)
     measure = trainer(options.model, chosen, graph, config.max_epochs)
-    metrics = seeds.run_seeds(config, options, measure, at_once=config.seeds_at_once)
+    metrics = seeds.run_seeds({"config": config, "recipe": chosen}, options, measure, at_once=config.seeds_at_once)
     Console().print(seeds.table(f"{options.model} on {options.dataset}", metrics))
     return metrics
 

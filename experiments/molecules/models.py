@@ -39,6 +39,8 @@ def layers(name: str, config: Config) -> Layers:
     if name == "gated_gcn":
         init = partial(models.init_gated_gcn, dims=dims, edge_dim=config.model_dim)
         return Layers(init, with_bonds(models.gated_gcn))
+    if name == "gps":
+        return Layers(partial(models.init_gps, **sizes), gps)
     return Layers(partial(models.init_graph_transformer, **sizes), with_bonds(models.graph_transformer))
 
 
@@ -48,6 +50,11 @@ def with_bonds(model: Callable[..., Array]) -> Callable[..., Array]:
 
 def without_bonds(model: Callable[..., Array]) -> Callable[..., Array]:
     return lambda params, batch, atoms, bonds, **options: model(params, batch.layout, atoms, **options)
+
+
+def gps(params: Params, batch: Batch, atoms: Array, bonds: Array, **options: Any) -> Array:
+    """GPS, whose attention is between all atoms of a molecule."""
+    return models.gps(params, batch.layout, atoms, edges=bonds, attention_layout=batch.pairs, **options)
 
 
 class Network(NamedTuple):

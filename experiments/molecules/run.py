@@ -32,7 +32,7 @@ def run(config: Config, options: Options) -> seeds.Metrics:
     encode = data.encoder(options.model, config.encoding_dim)
     task = data.load(options.dataset, data_dir=options.data_dir, encode=encode, **limits)
     network = build(options.model, config, task.sizes, task.train.nodes.shape[1] - len(task.sizes))
-    trainer = train.make_trainer(network, config, task)
+    trainer = train.make_trainer(network, config, task, pairs=options.model == "gps")
     parameters = train.num_parameters(network)
     print(f"{parameters:,} parameters, {len(task.train.labels):,} molecules, {config.num_steps} steps", flush=True)
 

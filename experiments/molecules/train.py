@@ -1,7 +1,6 @@
 """Trains one network from one seed and measures it."""
 
 import time
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,16 +23,17 @@ class Trainer(NamedTuple):
     step: Any
     predict: Any  # params, batch -> [n_graph]
     parts: dict[str, list[Batch]]
+    pairs: bool
 
 
-def make_trainer(network: Network, config: Config, task: Task) -> Trainer:
+def make_trainer(network: Network, config: Config, task: Task, *, pairs: bool = False) -> Trainer:
     """One compilation of the step for each size of a padded batch, whatever the seed."""
 
     def loss(params: Any, batch: Batch, rng: jax.Array) -> tuple[jax.Array, dict]:
         return mean_absolute_error(network.apply(params, batch, rng=rng), batch.labels, batch.mask), {}
 
-    parts = {name: in_order(graphs, 4 * config.batch_size) for name, graphs in task.parts.items()}
-    return Trainer(make_step(loss, optimizer(config)), jax.jit(network.apply), parts)
+    parts = {name: in_order(graphs, config.batch_size, pairs=pairs) for name, graphs in task.parts.items()}
+    return Trainer(make_step(loss, optimizer(config)), jax.jit(network.apply), parts, pairs)
 
 
 def train(
@@ -44,9 +44,9 @@ def train(
     params_rng, run_rng = jax.random.split(jax.random.key(seed))
     batch_size = min(config.batch_size, len(task.train.labels))
 
-    @lru_cache(maxsize=1)
     def batch_at(step: int) -> Batch:
-        return union(task.train, batch_indices(step, len(task.train.labels), batch_size, seed=seed))
+        index = batch_indices(step, len(task.train.labels), batch_size, seed=seed)
+        return union(task.train, index, pairs=trainer.pairs)
 
     def evaluate(state: TrainState) -> dict[str, float]:
         return {"validation_mae": errors(trainer, state.params, task, "validation")["validation_mae"]}
