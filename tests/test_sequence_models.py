@@ -381,7 +381,7 @@ def test_the_attentive_rnn_is_its_equations(attention):
         x, zero = parts["embedding"]["table"][source] * 6**0.5, jnp.zeros(6)
         forward = gru_loop(parts["forward"], x, zero)
         backward = gru_loop(parts["backward"], x[::-1], zero)[::-1]
-        memory, state = jnp.concatenate([forward, backward], axis=1), jnp.concatenate([forward[-1], backward[-1]])
+        memory, state = jnp.concatenate([forward, backward], axis=1), jnp.concatenate([forward[-1], backward[0]])
         state, key = jnp.tanh(linear(params["start"], state)), linear(params["key"], memory)[:, 0]
 
         def look(state):

@@ -28,7 +28,7 @@ class Config:
     def transformer(self, vocab_size: int, **parts) -> TransformerConfig:
         """The sizes that the library asks for, with learned positions as in nanoGPT unless `parts` say otherwise."""
         sizes = {"model_dim": self.model_dim, "num_layers": self.num_layers, "num_heads": self.num_heads}
-        return TransformerConfig(vocab_size, **sizes | {"max_length": self.context} | parts)
+        return TransformerConfig(vocab_size, **sizes | {"max_length": self.context, "use_bias": False} | parts)
 
 
 PRESETS = {

@@ -1,82 +1,155 @@
 """The models of `language`, all with one signature: what differs is the graph, the score and the reduction.
 
 A new model is one function `(config, vocab_size) -> LanguageModel` in `MODELS`. It works on one sequence; the batch is
-`jax.vmap`. `fitted` gives it the width at which it has as many weights as the Transformer of the same config.
+`jax.vmap`. `make` gives it the width at which it has as many weights as the Transformer of the same config.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from experiments.language.config import Config
+from experiments.language.remembering import compressive_transformer, long_short_term_memory, transformer_xl
 from experiments.language.signature import LanguageModel, Output, stateless
 from tgnn import patterns
 from tgnn.layouts import Layout
-from tgnn.nn import dropout, embedding, fold, init_embedding, init_linear, linear
-from tgnn.recurrent import LSTMState, init_lstm, lstm, schedule
+from tgnn.models.adaptive_span import adaptive_span, init_adaptive_span, span_loss
+from tgnn.models.bp_transformer import bp_transformer, init_bp_transformer, partition
+from tgnn.models.light_conv import init_light_conv, light_conv
+from tgnn.models.memory_network import init_memory_network, memory_network
+from tgnn.models.reformer import Hashing, init_reformer, reformer
+from tgnn.models.sparse_transformer import init_sparse_transformer, sparse_transformer
+from tgnn.models.universal_transformer import init_universal_transformer, universal_transformer
 from tgnn.transformer import init_language_model, language_model
+
+Factory = Callable[[Config, int], LanguageModel]
 
 
 def mean_edges(layout: Layout) -> float:
     """In-edges of a receiver, on average."""
-    live = layout.live
-    slots = 1
-    for size in layout.edge_shape:
-        slots *= size
-    count = slots if live is None else int(jnp.broadcast_to(live, layout.edge_shape).sum())
+    slots = math.prod(layout.edge_shape)
+    count = slots if layout.live is None else int(jnp.broadcast_to(layout.live, layout.edge_shape).sum())
     return count / max(layout.n_receivers, 1)
 
 
-def on_graph(layout: Layout) -> Callable[[Config, int], LanguageModel]:
+def language(init: Callable, model: Callable, graph: Any, edges: float, config: Config, **options) -> LanguageModel:
+    """A model of `tgnn.models` without memory, `model(params, graph, tokens, dropout_rate=, rng=)`."""
+
+    def logits(params, tokens, *, rng=None):
+        return model(params, graph, tokens, dropout_rate=config.dropout_rate, rng=rng, **options)
+
+    return stateless(init, logits, edges)
+
+
+def on_graph(layout: Callable[[Config], Layout]) -> Factory:
     """nanoGPT's Transformer on a graph of the past, with ReLU: GELU costs a CPU half of a step more."""
 
     def model(config: Config, vocab_size: int) -> LanguageModel:
-        graph = layout(config)
-
-        def logits(params, tokens, *, rng=None):
-            return language_model(params, graph, tokens, dropout_rate=config.dropout_rate, rng=rng)
-
-        init = partial(init_language_model, config=config.transformer(vocab_size, use_bias=False))
-        return stateless(init, logits, mean_edges(graph))
+        graph, init = layout(config), partial(init_language_model, config=config.transformer(vocab_size))
+        return language(init, language_model, graph, mean_edges(graph), config)
 
     return model
 
 
-def recurrent(config: Config, vocab_size: int) -> LanguageModel:
-    """A stack of LSTMs: the graph is a chain, and the states at its end begin the next sequence's."""
-    plan = schedule(patterns.chain(config.context, n_past=1))
-    dim, depth = config.model_dim, config.num_layers
+def sparse(parts: Callable[[int, int], tuple[Layout, Layout]]) -> Factory:
+    """The Sparse Transformer: half of the heads on each part."""
 
-    def init(rng):
-        rngs = jax.random.split(rng, depth + 2)
-        return {
-            "embedding": init_embedding(rngs[0], vocab_size, dim),
-            "layers": [init_lstm(layer_rng, dim, dim) for layer_rng in rngs[2:]],
-            "output": init_linear(rngs[1], dim, vocab_size),
-        }
+    def model(config: Config, vocab_size: int) -> LanguageModel:
+        layouts = parts(config.context, config.window // 2)
+        edges = sum(map(mean_edges, layouts)) / len(layouts)
+        init = partial(init_sparse_transformer, config=config.transformer(vocab_size))
+        return language(init, sparse_transformer, layouts, edges, config)
 
-    def init_state():
-        return [LSTMState(jnp.zeros((1, dim)), jnp.zeros((1, dim)))] * depth
+    return model
+
+
+def spanned(config: Config, vocab_size: int) -> LanguageModel:
+    """Heads that learn how far they look, at a small price for each step."""
+    graph = patterns.window(config.context, config.context)
+    init = partial(init_adaptive_span, config=config.transformer(vocab_size))
+    options = {"max_span": float(config.context), "ramp": float(config.window)}
 
     def apply(params, tokens, state, *, rng=None):
-        x = embedding(params["embedding"], tokens) * dim**0.5
-        ends = []
-        for i, (layer, given) in enumerate(zip(params["layers"], state, strict=True)):
-            states = lstm(layer, plan, dropout(fold(rng, i), x, config.dropout_rate), given)
-            x = states.hidden
-            ends.append(jax.tree.map(lambda rows: rows[-1:], states))
-        return Output(linear(params["output"], x), ends)
+        logits = adaptive_span(params, graph, tokens, dropout_rate=config.dropout_rate, rng=rng, **options)
+        return Output(logits, state, SPAN_PRICE * span_loss(params, config.context))
 
-    return LanguageModel(init, apply, 1.0, init_state)
+    return LanguageModel(init, apply, mean_edges(graph))
 
 
-MODELS: dict[str, Callable[[Config, int], LanguageModel]] = {
+def universal(config: Config, vocab_size: int) -> LanguageModel:
+    """One wide block, as often as the Transformer has blocks."""
+    graph, init = patterns.causal(config.context), init_universal_transformer
+
+    def logits(params, tokens, *, rng=None):
+        options = {"num_steps": config.num_layers, "dropout_rate": config.dropout_rate, "rng": rng}
+        return universal_transformer(params, graph, tokens, **options)[0]
+
+    return stateless(partial(init, config=config.transformer(vocab_size)), logits, mean_edges(graph))
+
+
+def hops(config: Config, vocab_size: int) -> LanguageModel:
+    """A memory network: as many hops as the Transformer has blocks, from no question to the past."""
+    n = config.context
+    graph = patterns.window(n, n)
+    sizes = {"vocab_size": vocab_size, "model_dim": config.model_dim, "num_hops": config.num_layers, "max_age": n}
+
+    def logits(params, tokens, *, rng=None):
+        return memory_network(params, graph, tokens[:, None])
+
+    return stateless(partial(init_memory_network, **sizes), logits, mean_edges(graph))
+
+
+def binary_partition(config: Config, vocab_size: int) -> LanguageModel:
+    """The BP-Transformer: near tokens and ever longer spans of far ones."""
+    n, k = config.context, max(config.window // 8, 1)
+    graph = partition([n], k, causal=True)
+    sizes = config.transformer(vocab_size, max_length=None)
+    init = partial(init_bp_transformer, config=sizes, max_length=n, k=k)
+    return language(init, bp_transformer, graph, graph.layout.n_edge / n, config)
+
+
+def hashed(config: Config, vocab_size: int) -> LanguageModel:
+    """The Reformer: two rounds of hashing."""
+    n, chunk, buckets = config.context, config.window // 2, 2 * max(config.context // config.window, 1)
+    codes = jax.random.randint(jax.random.key(0), (2, n), 0, buckets)
+    init = partial(init_reformer, config=config.transformer(vocab_size), bucket_sizes=(buckets,))
+    edges = patterns.statistics(patterns.lsh_buckets(n, codes, chunk=chunk)).edges_per_receiver
+    return language(init, reformer, Hashing(chunk=chunk), edges, config)
+
+
+def convolution(dynamic: bool) -> Factory:
+    """LightConv or DynamicConv: weights of a window without pairwise scores."""
+
+    def model(config: Config, vocab_size: int) -> LanguageModel:
+        graph = patterns.window(config.context, config.window - 1)
+        sizes = config.transformer(vocab_size)
+        init = partial(init_light_conv, config=sizes, width=config.window, dynamic=dynamic)
+        return language(init, light_conv, graph, mean_edges(graph), config)
+
+    return model
+
+
+SPAN_PRICE = 5e-4  # nats for one step of the mean span
+MODELS: dict[str, Factory] = {
     "transformer": on_graph(lambda config: patterns.causal(config.context)),
     "window": on_graph(lambda config: patterns.window(config.context, config.window)),
-    "lstm": recurrent,
+    "universal": universal,
+    "sparse_strided": sparse(patterns.strided_parts),
+    "sparse_fixed": sparse(patterns.fixed_parts),
+    "adaptive_span": spanned,
+    "binary_partition": binary_partition,
+    "reformer": hashed,
+    "light_conv": convolution(dynamic=False),
+    "dynamic_conv": convolution(dynamic=True),
+    "memory_network": hops,
+    "transformer_xl": transformer_xl,
+    "compressive": compressive_transformer,
+    "lstm": long_short_term_memory,
 }
 
 
