@@ -71,14 +71,18 @@ def extended(order, size):
     return np.append(order, np.arange(len(order), size))
 
 
-def dense(layout, values):
-    """Per-edge values in the caller's order as [n, n, ...], and where there are edges."""
+def places(layout):
+    """Where there are edges, bool [n, n], and their positions in the caller's order."""
     live = np.asarray(layout.mask)
     senders, receivers, caller = (np.asarray(x)[live] for x in (layout.senders, layout.receivers, layout.order))
-    mask = np.zeros((layout.n_receivers, layout.n_senders), bool)
-    mask[receivers, senders] = True
-    slot = np.zeros(mask.shape, int)
-    slot[receivers, senders] = caller
+    mask, slot = np.zeros((2, layout.n_receivers, layout.n_senders), int)
+    mask[receivers, senders], slot[receivers, senders] = 1, caller
+    return mask > 0, slot
+
+
+def dense(layout, values):
+    """Where there are edges, and per-edge values in the caller's order as [n, n, ...]."""
+    mask, slot = places(layout)
     return jnp.asarray(mask), jnp.where(mask[..., None], jnp.asarray(values)[slot], 0)
 
 
@@ -220,16 +224,20 @@ def graphs_of(batch):
     return [batch.layout, backwards, tgnn.Complete(N).with_segments(batch.segments)]
 
 
+def stack_graphs(batch):
+    mask, _ = places(batch.layout)
+    same = (batch.segments[:, None] == batch.segments[None]) & (batch.segments[:, None] >= 0)
+    return batch._replace(more=tgnn.Dense(np.stack([mask, mask.T, same])))
+
+
 def run_multi_graph(params, batch):
     """The nodes see their edges' features through a sum, since this model knows of nodes only."""
     x = batch.x + tgnn.aggregate(batch.layout, jnp.zeros_like(batch.x), edges=batch.edges)
-    return models.multi_graph_transformer(params, graphs_of(batch), x)
+    return models.multi_graph_transformer(params, batch.more, x)
 
 
 def dense_multi_graph(params, batch):
-    mask, edges = dense(batch.layout, batch.edges)
-    same = jnp.asarray((batch.segments[:, None] == batch.segments[None]) & (batch.segments[:, None] >= 0))
-    masks = jnp.stack([mask, mask.T, same])
+    masks, edges = jnp.asarray(batch.more.mask), dense(batch.layout, batch.edges)[1]
 
     def layer(x, p):
         heard = jnp.stack(
@@ -322,9 +330,17 @@ CASES = {
         filled(models.init_multi_graph_transformer, num_layers=LAYERS, model_dim=DIM, num_heads=HEADS, num_graphs=3),
         run_multi_graph,
         dense_multi_graph,
+        stack_graphs,
     ),
 }
-EVERY_MODEL = pytest.mark.parametrize("name", CASES)
+# Compiling is what costs: `make test` compares the shorter ones with their dense form, `make test-all` all of them.
+QUICK = {"graph_transformer", "gps gine"}
+EVERY_MODEL = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "gps gated" else ()) for name in CASES]
+)
+EVERY_DENSE_FORM = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CASES]
+)
 
 
 @partial(jax.jit, static_argnames="name")
@@ -354,7 +370,7 @@ def close(actual, expected, tolerance=TIGHT):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **tolerance), actual, expected)
 
 
-@EVERY_MODEL
+@EVERY_DENSE_FORM
 def test_a_model_is_its_dense_masked_form(name):
     case, batch = CASES[name], batch_of(GRAPHS)
     prepared, weight = case.prepare(batch), weight_of(batch)
@@ -453,23 +469,26 @@ def test_interactions_are_the_given_edges_an_expander_and_virtual_nodes_within_e
     assert plain.layout.n_receivers == N and plain.layout.n_edge == SLOTS
 
 
+@pytest.mark.slow
 def test_stacked_graphs_are_the_listed_ones():
-    batch, params = batch_of(GRAPHS), CASES["multi_graph_transformer"].params
+    batch, params = stack_graphs(batch_of(GRAPHS)), CASES["multi_graph_transformer"].params
     listed = graphs_of(batch)
-    layouts = tgnn.stack([tgnn.Dense(layout.adjacency()) for layout in listed])
     model = jax.jit(models.multi_graph_transformer)
-    close(model(params, layouts, batch.x), model(params, listed, batch.x))
+    expected = model(params, batch.more, batch.x)
+    close(model(params, listed, batch.x), expected)
+    close(model(params, tgnn.stack(listed), batch.x), expected)
     with pytest.raises(ValueError, match="layouts has 2 graphs, but params are for 3"):
         models.multi_graph_transformer(params, listed[:2], batch.x)
 
 
 def test_a_sketch_s_points_are_embedded_in_three_parts():
-    params = models.init_sketch_embedding(jax.random.key(0), 6, max_points=5)
-    points, flags, positions = jnp.ones((2, 2)), jnp.array([1, -1]), jnp.array([4, -1])
-    x = models.sketch_embedding(params, points, flags, positions)
-    assert x.shape == (2, 6) and (x[1, 2:] == 0).all()
+    params = filled(models.init_sketch_embedding, 6, max_points=5)
+    points, flags, positions = np.ones((2, 2), np.float32), np.array([1, -1]), np.array([4, -1])
+    x = jax.jit(models.sketch_embedding)(params, points, flags, positions)
+    assert x.shape == (2, 6) and (np.asarray(x)[1, 2:] == 0).all()
+    params = jax.tree.map(np.asarray, params)
     parts = params["coordinates"]["kernel"].sum(0), params["flags"]["table"][1], params["positions"]["table"][4]
-    close(x[0], jnp.concatenate(parts))
+    close(x[0], np.concatenate(parts))
     with pytest.raises(ValueError, match="multiple of 3"):
         models.init_sketch_embedding(jax.random.key(0), 7)
 

@@ -84,9 +84,21 @@ def to_graph(layout: Layout, nodes=None) -> jraph.GraphsTuple:
 
 def live_edges(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """Senders and receivers of the live edges on the host, in the caller's order."""
-    edges = layout.to_edges()
-    senders, receivers, live = (np.asarray(edges.to_caller(x)) for x in (edges.senders, edges.receivers, edges.live))
+    senders, receivers, live = edge_slots(layout)
     return senders[live], receivers[live]
+
+
+def edge_slots(layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sender and receiver of every slot and whether it is an edge, on the host, in the caller's order.
+
+    In NumPy throughout: host code sees a new shape with every graph, and JAX would compile for each of them.
+    """
+    edges = layout.to_edges()
+    senders, receivers = np.asarray(edges.senders), np.asarray(edges.receivers)
+    live = (senders >= 0) & (senders < edges.n_senders) & (receivers >= 0) & (receivers < edges.n_receivers)
+    live = live if edges.mask is None else live & np.asarray(edges.mask)
+    place = slice(None) if edges.order is None else np.argsort(np.asarray(edges.order))
+    return senders[place], receivers[place], live[place]
 
 
 class Masks(NamedTuple):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.checks import check_size
-from tgnn.convert import live_edges, to_scipy
+from tgnn.convert import edge_slots, live_edges, to_scipy
 from tgnn.graphs import check_square
 from tgnn.layouts import Layout
 from tgnn.typing import Array
@@ -225,10 +225,9 @@ def shortest_path_edges(layout: Layout, length: int, *, max_distance: int | None
     Returns:
         `ShortestPaths`. O(n_node ** 2 * length) memory.
     """
-    length, edges = check_size("length", length), layout.to_edges()
+    length, n = check_size("length", length), layout.n_receivers
     hops, before = _search(layout)
-    n = layout.n_receivers
-    senders, receivers, live = (np.asarray(edges.to_caller(x)) for x in (edges.senders, edges.receivers, edges.live))
+    senders, receivers, live = edge_slots(layout)
     number = np.full((n, n), -1, np.int32)  # of the edge from the second to the first
     backwards = np.flatnonzero(live)[::-1]  # so that the first copy is written last
     number[receivers[backwards], senders[backwards]] = backwards

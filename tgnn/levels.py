@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.checks import check_mask, check_size
+from tgnn.convert import live_edges
 from tgnn.layouts import Layout
 from tgnn.typing import Array
 
@@ -65,7 +66,7 @@ def schedule(
     [[0, 1], [2, 6]]
     """
     n_node = layout.n_receivers
-    senders, receivers = host_edges(layout)
+    senders, receivers = live_edges(layout)
     mask = np.ones(n_node, bool) if mask is None else check_mask("mask", mask, (n_node,))
     check_real(senders, receivers, mask)
     levels = [level[mask[level]] for level in find_levels(senders, receivers, n_node)]
@@ -98,18 +99,6 @@ def find_columns(nodes: np.ndarray, senders: np.ndarray, n_node: int, n_senders:
     if (inner & (step[senders] != np.arange(n_step)[:, None, None] - 1)).any():
         return None
     return jnp.asarray(column[senders].astype(np.int32))
-
-
-def host_edges(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Senders and receivers of the live edges, in the caller's order; in NumPy, because schedules are made often."""
-    edges = layout.to_edges()
-    senders, receivers = np.asarray(edges.senders), np.asarray(edges.receivers)
-    live = (senders >= 0) & (senders < edges.n_senders) & (receivers >= 0) & (receivers < edges.n_receivers)
-    if edges.mask is not None:
-        live &= np.asarray(edges.mask)
-    order = np.arange(edges.n_edge) if edges.order is None else np.argsort(np.asarray(edges.order))
-    order = order[live[order]]
-    return senders[order], receivers[order]
 
 
 def check_real(senders: np.ndarray, receivers: np.ndarray, mask: np.ndarray) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from tgnn.attention import attend
 from tgnn.block import run_blocks
 from tgnn.checks import check_size
+from tgnn.convert import edge_slots
 from tgnn.layouts import EdgeList
 from tgnn.models.choice import Choice
 from tgnn.models.graph_transformer import EdgeProduct, init_update, update
@@ -55,20 +56,20 @@ def interactions(
             every batch.
         pad_to: number of edge slots, for batches of one shape; default what is needed.
     """
-    n, given = layout.n_receivers, layout.to_edges()
+    n = layout.n_receivers
     owner = np.zeros(n, np.int32) if segments is None else np.asarray(segments)
     num_graphs = int(owner.max(initial=-1)) + 1 if num_graphs is None else check_size("num_graphs", num_graphs)
     members = [np.flatnonzero(owner == graph) for graph in range(num_graphs)]
     own = np.flatnonzero((owner >= 0) & (owner < num_graphs))
     hubs = (n + owner[own][:, None] * num_virtual + np.arange(num_virtual)[None]).ravel()
     spokes = np.repeat(own, num_virtual)
-    senders, receivers = (np.asarray(given.to_caller(ends)) for ends in (given.senders, given.receivers))
+    senders, receivers, live = edge_slots(layout)
     random = [nodes[_expander(len(nodes), degree, seed)] for nodes in members if len(nodes) > 1 and degree]
     random = np.concatenate([np.zeros((2, 0), int), *random], axis=1)
     parts = [(senders, receivers), random, (hubs, spokes), (spokes, hubs)]
     ends = [np.concatenate([part[side] for part in parts]) for side in (0, 1)]
     kinds = np.repeat(np.arange(4, dtype=np.int32), [len(part[0]) for part in parts])
-    mask = np.append(np.asarray(given.to_caller(given.live)), np.ones(len(kinds) - len(senders), bool))
+    mask = np.append(live, np.ones(len(kinds) - len(senders), bool))
     total = n + num_graphs * num_virtual
     joined = EdgeList.from_edges(*ends, n_receivers=total, mask=mask, pad_to=pad_to)
     kinds = np.pad(np.where(mask, kinds, -1), (0, joined.n_edge - len(kinds)), constant_values=-1)
