@@ -54,7 +54,11 @@ def arguments(layout, case: str) -> dict:
         },
         "dropout": lambda: {"dropout_rate": 0.3, "rng": jax.random.key(7)},
         "gat": lambda: {"score": tgnn.Additive(normal(9, HEADS, DIM), normal(10, HEADS, DIM))},
-        "gatv2": lambda: {"score": tgnn.AdditiveV2(normal(11, HEADS, DIM)), "bias": normal(12, *shape, 1)},
+        "gatv2": lambda: {
+            "score": tgnn.AdditiveV2(normal(11, HEADS, DIM)),
+            "bias": normal(12, *shape, 1),
+            "scale": 1.0 + normal(16, HEADS) ** 2,
+        },
         "gaussian": lambda: {"score": tgnn.Gaussian(normal(13, HEADS, DIM), 1.0 + normal(14, HEADS, DIM) ** 2)},
     }[case]()
 

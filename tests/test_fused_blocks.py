@@ -13,7 +13,7 @@ import tgnn
 
 NAMES = [name for name, layout in LAYOUTS.items() if isinstance(layout, tgnn.Blocks)]
 fused = partial(tgnn.attend, implementation="fused")
-define = partial(tgnn.attend, implementation="definition")
+define = jax.jit(partial(tgnn.attend, implementation="definition"))
 
 
 @pytest.mark.parametrize(("name", "case"), [("blocks", "plain"), ("blocks padded", "per edge"), ("blocks", "callable")])
@@ -102,8 +102,9 @@ def test_reorder_fills_tiles_and_keeps_the_graph():
     adjacency = np.asarray(layout.adjacency())
     np.testing.assert_array_equal(ordered.adjacency(), adjacency[np.ix_(permutation, permutation)])
     nodes = [normal(i, n, 2, 4) for i in range(3)]
-    output = fused(ordered, *(x[permutation] for x in nodes))
-    np.testing.assert_allclose(output, fused(layout, *nodes)[permutation], atol=1e-5)
+    run = jax.jit(fused)
+    output = run(ordered, *(x[permutation] for x in nodes))
+    np.testing.assert_allclose(output, run(layout, *nodes)[permutation], atol=1e-5)
 
 
 def test_reorder_works_for_edge_lists_and_refuses_bipartite_graphs():

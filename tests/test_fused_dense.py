@@ -16,7 +16,7 @@ from tgnn.fused import dense, products, rows
 
 NAMES = [name for name, layout in LAYOUTS.items() if isinstance(layout, (tgnn.Complete, tgnn.Causal, tgnn.Dense))]
 fused = partial(tgnn.attend, implementation="fused")
-define = partial(tgnn.attend, implementation="definition")
+define = jax.jit(partial(tgnn.attend, implementation="definition"))
 
 
 @pytest.fixture

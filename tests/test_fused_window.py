@@ -15,7 +15,7 @@ from tgnn.fused import window
 
 NAMES = [name for name, layout in LAYOUTS.items() if isinstance(layout, tgnn.Window)]
 fused = partial(tgnn.attend, implementation="fused")
-define = partial(tgnn.attend, implementation="definition")
+define = jax.jit(partial(tgnn.attend, implementation="definition"))
 
 
 @pytest.mark.parametrize("name", NAMES)

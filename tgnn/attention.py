@@ -42,7 +42,7 @@ def attend(
       score: a pytree such as `dot_product`, `Additive`, `AdditiveV2`, `Gaussian`, or your own `Score`.
       bias: added to the logits: [n_edge, heads] in the caller's order for an EdgeList or a GraphsTuple, else
         [*layout.edge_shape, heads] (see `layout.arrange`); or a callable pytree on indices, `(i, j) -> [heads]`.
-      scale: default the score's own: head_dim ** -0.5 for `dot_product`, 1 for the others.
+      scale: a number, or one per head; default the score's own: head_dim ** -0.5 for `dot_product`, 1 for the others.
       edges: features of each edge for the score, first axes as for `bias`.
       edge_value: [..., heads, value_dim], added to the sender's value, first axes as for `bias`.
       dropout_rate: probability of dropping a weight after normalisation, in [0, 1).
@@ -64,7 +64,7 @@ def attend(
     """
     query, key, value = jnp.asarray(query), jnp.asarray(key), jnp.asarray(value)
     layout = as_layout(layout, query.shape[0], key.shape[0])
-    check_call(layout, query, key, value, dropout_rate, rng)
+    check_call(layout, query, key, value, scale, dropout_rate, rng)
     run = fused.choose(implementation, layout, score, query, key, value, bias, edges, edge_value)
     if run is not None:
         return run(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng)
@@ -92,7 +92,7 @@ def attention_weights(layout, query, key, *, score: Score = dot_product, bias=No
     """
     query, key = jnp.asarray(query), jnp.asarray(key)
     layout = as_layout(layout, query.shape[0], key.shape[0])
-    check_call(layout, query, key, None, 0.0, None)
+    check_call(layout, query, key, None, scale, 0.0, None)
     call = layout, query, key, score, bias, scale, edges
     every = lambda: layout.to_caller(layout.normalize(edge_logits(*call)))  # noqa: E731
     return every() if at is None else fused.weights_at(*call, at, every)
@@ -103,7 +103,8 @@ def edge_logits(layout, query, key, score, bias, scale, edges) -> Array:
     heads = query.shape[1]
     edges = () if edges is None else (layout.from_caller(edges),)
     logits = layout.keep(score(layout, query, repeat_heads(key, heads), *edges))
-    logits = logits * (score.default_scale(query.shape[-1]) if scale is None else scale)
+    scale = score.default_scale(query.shape[-1]) if scale is None else scale
+    logits = logits * (scale if jnp.ndim(scale) == 0 else jnp.reshape(scale, (1,) * (logits.ndim - 1) + (heads,)))
     if bias is None:
         return logits
     if callable(bias):

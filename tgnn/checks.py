@@ -66,7 +66,7 @@ def check_segments(name: str, segments, size: int) -> Array:
     return jax.numpy.asarray(segments)
 
 
-def check_call(layout, query, key, value, dropout_rate: float, rng) -> None:
+def check_call(layout, query, key, value, scale, dropout_rate: float, rng) -> None:
     """The shapes of a call of `attend`, against the layout and each other."""
     for name, x in (
         (("query", query), ("key", key)) if value is None else (("query", query), ("key", key), ("value", value))
@@ -93,6 +93,11 @@ def check_call(layout, query, key, value, dropout_rate: float, rng) -> None:
     if key_heads == 0 or heads % key_heads:
         raise ValueError(
             f"query has {heads} heads, which is no multiple of the {key_heads} heads of key; choose a divisor"
+        )
+    if scale is not None and np.shape(scale) not in ((), (heads,)):
+        raise ValueError(
+            f"scale must be a number or one per head, [{heads}], got shape {np.shape(scale)}; "
+            "what differs from edge to edge belongs into bias, or into query and key"
         )
     if not 0.0 <= dropout_rate < 1.0:
         raise ValueError(f"dropout_rate must be in [0, 1), got {dropout_rate}")

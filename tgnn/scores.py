@@ -6,12 +6,14 @@ register it with `jax.tree_util.register_dataclass` and define `pair`; every lay
 evaluate, recompute and differentiate it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 
 from tgnn.layouts.base import Layout
-from tgnn.softmax import wide_dtype
+from tgnn.softmax import expand, wide_dtype
 from tgnn.typing import Array
 
 
@@ -34,11 +36,30 @@ class Score:
         """The scale that `attend` uses where none is given."""
         return 1.0
 
+    def on_receivers(self, query: Array) -> Array:
+        """`receiver(query)`, from which a row that no edge reads cannot reach the score's parameters."""
+        return query if type(self).receiver is Score.receiver else finite_rows(self.receiver, query)
+
+    def on_senders(self, key: Array) -> Array:
+        """`sender(key)`, from which a row that no edge reads cannot reach the score's parameters."""
+        return key if type(self).sender is Score.sender else finite_rows(self.sender, key)
+
     def __call__(self, layout: Layout, query: Array, key: Array, edges: Array | None = None) -> Array:
         """Logits [*edge_shape, heads], before scale and bias; `edges` are in the layout's own order."""
-        receiver = layout.keep(layout.from_receivers(self.receiver(query)))
-        sender = layout.keep(layout.from_senders(self.sender(key)))
+        receiver = layout.keep(layout.from_receivers(self.on_receivers(query)))
+        sender = layout.keep(layout.from_senders(self.on_senders(key)))
         return self.pair(receiver, sender, None if edges is None else layout.keep(edges))
+
+
+def finite_rows(node_map: Callable[[Array], Array], x: Array) -> Array:
+    """`node_map(x)`, with derivatives through finite rows only.
+
+    A row of NaN or inf that no edge reads has gradient 0, and 0 * NaN would still be NaN in the sum over nodes which is
+    the gradient of the map's parameters. On a live edge such a row keeps its value, and is loud in the output.
+    """
+    finite = jnp.isfinite(x).all(axis=(1, 2))
+    safe = node_map(jnp.where(expand(finite, x.ndim), x, jnp.zeros((), x.dtype)))
+    return jnp.where(expand(finite, safe.ndim), safe, jax.lax.stop_gradient(node_map(x)))
 
 
 @jax.tree_util.register_dataclass

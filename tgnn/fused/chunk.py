@@ -62,7 +62,7 @@ def node_rows(parameters: Parameters, query: Array, key: Array) -> tuple[Array, 
     """What edges see of their receivers and senders: the score's node maps, run once."""
     score, heads = parameters.score, query.shape[1]
     shared = type(score).sender is Score.sender  # the identity: keys are repeated edge by edge
-    return score.receiver(query), score.sender(key if shared else repeat(key, heads))
+    return score.on_receivers(query), score.on_senders(key if shared else repeat(key, heads))
 
 
 def edge_logits(parameters: Parameters, inputs: Inputs, chunk: "Chunk", wide) -> Array:
@@ -78,7 +78,7 @@ def edge_logits(parameters: Parameters, inputs: Inputs, chunk: "Chunk", wide) ->
     else:
         logits = score.pair(receiver, sender, edge).astype(wide)
     if not (isinstance(scale, float) and scale == 1.0):
-        logits = logits * scale
+        logits = logits * (scale if jnp.ndim(scale) == 0 else scale[None])
     if bias is not None:
         values = jnp.vectorize(bias, signature="(),()->(h)")(chunk.receiver, chunk.sender)
         return logits + values.astype(wide)

@@ -60,7 +60,7 @@ def prepare(call: Call) -> Prepared:
     else:
         repeats = heads // key_heads
         value, key, key_heads = jnp.repeat(value, repeats, axis=1), jnp.repeat(key, repeats, axis=1), heads
-        receiver, sender = score.receiver(query), score.sender(key)
+        receiver, sender = score.on_receivers(query), score.on_senders(key)
     late = None if isinstance(scale, (int, float)) or type(score) is DotProduct else jnp.asarray(scale)
     rule, floats, others = split_leaves(score, bias if callable(bias) else None, late)
     rule = rule._replace(dropout_rate=call.dropout_rate, key_heads=key_heads, group=heads // key_heads, scale=number)
