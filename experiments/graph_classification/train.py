@@ -1,0 +1,108 @@
+"""Trains the networks of all folds at once: they share every batch, and each leaves out what it must not see."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from rich.console import Console
+from rich.progress import track
+
+from experiments.graph_batches import Batch, in_order, union
+from experiments.graph_classification.config import Config
+from experiments.graph_classification.folds import Folds, train_masks
+from experiments.graph_classification.model import classify, init_classifier
+from tgnn.datasets.graphs import take_graphs
+from tgnn.datasets.tu import TU
+from tgnn.losses import cross_entropy
+from tgnn.training import batch_indices
+
+EVALUATE = 256  # graphs at a time
+
+
+class History(NamedTuple):
+    """Accuracies after each epoch, [10, num_epochs]."""
+
+    test: np.ndarray  # of the networks that trained on all other graphs
+    inner_test: np.ndarray  # of those that trained without the validation graphs too
+    validation: np.ndarray  # of the latter
+
+
+class Programs(NamedTuple):
+    """Compiled once for each size of a batch, whatever the seed."""
+
+    step: Callable[..., Any]
+    right: Callable[..., jax.Array]  # params, batch -> bool [networks, n_graph]
+    optimizer: optax.GradientTransformation
+
+
+def first(data: TU, limit: int | None) -> TU:
+    """The first graphs of a data set, and what is left of its folds."""
+    if limit is None:
+        return data
+    folds = tuple(tuple(part[part < limit] for part in fold) for fold in data.folds)
+    return data._replace(graphs=take_graphs(data.graphs, np.arange(limit)), folds=folds)
+
+
+def make_programs(config: Config, reduction: str, steps_an_epoch: int) -> Programs:
+    """The training step and the predictions of many networks at once; Adam, its rate halved every so often."""
+    apply = partial(classify, reduction=reduction)
+    rate = optax.exponential_decay(config.learning_rate, config.halve_every * steps_an_epoch, 0.5, staircase=True)
+    optimizer = optax.adam(rate)
+
+    def loss(params, batch: Batch, seen: jax.Array, rng: jax.Array) -> jax.Array:
+        logits = apply(params, batch, dropout_rate=config.dropout_rate, rng=rng)
+        return cross_entropy(logits, batch.labels, seen & batch.mask)
+
+    @jax.jit
+    def step(params, opt_state, batch: Batch, masks: jax.Array, rng: jax.Array):
+        seen = masks[:, jnp.maximum(batch.graphs, 0)]
+        rngs = jax.random.split(rng, len(masks))
+        gradient = jax.vmap(jax.grad(loss), in_axes=(0, None, 0, 0))(params, batch, seen, rngs)
+        updates, opt_state = optimizer.update(gradient, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state
+
+    @jax.jit
+    def right(params, batch: Batch) -> jax.Array:
+        logits = jax.vmap(apply, in_axes=(0, None))(params, batch)
+        return logits.argmax(axis=-1) == batch.labels[None]
+
+    return Programs(step, right, optimizer)
+
+
+def train(programs: Programs, config: Config, data: TU, folds: Folds, *, seed: int) -> History:
+    """Twenty networks from one seed."""
+    count, masks = len(data.graphs.labels), jnp.asarray(train_masks(folds))
+    init_rng, run_rng = jax.random.split(jax.random.key(seed))
+    init = partial(init_classifier, config=config, num_tags=data.num_tags, num_classes=data.num_classes)
+    params = jax.vmap(init)(jax.random.split(init_rng, len(masks)))
+    opt_state = programs.optimizer.init(params)
+    whole = in_order(data.graphs, min(EVALUATE, count))
+    history = []
+    terminal = Console(stderr=True)
+    for epoch in track(range(config.num_epochs), "epochs", console=terminal, disable=not terminal.is_terminal):
+        for i in range(steps_an_epoch(config, data)):
+            number = epoch * steps_an_epoch(config, data) + i
+            batch = union(data.graphs, batch_indices(number, count, min(config.batch_size, count), seed=seed))
+            params, opt_state = programs.step(params, opt_state, batch, masks, jax.random.fold_in(run_rng, number))
+        right = np.concatenate([np.asarray(programs.right(params, batch)) for batch in whole], axis=1)[:, :count]
+        history.append(accuracies(right, folds))
+    return History(*(np.stack(column, axis=1) for column in zip(*history, strict=True)))
+
+
+def steps_an_epoch(config: Config, data: TU) -> int:
+    """Batches of an epoch."""
+    return max(1, len(data.graphs.labels) // config.batch_size)
+
+
+def accuracies(right: np.ndarray, folds: Folds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `History` holds, after one epoch; right: bool [20, n_graph]."""
+
+    def share(right: np.ndarray, part: np.ndarray) -> np.ndarray:
+        return (right & part).sum(axis=1) / np.maximum(part.sum(axis=1), 1)
+
+    outer, inner = np.split(right, 2)
+    return share(outer, folds.test), share(inner, folds.test), share(inner, folds.validation)
