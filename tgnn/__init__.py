@@ -6,6 +6,7 @@ from tgnn.aggregation import aggregate as aggregate
 from tgnn.attention import attend as attend
 from tgnn.attention import attention_weights as attention_weights
 from tgnn.bag import Bag as Bag
+from tgnn.batching import batch as batch
 from tgnn.convert import Masks as Masks
 from tgnn.convert import from_networkx as from_networkx
 from tgnn.convert import from_scipy as from_scipy

@@ -8,6 +8,7 @@ import statistics
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import tgnn
@@ -21,6 +22,7 @@ from tgnn.plan import BLOCKS
 from tgnn.rates import Rates, save
 
 HEADS, HEAD_DIMS = 8, (16, 64)
+STACKED = 32  # nodes of each graph of a stack: what `tgnn.batch` decides about is that small
 
 
 def run(config: Config, path: Path) -> dict[str, list[float]]:
@@ -28,13 +30,18 @@ def run(config: Config, path: Path) -> dict[str, list[float]]:
     layouts = make_layouts(config.calibration_nodes)
     each = {head_dim: measure_all(layouts, head_dim, config) for head_dim in HEAD_DIMS}
     seconds = {
-        name: {d: solve([each[dim][name, d] for dim in HEAD_DIMS], count_slots(layout)) for d in ("forward", "both")}
+        name: {d: solve([each[dim][name, d] for dim in HEAD_DIMS], slots_of(layout)) for d in ("forward", "both")}
         for name, layout in layouts.items()
     }
     versions = results.versions()
     words = f"jax {versions['jax']}, one call of {config.calibration_nodes:,} nodes, commit {results.commit()}"
     save(path, jax.default_backend(), Rates(results.device(), words, seconds))
     return {f"rates/{name}/{d}": list(x) for name, each in seconds.items() for d, x in each.items()}
+
+
+def slots_of(layout: tgnn.Layout) -> int:
+    """Slots, also of a stack of matrices."""
+    return layout.mask.size if isinstance(layout, tgnn.Dense) else count_slots(layout)
 
 
 def make_layouts(n: int) -> dict[str, tgnn.Layout]:
@@ -47,6 +54,7 @@ def make_layouts(n: int) -> dict[str, tgnn.Layout]:
         "EdgeList": tgnn.EdgeList.from_edges(senders, receivers, n_receivers=n),
         "Neighbors": tgnn.Neighbors.from_edges(senders, receivers, n_receivers=n),
         "Dense": tgnn.Dense.from_edges(senders, receivers, n_receivers=n),
+        "Stack": tgnn.Dense(jnp.asarray(rng.random((max(n // 16, 1), STACKED, STACKED)) < 0.3)),
         "Complete": tgnn.Complete(n),
         "Causal": tgnn.Causal(n),
         "Window": tgnn.Window(n, n // 32, n // 32),
@@ -64,8 +72,9 @@ def measure_all(layouts: dict[str, tgnn.Layout], head_dim: int, config: Config) 
     """Median seconds of every layout and direction."""
     sides = {}
     for name, layout in layouts.items():
-        *inputs, cotangent = arrays(1, *[(layout.n_receivers, HEADS, head_dim)] * 4)
-        sides[name] = from_jax(tgnn.attend, layout, inputs, cotangent)
+        graphs = layout.mask.shape[:1] if name == "Stack" else ()
+        *inputs, cotangent = arrays(1, *[(*graphs, layout.n_receivers, HEADS, head_dim)] * 4)
+        sides[name] = from_jax(jax.vmap(tgnn.attend) if graphs else tgnn.attend, layout, inputs, cotangent)
     times = measure.time_all(sides, config)
     # Processor time does not see other programs; it is the time of one thread only where one is used.
     kind = "cpu_seconds" if jax.default_backend() == "cpu" else "seconds"

@@ -29,6 +29,7 @@ def cases(family, size, config, data_dir) -> list[Case]:
         "stack, dense": tgnn.Dense(jnp.asarray(masks)),
     }
     pairs = {
+        "union, edges": tgnn.Complete(graph.n).with_segments(which).to_edges(),
         "union, segments": tgnn.Complete(graph.n).with_segments(which),
         "stack, segments": tgnn.stack(
             [tgnn.Complete(batch.length).with_segments(np.where(row, 0, -1)) for row in real]
@@ -58,14 +59,13 @@ class Padded:
         return x.reshape(-1, *x.shape[2:])[self.slots]
 
     def compare(self, name: str, layouts: dict) -> Case:
-        """The union against the stack."""
-        union, stack = layouts
+        """The unions against the stack."""
+        *unions, stack = layouts
         n = len(self.slots)
         *inputs, cotangent = arrays(1, *[(n, HEADS, HEAD_DIM)] * 4)
         stacked = [self.stack(x) for x in inputs], self.stack(cotangent)
-        sides = {
-            union: lambda: from_jax(tgnn.attend, layouts[union], inputs, cotangent),
-            stack: lambda: from_jax(jax.vmap(tgnn.attend), layouts[stack], *stacked, views=self.union),
+        sides = {side: lambda side=side: from_jax(tgnn.attend, layouts[side], inputs, cotangent) for side in unions} | {
+            stack: lambda: from_jax(jax.vmap(tgnn.attend), layouts[stack], *stacked, views=self.union)
         }
-        costs = (cost(layouts[union], HEADS, HEAD_DIM, gradients=yes) for yes in (False, True))
-        return Case(name, union, sides, *costs)
+        costs = (cost(layouts[unions[0]], HEADS, HEAD_DIM, gradients=yes) for yes in (False, True))
+        return Case(name, unions[0], sides, *costs)

@@ -1,0 +1,67 @@
+"""Batches of small graphs: both forms compute the same, the choice follows the measurement, and programs are few."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tgnn
+from tgnn.batching import batch
+
+
+def molecule(n, seed):
+    """A random tree with both directions of every bond, and loops."""
+    rng = np.random.default_rng(seed)
+    parent = [rng.integers(0, i) for i in range(1, n)]
+    ends = (
+        np.concatenate([parent, np.arange(1, n), np.arange(n)]),
+        np.concatenate([np.arange(1, n), parent, np.arange(n)]),
+    )
+    return tgnn.EdgeList.from_edges(*(x.astype(int) for x in ends), n_receivers=n)
+
+
+def test_both_forms_compute_attention_within_each_graph():
+    graphs = [molecule(5, 0), tgnn.Complete(3), molecule(7, 1)]
+    nodes = [np.random.default_rng(i).normal(size=(15, 2, 3)).astype(np.float32) for i in range(3)]
+    first = [0, 5, 8, 15]
+    expected = np.concatenate(
+        [tgnn.attend(g, *(x[a:b] for x in nodes)) for g, a, b in zip(graphs, first[:-1], first[1:], strict=True)]
+    )
+    for made in (batch(graphs, "union"), batch(graphs, "stack", n_graph=4)):
+        np.testing.assert_array_equal(made.unpack(made.pack(nodes[0])), nodes[0])
+        got = jax.jit(lambda made, *nodes: made.attend(*nodes))(made, *(made.pack(x) for x in nodes))
+        np.testing.assert_allclose(made.unpack(got), expected, rtol=1e-5, atol=1e-6)
+        assert not np.asarray(got)[np.asarray(made.graph) < 0].any()  # padding receives nothing
+
+
+def test_bonds_become_a_union_and_all_pairs_a_stack():
+    sizes = np.random.default_rng(0).integers(14, 33, 64)
+    assert batch([molecule(n, n) for n in sizes]).form == "union"
+    assert batch([tgnn.Complete(int(n)) for n in sizes]).form == "stack"
+
+
+def test_batches_of_an_epoch_share_a_handful_of_programs():
+    rng = np.random.default_rng(0)
+    batches = [batch([molecule(n, n) for n in rng.integers(14, 33, 16)]) for _ in range(30)]
+    assert len({str(jax.eval_shape(lambda x: x, made)) for made in batches}) <= 4
+
+
+def test_what_cannot_be_batched_is_a_clear_error():
+    doubled = tgnn.EdgeList.from_edges([0, 0], [1, 1], n_receivers=2)
+    assert batch([doubled]).form == "union"
+    for graphs, form, n_graph, message in (
+        ([], None, None, "at least one"),
+        ([doubled], "stack", None, "stands twice"),
+        ([doubled], "heap", None, "one of union, stack"),
+        ([doubled, doubled], None, 1, "at least that"),
+        ([tgnn.Complete(2, 3)], None, None, "one set of nodes"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            batch(graphs, form, n_graph=n_graph)
+
+
+def test_gradients_pass_through_a_packed_batch():
+    made = batch([tgnn.Complete(3), tgnn.Complete(2)], "stack")
+    x = jnp.asarray(made.pack(np.ones((5, 1, 2), np.float32)))
+    gradient = jax.jit(jax.grad(lambda x: made.attend(x, x, x).sum()))(x)
+    np.testing.assert_allclose(made.unpack(gradient), 1.0, rtol=1e-5)
