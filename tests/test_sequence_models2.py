@@ -294,6 +294,31 @@ def test_a_node_knows_its_subtree_and_no_more(arity):
     assert same == (arity is None)  # only the N-ary one tells left from right
 
 
+# -- cost ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["reformer", "bp_transformer", "light_conv"])
+def test_memory_of_a_step_grows_like_the_length(name):
+    rng = jax.random.key(6)
+    models = {
+        "reformer": (reformer, init_reformer(rng, CONFIG, bucket_sizes=(8, 8)), lambda n: Hashing(32)),
+        "bp_transformer": (
+            bp_transformer,
+            init_bp_transformer(rng, CONFIG, max_length=2**14, k=2),
+            lambda n: partition([n], 2, causal=True),
+        ),
+        "light_conv": (light_conv, init_light_conv(rng, CONFIG, 9, dynamic=True), lambda n: tgnn.Window(n, 8, 0)),
+    }
+    model, params, graph_of = models[name]
+
+    def temporary(n):
+        step = jax.jit(jax.grad(lambda params, graph, tokens: (model(params, graph, tokens) ** 2).sum()))
+        return step.lower(params, graph_of(n), jnp.zeros(n, jnp.int32)).compile().memory_analysis().temp_size_in_bytes
+
+    assert temporary(2**14) < 5 * temporary(2**12)  # n log n for the partition; n * n would be 16
+
+
 # -- dropout and errors --------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,8 @@ from tgnn.models.adaptive_span import adaptive_span as adaptive_span
 from tgnn.models.adaptive_span import init_adaptive_span as init_adaptive_span
 from tgnn.models.basic_gnn import basic_gnn as basic_gnn
 from tgnn.models.basic_gnn import init_basic_gnn as init_basic_gnn
+from tgnn.models.bp_transformer import bp_transformer as bp_transformer
+from tgnn.models.bp_transformer import init_bp_transformer as init_bp_transformer
 from tgnn.models.compressive_transformer import compressive_transformer as compressive_transformer
 from tgnn.models.compressive_transformer import init_compressive_transformer as init_compressive_transformer
 from tgnn.models.exphormer import Interactions as Interactions
@@ -32,6 +34,8 @@ from tgnn.models.graphormer import Surroundings as Surroundings
 from tgnn.models.graphormer import graphormer as graphormer
 from tgnn.models.graphormer import init_graphormer as init_graphormer
 from tgnn.models.graphormer import surroundings as surroundings
+from tgnn.models.light_conv import init_light_conv as init_light_conv
+from tgnn.models.light_conv import light_conv as light_conv
 from tgnn.models.memory_network import init_memory_network as init_memory_network
 from tgnn.models.memory_network import memory_network as memory_network
 from tgnn.models.monet import init_monet as init_monet
@@ -40,6 +44,8 @@ from tgnn.models.multi_graph_transformer import init_multi_graph_transformer as 
 from tgnn.models.multi_graph_transformer import init_sketch_embedding as init_sketch_embedding
 from tgnn.models.multi_graph_transformer import multi_graph_transformer as multi_graph_transformer
 from tgnn.models.multi_graph_transformer import sketch_embedding as sketch_embedding
+from tgnn.models.reformer import init_reformer as init_reformer
+from tgnn.models.reformer import reformer as reformer
 from tgnn.models.seq2seq import init_seq2seq as init_seq2seq
 from tgnn.models.seq2seq import seq2seq as seq2seq
 from tgnn.models.sparse_transformer import init_sparse_transformer as init_sparse_transformer
@@ -48,5 +54,7 @@ from tgnn.models.transformer_conv import init_transformer_conv as init_transform
 from tgnn.models.transformer_conv import transformer_conv as transformer_conv
 from tgnn.models.transformer_xl import init_transformer_xl as init_transformer_xl
 from tgnn.models.transformer_xl import transformer_xl as transformer_xl
+from tgnn.models.tree_lstm import init_tree_lstm as init_tree_lstm
+from tgnn.models.tree_lstm import tree_lstm as tree_lstm
 from tgnn.models.universal_transformer import init_universal_transformer as init_universal_transformer
 from tgnn.models.universal_transformer import universal_transformer as universal_transformer

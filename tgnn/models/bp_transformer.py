@@ -15,6 +15,7 @@ import numpy as np
 from tgnn.attention import attend
 from tgnn.block import TransformerConfig, feed_forward, init_block, run_parts
 from tgnn.layouts import EdgeList
+from tgnn.models.choice import Choice
 from tgnn.multi_head import remember
 from tgnn.nn import dropout, fold, linear
 from tgnn.patterns.spans import partition_edges, spans
@@ -205,3 +206,14 @@ def partition_attention(
 def rows(x: Array, index: Array) -> Array:
     """Rows of `x`, zeros where the index is out of range, as in the padding."""
     return x.at[index].get(mode="fill", fill_value=0)
+
+
+CHOICES = (
+    Choice(
+        "BP-Transformer",
+        graph="near tokens, ever longer spans of far ones: `Partition`",
+        score="dot product with a vector for each place in the tree",
+        reduction="softmax",
+        paper="arXiv:1911.04070",
+    ),
+)

@@ -42,10 +42,7 @@ ELSEWHERE = {
         Choice("Transformer encoder", "complete: `Complete`", "dot product", "softmax", "arXiv:1706.03762"),
         Choice("Transformer decoder", "the past: `Causal`", "dot product", "softmax", "arXiv:1706.03762"),
     ),
-    "tgnn.recurrent": (
-        Choice("RNN", "chain: the previous word", "1", "sum, then tanh", "Elman 1990"),
-        Choice("Tree-LSTM", "tree: the children", "sigmoid gate for every feature", "sum", "arXiv:1503.00075"),
-    ),
+    "tgnn.recurrent": (Choice("RNN", "chain: the previous word", "1", "sum, then tanh", "Elman 1990"),),
 }
 
 

@@ -15,6 +15,7 @@ from tgnn.attention import attend
 from tgnn.block import TransformerConfig, feed_forward, init_block, run_parts
 from tgnn.layouts import Window
 from tgnn.layouts.base import is_traced
+from tgnn.models.choice import Choice
 from tgnn.nn import init_linear, linear
 from tgnn.transformer import init_language_model, language_model
 from tgnn.typing import Array, Params
@@ -146,3 +147,21 @@ def with_borders(layout: Window, width: int) -> Window:
             f"dilation, offset or segments; got {layout}"
         )
     return replace(layout, n_senders=layout.n + width - 1, offset=layout.left)
+
+
+CHOICES = (
+    Choice(
+        "LightConv",
+        graph="window: `Window`",
+        score="a number for each offset and head",
+        reduction="softmax",
+        paper="arXiv:1901.10430",
+    ),
+    Choice(
+        "DynamicConv",
+        graph="window: `Window`",
+        score="a linear map of the receiver, one number for each offset and head",
+        reduction="softmax",
+        paper="arXiv:1901.10430",
+    ),
+)

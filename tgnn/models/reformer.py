@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from tgnn.attention import attend
 from tgnn.block import TransformerConfig, feed_forward, init_block, run_parts
+from tgnn.models.choice import Choice
 from tgnn.nn import linear
 from tgnn.patterns import lsh_buckets
 from tgnn.transformer import init_language_model, language_model
@@ -163,3 +164,14 @@ def hash_codes(rotations: Sequence[Array], query: Array, segments: Array | None 
 def unit(x: Array) -> Array:
     """Vectors of length 1 along the last axis."""
     return x * jax.lax.rsqrt((x * x).sum(-1, keepdims=True) + 1e-6)
+
+
+CHOICES = (
+    Choice(
+        "Reformer",
+        graph="buckets of a hash of the nodes, in several rounds: `lsh_buckets`",
+        score="dot product, keys are the queries at length 1",
+        reduction="softmax",
+        paper="arXiv:2001.04451",
+    ),
+)

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 
+from tgnn.models.choice import Choice
 from tgnn.nn import dropout, embedding, fold, init_embedding, init_linear, linear
 from tgnn.recurrent import init_lstm, init_nary_lstm, lstm, nary_lstm
 from tgnn.typing import Array, Params
@@ -65,3 +66,14 @@ def states(cell: Params, graph: Any, x: Array) -> Array:
     """The hidden states `[n_node, hidden_dim]`, of the kind of cell that the weights are made for."""
     is_nary = cell["state"]["kernel"].ndim == 4
     return (nary_lstm if is_nary else lstm)(cell, graph, x).hidden
+
+
+CHOICES = (
+    Choice(
+        "Tree-LSTM",
+        graph="tree: the children",
+        score="sigmoid gate for every feature",
+        reduction="sum",
+        paper="arXiv:1503.00075",
+    ),
+)
