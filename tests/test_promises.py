@@ -40,10 +40,11 @@ def test_parameters_of_a_score_do_not_learn_from_rows_without_a_live_edge(kind, 
 
     @jax.jit
     def run(vectors, query, key):
-        attend = lambda *x: tgnn.attend(
-            layout, *x[1:], value, score=tgnn.Additive(*x[0]), implementation=implementation
-        )  # noqa: E731
-        return jax.value_and_grad(lambda *x: (attend(*x) ** 2).sum(), (0, 1, 2))(vectors, query, key)
+        def loss(vectors, *nodes):
+            score = tgnn.Additive(*vectors)
+            return (tgnn.attend(layout, *nodes, value, score=score, implementation=implementation) ** 2).sum()
+
+        return jax.value_and_grad(loss, (0, 1, 2))(vectors, query, key)
 
     lonely, unheard = dead_rows(layout)
     assert lonely.any() and unheard.any()
