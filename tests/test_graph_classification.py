@@ -10,7 +10,7 @@ import pytest
 from experiments.graph_classification import run
 from experiments.graph_classification.config import Config
 from experiments.graph_classification.folds import best_common_epoch, best_validation_epoch, make_folds, train_masks
-from experiments.graph_classification.train import first, make_programs, train
+from experiments.graph_classification.train import make_programs, part_of, train
 from tgnn.datasets import tu
 from tgnn.datasets.graphs import Graphs
 
@@ -62,8 +62,12 @@ def test_the_folds_of_ptc_are_disjoint(data_dir):
     data = tu.load("PTC", data_dir("tu").parent)
     folds = make_folds(data.folds, len(data.graphs.labels))
     assert folds.test.sum(axis=0).max() == 1 and set(folds.test.sum(axis=1)) == {34}
-    few = first(data, 100)
-    assert len(few.graphs.labels) == 100 and max(part.max() for _, part in few.folds) < 100
+    few = part_of(data, 100)
+    assert len(few.graphs.labels) == 100 and len(set(few.graphs.labels.tolist())) == 2
+    assert all(len(train) + len(test) == 100 for train, test in few.folds)
+    again = np.flatnonzero(few.folds[3][1] == few.folds[3][1].max())  # the same graph under its new number
+    wanted = few.graphs.n_node[few.folds[3][1][again[0]]]
+    assert wanted == data.graphs.n_node[3 * few.folds[3][1].max()]
 
 
 @pytest.mark.slow

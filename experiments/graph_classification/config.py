@@ -18,7 +18,7 @@ class Config:
     learning_rate: float
     halve_every: int  # epochs between halvings of the learning rate
     dropout_rate: float  # before the last linear maps
-    train_graphs: int | None = None  # the first ones of the data set only; None: all
+    train_graphs: int | None = None  # at even distances in the data set; None: all
 
 
 PRESETS = {

@@ -15,7 +15,7 @@ from experiments import command, seeds
 from experiments.graph_classification.config import PRESETS, Config, Dataset, Model
 from experiments.graph_classification.figures import save_curves
 from experiments.graph_classification.folds import best_common_epoch, best_validation_epoch, make_folds
-from experiments.graph_classification.train import first, make_programs, steps_an_epoch, train
+from experiments.graph_classification.train import make_programs, part_of, steps_an_epoch, train
 from tgnn.datasets import tu
 
 
@@ -33,7 +33,7 @@ def run(config: Config, options: Options) -> seeds.Metrics:
     """Accuracies of every seed, each the mean of ten folds; the spread over the folds stands beside it."""
     assert options.run_dir is not None  # command.complete has filled it in
     folder = options.run_dir
-    data = first(tu.load(options.dataset, options.data_dir), config.train_graphs)
+    data = part_of(tu.load(options.dataset, options.data_dir), config.train_graphs)
     folds = make_folds(data.folds, len(data.graphs.labels))
     programs = make_programs(config, options.model.removeprefix("gin_"), steps_an_epoch(config, data))
     most_frequent = np.bincount(data.graphs.labels).max() / len(data.graphs.labels)

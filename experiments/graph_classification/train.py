@@ -39,12 +39,16 @@ class Programs(NamedTuple):
     optimizer: optax.GradientTransformation
 
 
-def first(data: TU, limit: int | None) -> TU:
-    """The first graphs of a data set, and what is left of its folds."""
+def part_of(data: TU, limit: int | None) -> TU:
+    """Graphs at even distances (the files are sorted by class), and what is left of the folds."""
     if limit is None:
         return data
-    folds = tuple(tuple(part[part < limit] for part in fold) for fold in data.folds)
-    return data._replace(graphs=take_graphs(data.graphs, np.arange(limit)), folds=folds)
+    count = len(data.graphs.labels)
+    kept = np.arange(0, count, max(1, count // limit))[:limit]
+    number = np.full(count, -1)
+    number[kept] = np.arange(len(kept))
+    folds = tuple(tuple(number[part][number[part] >= 0] for part in fold) for fold in data.folds)
+    return data._replace(graphs=take_graphs(data.graphs, kept), folds=folds)
 
 
 def make_programs(config: Config, reduction: str, steps_an_epoch: int) -> Programs:

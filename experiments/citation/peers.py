@@ -1,0 +1,122 @@
+"""How long does an epoch of GAT on Cora take here, and in PyTorch Geometric, in one process on one machine?
+
+    python -m experiments.citation.peers [--epochs N] [--repeats N] [--json FILE]
+
+The same training on both sides: dropout, Adam with its L2 term, then validation loss and accuracy for early stopping.
+PyG gets the words as a dense matrix, as its own example does. Needs the extra `bench`.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments import results
+from experiments.citation import data
+from experiments.citation.config import GAT
+from experiments.citation.train import build, fit
+from tgnn.datasets import planetoid
+
+Run = Callable[[], Any]  # trains for the given number of epochs
+
+
+def ours(num_epochs: int, data_dir: Path | None) -> Run:
+    """All epochs are one compiled loop."""
+    graph = data.load("cora", self_loops=True, data_dir=data_dir)
+    model = build("gat", GAT, graph.task.words.shape[1], graph.num_classes)
+
+    @jax.jit
+    def train(task):
+        state = fit(jax.random.key(0), task, model, GAT, num_epochs)
+        return state.best.params, state.epoch
+
+    def run() -> None:
+        _, done = jax.device_get(train(graph.task))
+        if done != num_epochs:
+            raise ValueError(f"training stopped after {done} epochs, but {num_epochs} are to be timed; ask for fewer")
+
+    return run
+
+
+def theirs(num_epochs: int, data_dir: Path | None) -> Run:
+    """GATConv, after `examples/gat.py` of PyG, on the public split."""
+    import torch
+    from torch.nn import functional
+    from torch_geometric.nn import GATConv
+
+    graph = planetoid.load("cora", data_dir)
+    indptr, indices, values, shape = graph.features
+    rows = np.repeat(np.arange(shape[0]), np.diff(indptr))
+    words = np.zeros(shape, np.float32)
+    words[rows, indices] = values / np.bincount(rows, values, minlength=shape[0])[rows]
+    x, y = torch.tensor(words), torch.tensor(graph.labels, dtype=torch.long)
+    edge_index = torch.tensor(np.stack([graph.senders, graph.receivers]), dtype=torch.long)
+    train, validation = (torch.tensor(part, dtype=torch.long) for part in (graph.train, graph.validation))
+    rate = GAT.dropout_rate
+    first = GATConv(shape[1], GAT.hidden_dim, heads=GAT.num_heads, dropout=rate)
+    second = GATConv(GAT.hidden_dim * GAT.num_heads, graph.num_classes, concat=False, dropout=rate)
+    model = torch.nn.ModuleList([first, second])
+    adam = torch.optim.Adam(model.parameters(), lr=GAT.learning_rate, weight_decay=GAT.l2)
+
+    def logits():
+        hidden = functional.elu(first(functional.dropout(x, rate, model.training), edge_index))
+        return second(functional.dropout(hidden, rate, model.training), edge_index)
+
+    def run() -> None:
+        for _ in range(num_epochs):
+            model.train()
+            adam.zero_grad()
+            functional.cross_entropy(logits()[train], y[train]).backward()
+            adam.step()
+            model.eval()
+            with torch.no_grad():
+                said = logits()[validation]
+                functional.cross_entropy(said, y[validation]).item()
+                (said.argmax(dim=1) == y[validation]).float().mean().item()
+
+    return run
+
+
+def compare(num_epochs: int, repeats: int, data_dir: Path | None = None) -> dict[str, list[float]]:
+    """Wall and processor seconds of an epoch on both sides, in turns, after one run of each to warm up."""
+    runs = {"tgnn": ours(num_epochs, data_dir), "pyg": theirs(num_epochs, data_dir)}
+    for run in runs.values():
+        run()
+    metrics: dict[str, list[float]] = {f"{side}_{clock}": [] for side in runs for clock in ("seconds", "cpu_seconds")}
+    for _ in range(repeats):
+        for side, run in runs.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            run()
+            metrics[f"{side}_seconds"].append((time.perf_counter() - wall) / num_epochs)
+            metrics[f"{side}_cpu_seconds"].append((time.process_time() - cpu) / num_epochs)
+    for clock in ("seconds", "cpu_seconds"):
+        pairs = zip(metrics[f"tgnn_{clock}"], metrics[f"pyg_{clock}"], strict=True)
+        metrics[f"ratio_{clock}"] = [a / b for a, b in pairs]
+    return metrics
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line."""
+    import torch
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--json", type=Path, default=Path("runs/citation/peers.json"))
+    options = parser.parse_args(argv)
+    started = time.perf_counter()
+    metrics = compare(options.epochs, options.repeats, options.data_dir)
+    config = {"epochs": options.epochs, "repeats": options.repeats, "torch_threads": torch.get_num_threads()}
+    record = results.describe("citation.peers", config, metrics, time.perf_counter() - started)
+    for name, values in metrics.items():
+        print(f"{name}: median {np.median(values):.4g}, {min(values):.4g} to {max(values):.4g}")
+    print(f"{options.epochs} epochs, torch on {config['torch_threads']} threads; {results.write(options.json, record)}")
+
+
+if __name__ == "__main__":
+    main()
