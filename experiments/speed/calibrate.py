@@ -72,7 +72,7 @@ def measure_all(layouts: dict[str, tgnn.Layout], head_dim: int, config: Config) 
     """Median seconds of every layout and direction."""
     sides = {}
     for name, layout in layouts.items():
-        graphs = layout.mask.shape[:1] if name == "Stack" else ()
+        graphs = layout.mask.shape[:1] if isinstance(layout, tgnn.Dense) and layout.mask.ndim == 3 else ()
         *inputs, cotangent = arrays(1, *[(*graphs, layout.n_receivers, HEADS, head_dim)] * 4)
         sides[name] = from_jax(jax.vmap(tgnn.attend) if graphs else tgnn.attend, layout, inputs, cotangent)
     times = measure.time_all(sides, config)

@@ -1,5 +1,8 @@
 """One side of a comparison: a forward pass, and a pass that returns output and gradients, ready to be timed."""
 
+# pyright: reportMissingImports=false
+# The peers are installed where they are measured.
+
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -104,6 +107,6 @@ def viewer(views, to_array) -> Callable[[Any], Arrays]:
         output, gradients = result if isinstance(result, tuple) else (result, ())
         arrays = [to_array(x) for x in (output, *gradients)]
         each = [views] * len(arrays) if callable(views) else views
-        return [view(x) for view, x in zip(each, arrays, strict=False)]
+        return [np.asarray(view(x)) for view, x in zip(each, arrays, strict=False)]  # a forward pass has one array
 
     return to_numpy

@@ -1,9 +1,15 @@
-"""What a results file says: tables in Markdown, and figures. All of it is made from the JSON file alone."""
+"""What a results file says: tables in Markdown, and figures. All of it is made from the JSON file alone.
+
+`python -m experiments.speed.report experiments/speed/results/cpu.json README.md` puts the table of a file between the
+marks `<!-- speed -->` of another.
+"""
 
 import statistics
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from experiments import results
 from experiments.speed import figures
 from experiments.speed.targets import (
     BYTES_PER_EDGE,
@@ -15,6 +21,7 @@ from experiments.speed.targets import (
 )
 
 DIRECTIONS = "forward", "both"
+MARKS = "<!-- speed -->", "<!-- /speed -->"
 Value = Callable[[str, str, str], float | None]
 
 
@@ -134,10 +141,7 @@ def cells(record: dict, value: Value, case: str, side: str, first: str) -> list[
     over = " / ".join("" if x is None else f"{x:.2f} ({y:.2f})" for x, y in zip(wall, cpu, strict=True))
     sizes = [value(case, side, f"both_{kind}_bytes") for kind in ("temporary", "peak")]
     compiled = [value(case, side, f"{d}_compile_seconds") for d in DIRECTIONS]
-    floor = [
-        value(case, "floor", f"{d}_seconds") / seconds if (seconds := value(case, side, f"{d}_seconds")) else None
-        for d in DIRECTIONS
-    ]
+    floor = ratios(value, case, "floor", side)
     return [
         *times,
         over,
@@ -181,3 +185,14 @@ def write(path: Path, record: dict) -> None:
     text = "\n\n".join([f"{record['device']}, {record['config']['threads']} thread(s)", summary(record), full(record)])
     path.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
     figures.draw(record, path)
+
+
+def embed(path: Path, record: dict) -> None:
+    """Puts the summary of a record between the marks of a Markdown file."""
+    before, _, rest = path.read_text(encoding="utf-8").partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    path.write_text(f"{before}{MARKS[0]}\n{summary(record)}\n{MARKS[1]}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    embed(Path(sys.argv[2]), results.read(sys.argv[1]))

@@ -93,7 +93,12 @@ def weights_at(layout, query, key, score, bias, scale, edges, at, every):
     at = tuple(outside_if_negative(jnp.asarray(x)) for x in at)
     chosen = layout.chosen if isinstance(layout, Planned) else layout
     module, call = EXECUTIONS.get(type(chosen)), (chosen, score, query, key, key, bias, edges, None)
-    if why_not(module, call) or not module.is_faster(*call) or 0 in (*query.shape, *key.shape, *chosen.edge_shape):
+    if (
+        module is None
+        or why_not(module, call)
+        or not module.is_faster(*call)
+        or 0 in (*query.shape, *key.shape, *chosen.edge_shape)
+    ):
         return every().at[at].get(mode="fill", fill_value=0)
     if bias is not None and not callable(bias):
         bias = check_bias(layout, jnp.asarray(bias), query.shape[1])

@@ -1,5 +1,8 @@
 """What a comparison is."""
 
+# pyright: reportMissingImports=false
+# The peers are installed where they are measured.
+
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -1,7 +1,11 @@
 """Dot-product attention on edge lists: the core alone, without the linear maps around it."""
 
+# pyright: reportMissingImports=false
+# The peers are installed where they are measured.
+
 from functools import partial
 
+import jax.numpy as jnp
 import jraph
 
 import tgnn
@@ -56,6 +60,7 @@ def pyg(graph: Graph, inputs, cotangent, *, compile: bool = False):
 def jraph_attention(graph: Graph, query, key, value):
     """The same in jraph's words."""
     n = query.shape[0]
-    logits = (query[graph.receivers] * key[graph.senders]).sum(-1) * query.shape[-1] ** -0.5
-    weights = jraph.segment_softmax(logits, graph.receivers, n)
-    return jraph.segment_sum(weights[..., None] * value[graph.senders], graph.receivers, n)
+    receivers, senders = jnp.asarray(graph.receivers), jnp.asarray(graph.senders)
+    logits = (query[receivers] * key[senders]).sum(-1) * query.shape[-1] ** -0.5
+    weights = jraph.segment_softmax(logits, receivers, n)
+    return jraph.segment_sum(weights[..., None] * value[senders], receivers, n)

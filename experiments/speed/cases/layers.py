@@ -1,8 +1,11 @@
 """Whole layers with their linear maps and the same weights: GAT, GATv2, TransformerConv and GCN."""
 
+# pyright: reportMissingImports=false
+# The peers are installed where they are measured.
+
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -134,6 +137,8 @@ def jraph_gat(params: Params, graph, x, *leaves):
         ),
         node_update_fn=lambda x: (x + weights["bias"][None]).reshape(x.shape[0], -1),
     )
-    n_node, n_edge = jnp.array([x.shape[0]]), jnp.array([graph.senders.shape[0]])
-    batch = jraph.GraphsTuple(x, None, graph.receivers, graph.senders, None, n_node, n_edge)
-    return layer(batch).nodes
+    receivers, senders = jnp.asarray(graph.receivers), jnp.asarray(graph.senders)
+    n_node, n_edge = jnp.array([x.shape[0]]), jnp.array([len(senders)])
+    batch = jraph.GraphsTuple(x, None, receivers, senders, None, n_node, n_edge)
+    nodes: Any = layer(batch).nodes
+    return nodes
