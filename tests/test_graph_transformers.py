@@ -142,8 +142,8 @@ def dense_graph_transformer(params, batch):
     return jax.lax.scan(layer, (batch.x, edges), params)[0][0]
 
 
-def run_graph_transformer(params, batch):
-    return models.graph_transformer(params, batch.layout, batch.x, edges=batch.edges)
+def run_graph_transformer(params, batch, **options):
+    return models.graph_transformer(params, batch.layout, batch.x, edges=batch.edges, **options)
 
 
 def measure(batch):
@@ -154,8 +154,8 @@ def measure(batch):
     )
 
 
-def run_graphormer(params, batch):
-    return models.graphormer(params, batch.more, batch.x, edges=batch.edges)[0]
+def run_graphormer(params, batch, **options):
+    return models.graphormer(params, batch.more, batch.x, edges=batch.edges, **options)[0]
 
 
 def permute_surroundings(around, order, shuffle):
@@ -190,9 +190,9 @@ def dense_graphormer(params, batch):
     return standardise(params["encoder"]["norm"], x)[:N]
 
 
-def run_gps(params, batch):
+def run_gps(params, batch, **options):
     everywhere = tgnn.Complete(N).with_segments(batch.segments)
-    return models.gps(params, batch.layout, batch.x, edges=batch.edges, attention_layout=everywhere)
+    return models.gps(params, batch.layout, batch.x, edges=batch.edges, attention_layout=everywhere, **options)
 
 
 def dense_gps(params, batch):
@@ -230,10 +230,10 @@ def stack_graphs(batch):
     return batch._replace(more=tgnn.Dense(np.stack([mask, mask.T, same])))
 
 
-def run_multi_graph(params, batch):
+def run_multi_graph(params, batch, **options):
     """The nodes see their edges' features through a sum, since this model knows of nodes only."""
     x = batch.x + tgnn.aggregate(batch.layout, jnp.zeros_like(batch.x), edges=batch.edges)
-    return models.multi_graph_transformer(params, batch.more, x)
+    return models.multi_graph_transformer(params, batch.more, x, **options)
 
 
 def dense_multi_graph(params, batch):
@@ -256,8 +256,8 @@ def join(batch):
     return batch._replace(more=models.interactions(batch.layout, segments=batch.segments, **options), layout=None)
 
 
-def run_exphormer(params, batch):
-    return models.exphormer(params, batch.more, batch.x, edges=batch.edges)
+def run_exphormer(params, batch, **options):
+    return models.exphormer(params, batch.more, batch.x, edges=batch.edges, **options)
 
 
 def dense_exphormer(params, batch):
@@ -426,6 +426,29 @@ def test_output_follows_a_permutation_of_the_nodes(name):
     assert not np.allclose(output[: len(order)], expected[: len(order)])
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_bfloat16_stays_bfloat16(name):
+    case = CASES[name]
+    batch = case.prepare(batch_of(GRAPHS))
+    half = batch._replace(x=jnp.bfloat16(batch.x), edges=jnp.bfloat16(batch.edges))
+    output = jax.eval_shape(case.run, case.params, half)
+    assert output.dtype == jnp.bfloat16 and output.shape == (N, DIM)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_dropout_needs_a_key_and_follows_it(name):
+    case = CASES[name]
+    batch = case.prepare(batch_of(GRAPHS))
+    model = jax.jit(partial(case.run, dropout_rate=0.5))
+    plain, first, again, second = (
+        model(case.params, batch, rng=rng) for rng in (None, *map(jax.random.key, (1, 1, 2)))
+    )
+    close(plain, run(name, GRAPHS)[0])
+    assert (first == again).all() and not np.allclose(first, plain) and not np.allclose(first, second)
+    assert np.isfinite(first).all()
+
+
 def test_a_directed_graph_stays_directed():
     """On a chain without a global branch no message goes against an edge."""
     chain = [np.arange(3), np.arange(1, 4), *(np.ones((size, DIM)) for size in (4, 3))]
@@ -445,6 +468,24 @@ def test_graphormers_virtual_nodes_see_their_graph_only_and_paths_follow_the_edg
     assert around.distances[:4, :4].tolist() == [[0, 3, 3, 3], [1, 0, 3, 3], [2, 1, 0, 3], [2, 2, 1, 0]]
     assert around.paths[3, 0].tolist() == [0, 1, 2] and (around.paths[0, 3] == -1).all()
     assert around.degrees.tolist() == [[0, 1], [1, 1], [1, 1], [1, 0]]
+
+
+@pytest.mark.slow
+def test_graphormer_on_a_stack_of_graphs_is_graphormer_on_their_union():
+    params, batch = CASES["graphormer"].params, batch_of(GRAPHS)
+    options = {"max_distance": 3, "path_length": 2}
+    together, pooled = jax.jit(models.graphormer)(params, measure(batch).more, batch.x, edges=batch.edges)
+    apart = [batch_of([graph]) for graph in GRAPHS]
+    around = [models.surroundings(one.layout, segments=one.segments, **options) for one in apart]
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *around)
+    x, edges = (np.stack([getattr(one, name) for one in apart]) for name in ("x", "edges"))
+    nodes, graphs = jax.jit(jax.vmap(lambda *operands: models.graphormer(params, *operands[:2], edges=operands[2])))(
+        stacked, x, edges
+    )
+    close(graphs[:, 0], pooled)
+    for graph in range(3):
+        own = batch.segments == graph
+        close(nodes[graph, : own.sum()], together[own])
 
 
 def test_interactions_are_the_given_edges_an_expander_and_virtual_nodes_within_each_graph():

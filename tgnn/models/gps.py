@@ -141,7 +141,8 @@ def gine(params: Params, layout: Any, x: Array, edges: Array | None = None) -> A
     """GIN with edge features: `mlp((1 + epsilon) x_i + sum relu(x_j + edge_ij))`, edges in the layout's own order."""
     messages = layout.from_senders(x)
     messages = jnp.broadcast_to(messages if edges is None else messages + edges, (*layout.edge_shape, x.shape[-1]))
-    return mlp(params["mlp"], (1.0 + params["epsilon"]) * x + layout.reduce(jax.nn.relu(messages)).astype(x.dtype))
+    own = (1.0 + params["epsilon"]).astype(x.dtype) * x
+    return mlp(params["mlp"], own + layout.reduce(jax.nn.relu(messages)).astype(x.dtype))
 
 
 CHOICES = (
