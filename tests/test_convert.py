@@ -118,7 +118,7 @@ def test_stack_pads_layouts_of_different_lengths():
 
 
 def test_only_the_working_functions_of_jraph_are_called():
-    """jraph's last release is of 2022; this list grows only after a look at `docs/ecosystem`."""
+    """jraph's last release is of 2022; this list grows only after a test of the function."""
     used = set()
     for path in Path(tgnn.__file__).parent.rglob("*.py"):
         used |= set(re.findall(r"jraph\.(\w+)", path.read_text()))

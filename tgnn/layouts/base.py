@@ -2,7 +2,7 @@
 
 A layout stores which edges exist and offers the primitives `live`, `from_receivers`, `from_senders`, `reduce` and
 `score`. This class writes everything else once in terms of them. The laws that hold every layout together are in
-`docs/laws.md` and `tests/test_laws.py`.
+`tests/test_laws.py`.
 """
 
 from abc import ABC, abstractmethod
