@@ -28,8 +28,8 @@ test: $(VENV)/test.stamp ## Run the quick tests (under five minutes on 2 cores)
 test-all: $(VENV)/test.stamp ## Run all tests
 	$(PYTEST) -n $(WORKERS) $(ARGS)
 
-test-oldest: ## Run the quick tests with the oldest versions that pyproject.toml allows (Python 3.11)
-	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=ci/oldest.txt
+test-oldest: ## Run all tests with the oldest versions that pyproject.toml allows (Python 3.11)
+	$(MAKE) test-all VENV=.venv-oldest CONSTRAINTS=ci/oldest.txt
 
 test-nans: $(VENV)/test.stamp ## Run the quick tests with JAX stopping at the first NaN
 	JAX_DEBUG_NANS=1 $(PYTEST) -n $(WORKERS) -m "not slow and not nans" $(ARGS)
