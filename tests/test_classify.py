@@ -1,4 +1,4 @@
-"""The experiments sentiment and listops: their examples, batches, word vectors, and whole runs."""
+"""The experiments sentiment, relatedness and listops: their examples, batches, word vectors, and whole runs."""
 
 import gzip
 import json
@@ -14,6 +14,9 @@ from experiments.classify.config import Config
 from experiments.classify.models import Task, make
 from experiments.listops import data as listops_data
 from experiments.listops import run as listops
+from experiments.relatedness import data as relatedness_data
+from experiments.relatedness import model as relatedness_model
+from experiments.relatedness import run as relatedness
 from experiments.sentiment import data, run, vectors
 from experiments.sentiment.config import PRESETS
 from tgnn.datasets.listops import VOCABULARY, evaluate
@@ -149,6 +152,37 @@ def test_words_with_a_vector_are_known_even_if_rare(tmp_path):
     np.testing.assert_array_equal(started[[0, 3]], 2)  # no word, and a row that the file does not know of
     np.testing.assert_allclose(started[1:3] * np.nanstd(table), table[1:] * 0, atol=1e-6)  # a fresh spread of 0
     assert data.vocabulary(lowered, [], PRESETS["smoke"], None) == ((".", "a", "gem"), None)
+
+
+# -- relatedness ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 8])
+def test_a_balanced_tree_joins_all_words_once_and_is_shallow(n):
+    tokens, children = relatedness_data.balanced(range(n))
+    assert tokens.tolist() == [*range(n), *[-1] * (n - 1)]
+    inner = children[n:]
+    assert sorted(inner.ravel().tolist()) == list(range(2 * n - 2))  # every node but the root is a child once
+    assert (inner.max(axis=1) < np.arange(n, 2 * n - 1)).all() if n > 1 else True
+    example = batches.Example(tokens, children, np.full(len(tokens), -1))
+    assert batches.depth(example) == (n - 1).bit_length() + 1
+
+
+def test_the_target_distribution_has_the_relatedness_as_its_mean():
+    relatedness = np.array([1.0, 2.3, 4.0, 4.75, 5.0], np.float32)
+    wanted = np.asarray(relatedness_model.targets(relatedness))
+    np.testing.assert_allclose(wanted.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(wanted @ relatedness_model.SCORES, relatedness, rtol=1e-6)
+    assert ((wanted > 0).sum(axis=1) <= 2).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["tree_lstm", "lstm"])
+def test_relatedness_runs(model, data_dir, tmp_path):
+    data_dir("sick")
+    relatedness.main(["--preset", "smoke", "--model", model, "--run-dir", str(tmp_path)])
+    record = json.loads((tmp_path / f"smoke-{model}.json").read_text())
+    assert -1 <= record["metrics"]["pearson"]["mean"] <= 1
 
 
 # -- whole runs ----------------------------------------------------------------------------------------------------

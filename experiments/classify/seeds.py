@@ -36,8 +36,8 @@ def train_seeds(
         run = trainer.train(init, seed, folder, options.resume)
         answers = trainer.answer(run.params, test)
         print(
-            f"{choice}, seed {seed}: accuracy {answers.accuracy:.1%} on {len(answers.labels)} examples, "
-            f"{run.held_out_accuracy:.1%} held out, {run.seconds:.0f} s",
+            f"{choice}, seed {seed}: {answers.score:.4f} on {len(answers.labels)} examples, "
+            f"{run.held_out_score:.4f} held out, {run.seconds:.0f} s",
             flush=True,
         )
         found.append((run, answers))
@@ -51,13 +51,13 @@ def seed_dir(options: Any, choice: str, seed: int) -> Path:
 
 
 def save_figure(options: Any, choice: str) -> Path:
-    """The loss and the held-out accuracy of every seed."""
+    """The loss and the held-out score of every seed."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for seed in options.all_seeds:
         records = read_metrics(seed_dir(options, choice, seed) / "metrics.jsonl")
         plot.learning_curves(records, ["loss"], ylabel="nats", title=f"{choice}: training", ax=left)
-        plot.learning_curves(records, ["held_out_accuracy"], ylabel="accuracy", title="held-out sentences", ax=right)
+        plot.learning_curves(records, ["held_out_score"], title="held-out training examples", ax=right)
     path = options.run_dir / f"{options.preset}-{choice}.png"
     figure.savefig(path, dpi=150)
     return path

@@ -27,8 +27,8 @@ class Answers(NamedTuple):
     labels: np.ndarray  # [n]
 
     @property
-    def accuracy(self) -> float:
-        """Share of right answers."""
+    def score(self) -> float:
+        """The accuracy: the share of right answers."""
         return float((self.logits.argmax(-1) == self.labels).mean())
 
 
@@ -36,14 +36,14 @@ class Best(NamedTuple):
     """The weights of the best look at the held-out examples."""
 
     params: Any
-    accuracy: jax.Array
+    score: jax.Array
 
 
 class Run(NamedTuple):
     """What training leaves."""
 
     params: Any
-    held_out_accuracy: float
+    held_out_score: float
     seconds: float
 
 
@@ -82,18 +82,18 @@ class Trainer:
         """
         params_rng, run_rng = jax.random.split(jax.random.key(seed))
         params = init(params_rng)
-        best = Best(params, jnp.zeros(()))
+        best = Best(params, jnp.full((), -jnp.inf))
         if resume and checkpoint.latest_step(run_dir / "best") is not None:
             best = checkpoint.restore(run_dir / "best", best)[0]
         batches, started = Shuffled(self.packing, self.classifier.lay_out, seed), time.perf_counter()
 
         def look(state) -> dict[str, float]:
             nonlocal best
-            found = self.answer(state.params, self.held_out).accuracy
-            if found > best.accuracy:
+            found = self.answer(state.params, self.held_out).score
+            if found > best.score:
                 best = Best(jax.tree.map(jnp.copy, state.params), jnp.float32(found))
                 checkpoint.save(run_dir / "best", int(state.step), best)
-            return {"held_out_accuracy": found}
+            return {"held_out_score": found}
 
         fit(
             init_state(run_rng, params, self.optimizer),
@@ -106,4 +106,4 @@ class Trainer:
             save_every=self.config.evaluate_every,
             resume=resume,
         )
-        return Run(best.params, float(best.accuracy), time.perf_counter() - started)
+        return Run(best.params, float(best.score), time.perf_counter() - started)

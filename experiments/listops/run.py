@@ -35,8 +35,8 @@ def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
     trainer = Trainer(classifier, config, splits.train, splits.held_out)
     found = train_seeds(NAME, options, options.model, trainer, classifier.init, splits.test)
     metrics: dict[str, Sequence[float]] = {
-        "accuracy": [answers.accuracy for _, answers in found],
-        "held_out_accuracy": [run.held_out_accuracy for run, _ in found],
+        "accuracy": [answers.score for _, answers in found],
+        "held_out_accuracy": [run.held_out_score for run, _ in found],
         "seconds": [run.seconds for run, _ in found],
         "parameters": [num_parameters(classifier.init)] * len(found),
     }

@@ -50,8 +50,8 @@ def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
     choice = f"{options.dataset}-{options.model}"
     found = train_seeds(NAME, options, choice, trainer, init, sentiment.test)
     metrics: dict[str, Sequence[float]] = {
-        "accuracy": [answers.accuracy for _, answers in found],
-        "held_out_accuracy": [run.held_out_accuracy for run, _ in found],
+        "accuracy": [answers.score for _, answers in found],
+        "held_out_accuracy": [run.held_out_score for run, _ in found],
         "seconds": [run.seconds for run, _ in found],
         "parameters": [num_parameters(classifier.init)] * len(found),
     }
