@@ -30,6 +30,7 @@ class Config:
     save_every: int = 500
     train_words: int | None = None  # the first ones only; None: all
     test_words: int | None = None
+    architecture: str = "transformer"  # or "rnn", "bahdanau", "luong", at as many weights
 
     @property
     def model(self) -> TransformerConfig:
@@ -73,6 +74,20 @@ PRESETS = {
         learning_rate=2e-3,
         evaluate_every=300,
         save_every=600,
+    ),
+    # all architectures side by side, a few minutes each on 2 cores
+    "history": Config(
+        model_dim=96,
+        num_layers=2,
+        num_heads=4,
+        hidden_dim=384,
+        rows=32,
+        num_steps=1600,
+        warmup_steps=100,
+        learning_rate=2e-3,
+        evaluate_every=400,
+        save_every=1600,
+        test_words=2000,
     ),
     # an hour on 2 cores
     "cpu": Config(

@@ -11,21 +11,25 @@ from tgnn.metrics_log import read_metrics
 
 
 def save_figures(result: Result, run_dir: Path) -> list[Path]:
-    """Writes learning curves and, for one held-out word, its attention as an alignment and as a graph."""
-    word, said = specimen(result)
-    weights = cross_attention(result.params, word, said)[-1].mean(-1)  # of the last layer, over its heads
-    receivers, senders = [*said, "END"], list(word)
-    # Row i is the node that says phoneme i: it has been given the ones before.
-    figures = {
-        "learning.png": learning(run_dir),
-        "alignment.png": plot.alignment(weights, receivers, senders, title=f"who looks at whom in “{word}”").figure,
-        "attention-graph.png": attention_graph(weights, receivers, senders),
-    }
+    """Writes learning curves and, for one held-out word, the Transformer's attention as an alignment and as a graph."""
+    figures = {"learning.png": learning(run_dir)} | (attention(result) if "blocks" in result.params["decoder"] else {})
     paths = []
     for name, figure in figures.items():
         paths.append(run_dir / name)
         figure.savefig(paths[-1], dpi=150)
     return paths
+
+
+def attention(result: Result) -> dict[str, Figure]:
+    """Who looks at whom in one word."""
+    word, said = specimen(result)
+    weights = cross_attention(result.params, word, said)[-1].mean(-1)  # of the last layer, over its heads
+    receivers, senders = [*said, "END"], list(word)
+    # Row i is the node that says phoneme i: it has been given the ones before.
+    return {
+        "alignment.png": plot.alignment(weights, receivers, senders, title=f"who looks at whom in “{word}”").figure,
+        "attention-graph.png": attention_graph(weights, receivers, senders),
+    }
 
 
 def specimen(result: Result) -> tuple[str, tuple[str, ...]]:

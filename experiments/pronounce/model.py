@@ -67,7 +67,9 @@ def decode(params, letters: jax.Array, max_length: int) -> jax.Array:
     return jax.vmap(one)(letters)
 
 
-def say(params, words: Sequence[str], slots: int, batch_size: int = 256) -> list[tuple[str, ...]]:
+def say(
+    params, words: Sequence[str], slots: int, batch_size: int = 256, *, decode: Callable = decode
+) -> list[tuple[str, ...]]:
     """The phonemes of each word; words of like length are decoded together: a batch runs as long as its longest."""
     order = sorted(range(len(words)), key=lambda i: len(words[i]))
     size = min(batch_size, len(words))

@@ -5,6 +5,7 @@ ones to the others. Reported on the held-out test words: phoneme_error (edits ov
 each against the nearest of a word's alternatives.
 """
 
+import dataclasses
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments import command
+from experiments.pronounce.architectures import ARCHITECTURES
 from experiments.pronounce.config import PRESETS, Config
 from experiments.pronounce.figures import save_figures
-from experiments.pronounce.model import say
 from experiments.pronounce.train import Result, in_words, restore, spread, train
 from tgnn import checkpoint
 
@@ -24,7 +25,10 @@ NAME = "pronounce"
 
 @dataclass(frozen=True)
 class Options(command.Options):
-    """Also: say a word."""
+    """Also: the architecture, and say a word."""
+
+    model: str = "transformer"
+    """transformer, or one of the RNNs before it, with as many weights: rnn, bahdanau, luong."""
 
     say: str = ""
     """Do not train: say this word with the newest checkpoint in the run folder."""
@@ -32,6 +36,9 @@ class Options(command.Options):
 
 def run(config: Config, options: Options) -> dict[str, list[float]]:
     """Trains one model per seed, each in a folder of its own below the run folder."""
+    if options.model not in ARCHITECTURES:
+        refuse(f"unknown model {options.model!r}; choose one of {', '.join(ARCHITECTURES)}")
+    config = dataclasses.replace(config, architecture=options.model)
     metrics: dict[str, list[float]] = {"phoneme_error": [], "word_error": []}
     for seed in options.all_seeds:
         folder = seed_dir(options, seed)
@@ -46,10 +53,11 @@ def run(config: Config, options: Options) -> dict[str, list[float]]:
     return metrics
 
 
-def seed_dir(options: command.Options, seed: int) -> Path:
+def seed_dir(options: Options, seed: int) -> Path:
     """Runs of different sizes and seeds do not share checkpoints."""
     assert options.run_dir is not None  # command.complete has filled it in
-    return options.run_dir / (options.preset if seed == 0 else f"{options.preset}-seed{seed}")
+    name = options.preset if options.model == "transformer" else f"{options.preset}-{options.model}"
+    return options.run_dir / (name if seed == 0 else f"{name}-seed{seed}")
 
 
 def report(result: Result) -> None:
@@ -69,7 +77,7 @@ def examples_table(result: Result, n: int = 10) -> Table:
 def say_word(word: str, run_dir: Path) -> tuple[str, ...]:
     """What the newest model of a folder makes of a word."""
     params, config = restore(run_dir)
-    return say(params, [word], config.slots)[0]
+    return ARCHITECTURES[config.architecture].say(params, [word], config.slots)[0]
 
 
 def refuse(message: str) -> None:

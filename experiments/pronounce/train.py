@@ -9,16 +9,15 @@ from typing import Any, NamedTuple
 
 import jax
 
+from experiments.pronounce.architectures import ARCHITECTURES
 from experiments.pronounce.config import Config
-from experiments.pronounce.data import Batches, examples
-from experiments.pronounce.model import make_loss, say
+from experiments.pronounce.data import examples
 from experiments.pronounce.scoring import error_rates
 from tgnn import checkpoint
 from tgnn.datasets import cmudict
 from tgnn.datasets.cmudict import Pronunciations
 from tgnn.schedules import warmup_cosine
 from tgnn.training import TrainState, fit, init_state, make_optimizer, make_step
-from tgnn.transformer import init_transformer
 
 CONFIG = "config.json"
 
@@ -41,20 +40,21 @@ def train(config: Config, *, seed: int, run_dir: Path, resume: bool) -> Result:
     """
     started = time.perf_counter()
     pairs = examples(cmudict.load("train"), config.train_words)
-    batches = Batches(pairs, rows=config.rows, slots=config.slots, seed=seed)
+    architecture = ARCHITECTURES[config.architecture]
+    batches = architecture.batches(pairs, config, seed=seed)
     validation = first(cmudict.load("validation"), config.evaluate_words)
     if resume or checkpoint.latest_step(run_dir / "checkpoints") is None:
         run_dir.mkdir(parents=True, exist_ok=True)
         (run_dir / CONFIG).write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n", encoding="utf-8")
 
     def evaluate(state: TrainState) -> dict[str, float]:
-        rates = error_rates(say(state.params, validation.words, config.slots), validation.phonemes)
+        rates = error_rates(architecture.say(state.params, validation.words, config.slots), validation.phonemes)
         print(f"step {int(state.step)}: {in_words(rates)} on {len(validation.words)} validation words", flush=True)
         return {f"validation_{name}": rate for name, rate in rates.items()}
 
     state = fit(
         initial_state(config, seed),
-        make_step(make_loss(config), optimizer(config)),
+        make_step(architecture.make_loss(config), optimizer(config)),
         batches,
         num_steps=config.num_steps,
         evaluate=evaluate,
@@ -64,7 +64,7 @@ def train(config: Config, *, seed: int, run_dir: Path, resume: bool) -> Result:
         resume=resume,
     )
     test = first(cmudict.load("test"), config.test_words)
-    said = say(state.params, test.words, config.slots)
+    said = architecture.say(state.params, test.words, config.slots)
     return Result(state.params, error_rates(said, test.phonemes), test, said, time.perf_counter() - started)
 
 
@@ -90,7 +90,7 @@ def restore(run_dir: Path) -> tuple[Any, Config]:
 def initial_state(config: Config, seed: int) -> TrainState:
     """Weights and optimizer before the first step."""
     params_rng, run_rng = jax.random.split(jax.random.key(seed))
-    return init_state(run_rng, init_transformer(params_rng, config.model), optimizer(config))
+    return init_state(run_rng, ARCHITECTURES[config.architecture].init(params_rng, config), optimizer(config))
 
 
 def optimizer(config: Config):
