@@ -22,6 +22,7 @@ def run_seeds(
     measure: Callable[[Sequence[int]], Mapping[str, Sequence[float]]],
     *,
     at_once: int = 1,
+    bar: bool = False,
 ) -> Metrics:
     """The metrics of every seed of `options.all_seeds`, in their order.
 
@@ -30,6 +31,7 @@ def run_seeds(
         options: with `resume`, seeds in the file of the run folder are taken from there.
         measure: seeds -> metrics, one value per seed; called with `at_once` of the missing seeds at a time.
         at_once: how many.
+        bar: whether to show a progress bar of the seeds, on a terminal; not where `measure` shows one of its own.
 
     Raises:
         command.Mistake: the file is of a run with another config.
@@ -42,8 +44,11 @@ def run_seeds(
     path.write_text("".join(json.dumps(line) + "\n" for line in [header, *done.items()]), encoding="utf-8")
     missing = [seed for seed in options.all_seeds if seed not in done]
     terminal = Console(stderr=True)
-    with Progress(console=terminal, disable=not terminal.is_terminal) as bar, path.open("a", encoding="utf-8") as file:
-        task = bar.add_task("seeds", total=options.seeds, completed=options.seeds - len(missing))
+    with (
+        Progress(console=terminal, disable=not (bar and terminal.is_terminal)) as shown,
+        path.open("a", encoding="utf-8") as file,
+    ):
+        task = shown.add_task("seeds", total=options.seeds, completed=options.seeds - len(missing))
         for chunk in chunks(missing, at_once):
             started = time.perf_counter()
             fresh = measure(chunk)
@@ -52,7 +57,7 @@ def run_seeds(
                 done[seed] = {name: float(values[i]) for name, values in fresh.items()}
                 file.write(json.dumps((seed, done[seed])) + "\n")
             file.flush()
-            bar.update(task, advance=len(chunk))
+            shown.update(task, advance=len(chunk))
     return {name: [done[seed][name] for seed in options.all_seeds] for name in done[options.seed]}
 
 

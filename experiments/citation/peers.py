@@ -56,9 +56,9 @@ def theirs(num_epochs: int, data_dir: Path | None) -> Run:
     x, y = torch.tensor(words), torch.tensor(graph.labels, dtype=torch.long)
     edge_index = torch.tensor(np.stack([graph.senders, graph.receivers]), dtype=torch.long)
     train, validation = (torch.tensor(part, dtype=torch.long) for part in (graph.train, graph.validation))
-    rate = GAT.dropout_rate
-    first = GATConv(shape[1], GAT.hidden_dim, heads=GAT.num_heads, dropout=rate)
-    second = GATConv(GAT.hidden_dim * GAT.num_heads, graph.num_classes, concat=False, dropout=rate)
+    rate, heads = GAT.dropout_rate, GAT.num_heads or 1
+    first = GATConv(shape[1], GAT.hidden_dim, heads=heads, dropout=rate)
+    second = GATConv(GAT.hidden_dim * heads, graph.num_classes, concat=False, dropout=rate)
     model = torch.nn.ModuleList([first, second])
     adam = torch.optim.Adam(model.parameters(), lr=GAT.learning_rate, weight_decay=GAT.l2)
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from experiments import command, seeds
 from experiments.citation import data, pretrained
 from experiments.citation.config import PRESETS, Config, Dataset, Model, Recipe, recipe
+from experiments.citation.figures import save_spread
 from experiments.citation.train import build, fit
 
 
@@ -34,7 +35,11 @@ def run(config: Config, options: Options) -> seeds.Metrics:
     chosen = recipe(options.model, options.dataset)
     graph = data.load(options.dataset, self_loops=chosen.self_loops, data_dir=options.data_dir)
     measure = trainer(options.model, chosen, graph, config.max_epochs)
-    metrics = seeds.run_seeds({"config": config, "recipe": chosen}, options, measure, at_once=config.seeds_at_once)
+    metrics = seeds.run_seeds(
+        {"config": config, "recipe": chosen}, options, measure, at_once=config.seeds_at_once, bar=True
+    )
+    assert options.run_dir is not None  # command.complete has filled it in
+    save_spread(metrics, options.run_dir / f"{command.stem(options)}.png")
     Console().print(seeds.table(f"{options.model} on {options.dataset}", metrics))
     return metrics
 

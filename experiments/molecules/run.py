@@ -28,6 +28,7 @@ class Options(command.Options):
 def run(config: Config, options: Options) -> seeds.Metrics:
     """Errors of every seed."""
     assert options.run_dir is not None  # command.complete has filled it in
+    run_dir = options.run_dir
     limits = {"train": config.train_molecules, "validation": config.validation_molecules}
     encode = data.encoder(options.model, config.encoding_dim)
     task = data.load(options.dataset, data_dir=options.data_dir, encode=encode, **limits)
@@ -37,7 +38,7 @@ def run(config: Config, options: Options) -> seeds.Metrics:
     print(f"{parameters:,} parameters, {len(task.train.labels):,} molecules, {config.num_steps} steps", flush=True)
 
     def measure(chunk: Sequence[int]) -> seeds.Metrics:
-        folder = options.run_dir / f"{command.stem(options)}-seed{chunk[0]}"
+        folder = run_dir / f"{command.stem(options)}-seed{chunk[0]}"
         metrics, state = train.train(trainer, network, config, task, seed=chunk[0], run_dir=folder)
         save_scatter(trainer, state.params, task, folder / "predictions.png")
         return {name: [value] for name, value in (metrics | {"parameters": parameters}).items()}
