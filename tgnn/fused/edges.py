@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.checks import check_bias
+from tgnn.fused import sorted_edges
 from tgnn.fused.chunk import (
     CHUNK_NUMBERS,
     Chunk,
@@ -49,9 +50,15 @@ def why_not(layout, score, query, key, value, bias, edges, edge_value) -> str | 
 
 
 def is_faster(layout, score, query, key, value, bias, edges, edge_value) -> bool:
-    """On CPU from one full chunk on: below, the definition is as fast and compiles sooner. Elsewhere: not measured."""
+    """On CPU from one full chunk on, else the definition compiles sooner; on GPU without scatter: not measured."""
     width = max(x.shape[1] * x.shape[2] for x in (query, key, value))
-    return jax.default_backend() == "cpu" and layout.n_edge * width >= CHUNK_NUMBERS
+    enough = jax.default_backend() == "cpu" and layout.n_edge * width >= CHUNK_NUMBERS
+    return enough or without_scatter(layout)
+
+
+def without_scatter(layout) -> bool:
+    """Whether sums run over sorted edges instead of scattering."""
+    return jax.default_backend() == "gpu" and sorted_edges.fits(layout)
 
 
 def run(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng) -> Array:
@@ -70,6 +77,9 @@ def run(layout, query, key, value, score, bias, scale, edges, edge_value, dropou
 
 def forward(call: Call) -> tuple[Array, Statistics]:
     """The output, and the statistics of the softmax."""
+    if without_scatter(call.layout):
+        output, *statistics = sorted_edges.forward(call, wide_of(call))
+        return output, Statistics(*statistics)
     n, heads, wide = *call.query.shape[:2], wide_of(call)
     parameters, chunks = Parameters.of(call), Chunks.of(call)
     receiver, sender = node_rows(parameters, call.query, call.key)
@@ -102,7 +112,7 @@ def backward(call: Call, output: Array, statistics: Statistics, gradient: Array)
     delta = (gradient.astype(wide) * output.astype(wide)).sum(-1)
     stored = jnp.concatenate([*statistics, delta], axis=1)
 
-    def step(sums, chunk):
+    def gradients(chunk):
         inputs = chunk.inputs(call, receiver, sender)
         logits, pull = jax.vjp(lambda floats, inputs: edge_logits(join(floats), inputs, chunk, wide), floats, inputs)
         maximum, total, delta = jnp.split(take(stored, chunk.receiver), 3, axis=1)
@@ -114,10 +124,13 @@ def backward(call: Call, output: Array, statistics: Statistics, gradient: Array)
         to_logits = chunk.keep(to_logits) if floats else to_logits
         to_floats, to_inputs = pull(to_logits)
         weights = exponentials / total
-        to_values = chunk.survive(call, weights)[..., None] * arriving
-        return sums.add(chunk, to_floats, to_inputs, to_values), None
+        return to_floats, to_inputs, chunk.survive(call, weights)[..., None] * arriving
 
-    sums, _ = Chunks.of(call).scan(step, Sums.zeros(call, floats, receiver, sender, wide))
+    if without_scatter(call.layout):
+        sums = Sums(*sorted_edges.backward(call, gradients, receiver, sender))
+    else:
+        step = lambda sums, chunk: (sums.add(chunk, *gradients(chunk)), None)  # noqa: E731
+        sums, _ = Chunks.of(call).scan(step, Sums.zeros(call, floats, receiver, sender, wide))
     like = lambda sums, x: sums.astype(x.dtype)  # noqa: E731
     to_maps, to_query, to_key = pull_maps((like(sums.receiver, receiver), like(sums.sender, sender)))
     to_parameters = join([x + y for x, y in zip(sums.floats, to_maps, strict=True)])
