@@ -227,9 +227,9 @@ def test_layouts_are_transparent_to_vmap_scan_and_trees(layout):
     def every_way(layout, pair, query):
         yield_one = lambda carry, x: (carry, tgnn.attend(x, query, key, value))  # noqa: E731
         return (
-            jax.vmap(tgnn.attend, (0, None, None, None))(pair, query, key, value),
+            jax.vmap(tgnn.attend, (0, None, None, None), axis_size=2)(pair, query, key, value),
             jax.vmap(tgnn.attend, (None, 0, None, None))(layout, jnp.stack([query, query]), key, value),
-            jax.lax.scan(yield_one, 0, pair)[1],
+            jax.lax.scan(yield_one, 0, pair, length=2)[1],  # a layout by a rule may have no array to map over
         )
 
     for outputs in every_way(layout, pair, query):
