@@ -4,6 +4,7 @@
 # The peers are installed where they are measured.
 
 from functools import partial
+from typing import Any
 
 import jax.numpy as jnp
 import jraph
@@ -62,5 +63,5 @@ def jraph_attention(graph: Graph, query, key, value):
     n = query.shape[0]
     receivers, senders = jnp.asarray(graph.receivers), jnp.asarray(graph.senders)
     logits = (query[receivers] * key[senders]).sum(-1) * query.shape[-1] ** -0.5
-    weights = jraph.segment_softmax(logits, receivers, n)
+    weights: Any = jraph.segment_softmax(logits, receivers, n)
     return jraph.segment_sum(weights[..., None] * value[senders], receivers, n)

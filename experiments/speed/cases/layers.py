@@ -18,6 +18,7 @@ from experiments.speed.cases.case import Case, arrays, tensors
 from experiments.speed.contestant import from_jax, from_torch, same
 from tgnn.cost import cost
 from tgnn.models import gat, gatv2, gcn, init_gat, init_gatv2, init_gcn, init_transformer_conv, transformer_conv
+from tgnn.models.layers import add_bias
 from tgnn.typing import Params
 
 HEADS = 8
@@ -135,7 +136,7 @@ def jraph_gat(params: Params, graph, x, *leaves):
         attention_logit_fn=lambda sent, received, edges: jax.nn.leaky_relu(
             (sent * sender + received * receiver).sum(-1, keepdims=True), 0.2
         ),
-        node_update_fn=lambda x: (x + weights["bias"][None]).reshape(x.shape[0], -1),
+        node_update_fn=lambda x: add_bias(weights["bias"], jnp.asarray(x)),
     )
     receivers, senders = jnp.asarray(graph.receivers), jnp.asarray(graph.senders)
     n_node, n_edge = jnp.array([x.shape[0]]), jnp.array([len(senders)])
