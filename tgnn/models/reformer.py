@@ -3,6 +3,7 @@
 A node sees those whose shared query-key vector points its way, so that query and key fall into one bucket.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -156,9 +157,9 @@ def hash_codes(rotations: Sequence[Array], query: Array, segments: Array | None 
         code = code * (2 * rotation.shape[-1]) + axis
     if segments is None:
         return code
-    count = 2 ** len(rotations) * jnp.prod(jnp.array([rotation.shape[-1] for rotation in rotations]))
+    num_buckets = math.prod(2 * rotation.shape[-1] for rotation in rotations)
     ids = jnp.broadcast_to(segments[None, None], code.shape)
-    return jnp.where(ids < 0, -1, ids * count.astype(jnp.int32) + code)
+    return jnp.where(ids < 0, -1, ids * num_buckets + code)
 
 
 def unit(x: Array) -> Array:
