@@ -144,7 +144,9 @@ def optimizer(config: Config):
 
 def is_matrix(params):
     """Which weights decay: kernels and tables."""
-    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key in ("kernel", "table"), params)
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: getattr(path[-1], "key", None) in ("kernel", "table"), params
+    )
 
 
 def generate(model: LanguageModel, params, prompt: np.ndarray, length: int, context: int, rng, temperature=1.0):
