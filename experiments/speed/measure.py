@@ -10,7 +10,7 @@ import numpy as np
 from experiments.speed.config import Config
 from experiments.speed.contestant import Contestant
 
-TOLERANCE = 1e-4  # of the largest number of each array; all sides compute in float32, in orders of their own
+TOLERANCE = 2e-5  # of the largest number of each array; all sides compute in float32, in orders of their own
 ROUNDING = 0.01  # the least scale of an array, in units of the largest one: a gradient that is 0 in exact arithmetic,
 # as that of a key's bias, is rounding of terms as large as the other gradients
 
