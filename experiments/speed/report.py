@@ -4,6 +4,7 @@
 marks `<!-- speed -->` of another.
 """
 
+import math
 import statistics
 import sys
 from collections.abc import Callable
@@ -63,7 +64,7 @@ def summary(record: dict) -> str:
         if others and case in {target.case for target in TARGETS}:
             reached = [maximum(ratios(value, case, "tgnn", other)[i] for other in others) for i in (0, 1)]
             rows.append(compared(case, "best other in JAX: " + ", ".join(others), reached, (1.0, 1.0)))
-    rows += [memory(value), growth(record), compilation(record)]
+    rows += [memory(value), growth(record), linearity(record), compilation(record)]
     rows += [f"| {what} | | not measured | not measured | |" for what in NOT_MEASURED]
     head = "| | time over that of | forward: reached (at most) | forward + backward: reached (at most) | |"
     return "\n".join([head, "|---|---|---|---|---|", *rows])
@@ -105,6 +106,18 @@ def growth(record: dict) -> str:
     sizes = sorted(int(case.split("-")[1]) for case in cases)
     label = f"{sizes[0]:,} to {sizes[-1]:,} edges" if sizes else "growth"
     return compared(f"temporary bytes per edge, {label}", "", each, (BYTES_PER_EDGE, BYTES_PER_EDGE), " B")
+
+
+def linearity(record: dict) -> str:
+    """How time grows with edges: the exponent between the largest graph and a tenth of it; 1 is linear."""
+    value = reader(record)
+    sizes = sorted(int(case.split("-")[1]) for case in names(record) if case.startswith("growth-"))
+    cells = ["not measured"] * 2
+    if sizes and sizes[-1] // 10 in sizes:
+        ends = [f"growth-{sizes[-1]}", f"growth-{sizes[-1] // 10}"]
+        each = ([value(case, "tgnn", f"{d}_seconds") or math.nan for case in ends] for d in DIRECTIONS)
+        cells = [f"{math.log10(large / small):.2f}" for large, small in each]
+    return f"| growth of time with edges, exponent | | {cells[0]} (linear: 1) | {cells[1]} (linear: 1) | |"
 
 
 def compilation(record: dict) -> str:

@@ -5,6 +5,7 @@ Each case compares values and gradients first and refuses to time what is unequa
 """
 
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ def run(config: Config, options: Options) -> dict[str, list[float]]:
         return calibrate.run(config, options.calibrate)
     limits = machine.measure(*(256, 1024) if config.budget > 1 else (4, 128))
     metrics = {f"machine/{name}": [value] for name, value in limits._asdict().items()}
-    unequal = 0
+    unequal, started = 0, time.perf_counter()
     for name in chosen(config, options):
         for case in cases.make(name, config, options.data_dir):
             try:
@@ -44,8 +45,11 @@ def run(config: Config, options: Options) -> dict[str, list[float]]:
                 unequal += 1
                 print(f"NOT TIMED: {case.name}: {error}", file=sys.stderr, flush=True)
             jax.clear_caches()
-    metrics["machine/unequal_cases"] = [unequal]
-    report.write(options.json, results.describe("speed", {"threads": options.threads}, metrics, 0.0))
+            metrics["machine/unequal_cases"] = [unequal]
+            # After every case, so that a run that is cut short is not lost.
+            record = results.describe("speed", {"threads": options.threads}, metrics, time.perf_counter() - started)
+            results.write(options.json, record)
+            report.write(options.json, record)
     return metrics
 
 
