@@ -74,7 +74,7 @@ def test_the_folds_of_ptc_are_disjoint(data_dir):
 def test_a_fold_never_sees_its_test_labels_and_sums_tell_rings_from_chains():
     data = rings_and_chains()
     config = Config(
-        hidden_dim=8, num_layers=2, batch_size=N, num_epochs=40, learning_rate=0.02, halve_every=99, dropout_rate=0.0
+        hidden_dim=8, num_layers=2, batch_size=N, num_epochs=150, learning_rate=0.02, halve_every=99, dropout_rate=0.0
     )
     folds = make_folds(data.folds, N)
     programs = make_programs(config, "sum", 1)
@@ -89,7 +89,7 @@ def test_a_fold_never_sees_its_test_labels_and_sums_tell_rings_from_chains():
     chex.assert_trees_all_close(fooled.inner_test[0], 1 - honest.inner_test[0], atol=1e-6)
     chex.assert_trees_all_close(fooled.validation[0], honest.validation[0], atol=1e-6)
     assert not np.allclose(fooled.test[1:], honest.test[1:])
-    assert jax.tree.leaves(honest)[0].shape == (10, 40)
+    assert jax.tree.leaves(honest)[0].shape == (10, 150)
 
 
 @pytest.mark.slow
