@@ -64,6 +64,15 @@ def test_the_sparse_solver_finds_the_vectors_of_the_dense_one():
     np.testing.assert_array_equal(again.vectors, sparse.vectors)
 
 
+def test_a_long_path_whose_eigenvalues_lie_close_is_factorised():
+    n = 997
+    senders = np.arange(n - 1)
+    values, vectors = laplacian_eigenvectors(tgnn.EdgeList.from_edges(senders, senders + 1, n_receivers=n), 3)
+    expected = 1 - np.cos(np.pi * np.arange(1, 4) / (n - 1))
+    np.testing.assert_allclose(values, np.broadcast_to(expected, (n, 3)), rtol=1e-4)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(3), **CLOSE)
+
+
 def test_each_component_has_its_own_vectors_and_zeros_beyond_its_last():
     parts = [networkx.path_graph(3), networkx.empty_graph(2), networkx.path_graph(6)]
     values, vectors = laplacian_eigenvectors(union(*parts), 4)

@@ -17,6 +17,8 @@ from tgnn.graphs import check_square
 from tgnn.layouts import Layout
 from tgnn.typing import Array
 
+LANCZOS_BASIS, LANCZOS_RESTARTS = 64, 30  # what is tried before the factorisation
+
 
 class Spectrum(NamedTuple):
     """The lower end of the Laplacian's spectrum, as each node sees it.
@@ -41,9 +43,9 @@ def laplacian_eigenvectors(layout: Layout, k: int, *, dense_up_to: int = 512) ->
     Args:
         layout: concrete, one set of nodes.
         k: how many; a component of n nodes has n - 1, and zeros in the place of further ones.
-        dense_up_to: components of more nodes go through the sparse eigensolver, in shift-invert mode.
+        dense_up_to: components of more nodes go through the sparse eigensolver.
 
-    Cost: O(n ** 3) for a dense component; for a sparse one a factorisation, O(n * k) memory.
+    Cost: O(n ** 3) time for a dense component; O(n * k) memory for a sparse one, and its factors where Lanczos fails.
 
     Reference: Dwivedi and Bresson, A Generalization of Transformer Networks to Graphs, arXiv:2012.09699, section 2.1.
         Theirs leaves out one trivial eigenvector of a graph; in a graph of several components that is not all of them.
@@ -100,13 +102,24 @@ def _lowest_dense(adjacency: Any, nodes: np.ndarray, k: int) -> tuple[np.ndarray
 
 
 def _lowest_sparse(adjacency: Any, nodes: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same of one large component `nodes [n]`, by the sparse eigensolver."""
+    """The same of one large component `nodes [n]`, by the sparse eigensolver.
+
+    Plain Lanczos needs products only and is quick where eigenvalues are well apart, as in random graphs. Where it is
+    not, the graph is like a path or a grid, and shift-invert is quick: such a matrix has sparse factors.
+    """
+    from scipy.sparse import eye_array
     from scipy.sparse.csgraph import laplacian
-    from scipy.sparse.linalg import eigsh
+    from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
     matrix: Any = laplacian(adjacency[nodes][:, nodes], normed=True)
     start = np.random.default_rng(0).normal(size=len(nodes))  # so that the result is the same every time
-    values, vectors = eigsh(matrix.tocsc(), k=k + 1, sigma=-1e-2, v0=start)
+    try:
+        smooth: Any = eye_array(len(nodes)) - matrix
+        basis = min(len(nodes), max(LANCZOS_BASIS, 2 * k + 3))
+        values, vectors = eigsh(smooth, k=k + 1, which="LA", v0=start, ncv=basis, maxiter=LANCZOS_RESTARTS)
+        values = 1.0 - values
+    except ArpackNoConvergence:
+        values, vectors = eigsh(matrix.tocsc(), k=k + 1, sigma=-1e-2, v0=start)
     lowest = np.argsort(values)[1:]
     return values[lowest], _settle_signs(vectors[:, lowest])
 
