@@ -58,7 +58,7 @@ def test_a_text_shorter_than_a_sequence_is_refused(tmp_path):
 
 def test_a_longer_context_takes_fewer_rows():
     assert [run.resized(SMOKE, n).batch_size for n in (0, 32, 1000)] == [4, 2, 1]
-    with pytest.raises(ValueError, match="--context must be at least 1"):
+    with pytest.raises(ValueError, match="--context-length must be at least 1"):
         run.resized(SMOKE, -1)
 
 

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -25,12 +26,14 @@ from matplotlib.figure import Figure
 
 from experiments import results
 from experiments.language.config import PRESETS
-from experiments.language.models import MODELS
 from tgnn import attend, patterns
 from tgnn.losses import cross_entropy
+from tgnn.models.bp_transformer import bp_transformer, init_bp_transformer, partition
+from tgnn.transformer import init_language_model, language_model
 
 HEADS, HEAD_DIM = 4, 16
 REACH = 128  # of the window, and of a chunk of the hashed nodes
+K = 4  # nodes per level of the binary partition
 
 
 def strided(n: int):
@@ -47,8 +50,16 @@ PATTERNS: dict[str, Callable] = {
     "full": patterns.causal,
     "window": lambda n: patterns.window(n, REACH),
     "strided": strided,
-    "binary_partition": lambda n: patterns.binary_partition(n, 4, causal=True),
+    "binary_partition": lambda n: patterns.binary_partition(n, K, causal=True),
     "lsh": hashed,
+}
+MODELS: dict[str, Callable] = {
+    "window": lambda n: (init_language_model, language_model, patterns.window(n, REACH)),
+    "binary_partition": lambda n: (
+        partial(init_bp_transformer, max_length=n, k=K),
+        bp_transformer,
+        partition([n], K, causal=True),
+    ),
 }
 
 
@@ -85,14 +96,14 @@ def attention_step(name: str, n: int):
 
 def model_step(name: str, n: int):
     """A compiled gradient of a model's loss on one sequence, and its arguments."""
-    config = dataclasses.replace(PRESETS["compare"], context=n, window=REACH)
-    model = MODELS[name](config, 65)
+    sizes = PRESETS["compare"].transformer(65, max_length=None)
+    init, model, graph = MODELS[name](n)
     tokens = np.random.default_rng(0).integers(0, 65, n + 1, dtype=np.int32)
 
-    def loss(params, tokens):
-        return cross_entropy(model.apply(params, tokens[:-1], model.init_state()).logits, tokens[1:])
+    def loss(params, graph, tokens):
+        return cross_entropy(model(params, graph, tokens[:-1]), tokens[1:])
 
-    arguments = jax.jit(model.init)(jax.random.key(0)), tokens
+    arguments = jax.jit(partial(init, config=sizes))(jax.random.key(0)), graph, tokens
     return jax.jit(jax.value_and_grad(loss)).lower(*arguments).compile(), arguments
 
 
@@ -148,7 +159,7 @@ def main() -> None:
         metrics |= {f"{kind}_{name}_{n}_{key}": value for key, value in record.items()}
         if kind == "attention":
             found[name, n] = record
-    config = dataclasses.asdict(options) | {"heads": HEADS, "head_dim": HEAD_DIM, "reach": REACH}
+    config = dataclasses.asdict(options) | {"heads": HEADS, "head_dim": HEAD_DIM, "reach": REACH, "k": K}
     config = {key: value for key, value in config.items() if key not in ("json", "figure")}
     results.write(options.json, results.describe("language", config, metrics, time.perf_counter() - started))
     options.figure.parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ def load(file: Path | None, config: Config, data_dir: Path | None = None) -> Cha
     if min(len(train), len(validation)) <= config.context:
         raise ValueError(
             f"the text leaves {len(validation)} characters to validate and {len(train)} to train, but one sequence "
-            f"takes {config.context + 1}; use a longer text or a shorter --context"
+            f"takes {config.context + 1}; use a longer text or a shorter --context-length"
         )
     return Characters(train, validation, characters.vocabulary)
 

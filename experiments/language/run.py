@@ -33,7 +33,7 @@ class Options(command.Options):
     """One of the models in experiments/language/models.py."""
     file: Path | None = None
     """A UTF-8 text instead of Tiny Shakespeare."""
-    context: int = 0
+    context_length: int = 0
     """Characters that a model sees instead of the preset's number; the batch shrinks so that a step costs as many."""
     prompt: str = ""
     """Do not train: go on from these characters with the newest checkpoint of the model in the run folder."""
@@ -44,7 +44,7 @@ class Options(command.Options):
 def run(config: Config, options: Options) -> dict[str, list[float]]:
     """Trains one model per seed, each in a folder of its own below the run folder."""
     try:
-        config = resized(config, options.context)
+        config = resized(config, options.context_length)
         characters = data.load(options.file, config, options.data_dir)
         model, config = make(options.model, config, len(characters.vocabulary))
     except (ValueError, FileNotFoundError) as error:
@@ -68,7 +68,7 @@ def run(config: Config, options: Options) -> dict[str, list[float]]:
 def resized(config: Config, context: int) -> Config:
     """The config with another context, at the same number of characters a step as far as whole sequences allow."""
     if context < 0:
-        raise ValueError(f"--context must be at least 1, got {context}; leave it out for the preset's")
+        raise ValueError(f"--context-length must be at least 1, got {context}; leave it out for the preset's")
     if context == 0:
         return config
     rows = max(1, config.batch_size * config.context // context)
