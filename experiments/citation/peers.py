@@ -1,6 +1,6 @@
 """How long does an epoch of GAT on Cora take here, and in PyTorch Geometric, in one process on one machine?
 
-    python -m experiments.citation.peers [--epochs N] [--repeats N] [--json FILE]
+    python -m experiments.citation.peers [--epochs N] [--repeats N] [--threads N] [--json FILE]
 
 The same training on both sides: dropout, Adam with its L2 term, then validation loss and accuracy for early stopping.
 PyG gets the words as a dense matrix, as its own example does. Needs the extra `bench`.
@@ -106,9 +106,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, help="of torch; on a busy machine its waiting threads cost time: try 1")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--json", type=Path, default=Path("runs/citation/peers.json"))
     options = parser.parse_args(argv)
+    if options.threads:
+        torch.set_num_threads(options.threads)
     started = time.perf_counter()
     metrics = compare(options.epochs, options.repeats, options.data_dir)
     config = {"epochs": options.epochs, "repeats": options.repeats, "torch_threads": torch.get_num_threads()}
