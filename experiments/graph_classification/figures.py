@@ -15,8 +15,9 @@ def save_curves(history: History, path: Path) -> None:
         {"step": epoch + 1} | {name: float(values[epoch]) for name, values in columns.items()}
         for epoch in range(history.test.shape[1])
     ]
-    ax = Figure(figsize=(6, 4), layout="constrained").add_subplot()
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    ax = figure.add_subplot()
     plot.learning_curves(records, list(columns), ylabel="accuracy, mean of ten folds", ax=ax)
     ax.set_xlabel("epoch")
     path.parent.mkdir(parents=True, exist_ok=True)
-    ax.figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=100)

@@ -15,8 +15,9 @@ def save_scatter(trainer: Trainer, params: Any, task: Task, path: Path) -> None:
     batches = trainer.parts["validation"]
     said = np.concatenate([np.asarray(trainer.predict(params, batch))[batch.graphs >= 0] for batch in batches])
     truth = task.parts["validation"].labels
-    ax = Figure(figsize=(5, 5), layout="constrained").add_subplot()
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    ax = figure.add_subplot()
     ax.scatter(task.sd * truth + task.mean, task.sd * said + task.mean, s=4)
     ax.axline((task.mean, task.mean), slope=1, color="gray", linewidth=0.8)
     ax.set(xlabel="target", ylabel="prediction", title="validation molecules")
-    ax.figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120)

@@ -90,7 +90,8 @@ def build(name: str, config: Config, sizes: Sequence[int], encoding_dim: int) ->
 def embed_atoms(params: Params, batch: Batch, num_columns: int, rng: Array | None) -> Array:
     """The sum of an embedding for each column and a linear map of the encodings, whose signs `rng` flips."""
     columns, encoding = batch.nodes[:, :num_columns].astype(jnp.int32), batch.nodes[:, num_columns:]
-    atoms = sum(embedding(table, columns[:, i]) for i, table in enumerate(params["atoms"]))
+    parts = [embedding(table, columns[:, i]) for i, table in enumerate(params["atoms"])]
+    atoms = jnp.stack(parts).sum(axis=0)
     if "encoding" not in params:
         return atoms
     return atoms + linear(params["encoding"], encoding if rng is None else flip_signs(rng, encoding, owners(batch)))
