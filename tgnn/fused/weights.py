@@ -79,4 +79,6 @@ def weights_at(module, layout, query, key, score, bias, scale, edges, at) -> Arr
     logits = edge_logits(pairs, query, key, score, few[0], scale, few[1])
     receiver, row = jnp.clip(pairs.receivers, 0, layout.n_receivers - 1), jnp.arange(len(head))
     maximum, log_total = (x[receiver, head] for x in found)
-    return jnp.where(pairs.live, jnp.exp(logits[row, head] - maximum - log_total), 0.0)
+    # Two wheres, as in group_softmax: a dead pair may be scored anything, and exp must not overflow on the way back.
+    exponents = jnp.where(pairs.live, logits[row, head] - maximum - log_total, 0.0)
+    return jnp.where(pairs.live, jnp.exp(exponents), 0.0)
