@@ -94,8 +94,8 @@ def attention_weights(layout, query, key, *, score: Score = dot_product, bias=No
     layout = as_layout(layout, query.shape[0], key.shape[0])
     check_call(layout, query, key, None, scale, 0.0, None)
     call = layout, query, key, score, bias, scale, edges
-    every = lambda: layout.to_caller(layout.normalize(edge_logits(*call)))  # noqa: E731
-    return every() if at is None else fused.weights_at(*call, at, every)
+    every = lambda layout, *rest: layout.to_caller(layout.normalize(edge_logits(layout, *rest)))  # noqa: E731
+    return every(*call) if at is None else fused.weights_at(every, at, *call)
 
 
 def edge_logits(layout, query, key, score, bias, scale, edges) -> Array:

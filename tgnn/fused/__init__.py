@@ -4,6 +4,7 @@ Each module of `EXECUTIONS` has `run`, which takes the arguments of `attend` and
 why it cannot run a call, or None; and `is_faster`, whether it should where the caller has no preference.
 """
 
+import jax
 import jax.numpy as jnp
 
 from tgnn.checks import check_bias
@@ -71,10 +72,15 @@ def reason(layout, score, query, key, value, bias, edges, edge_value) -> str:
     return f"{name} ({why})" if module.is_faster(*call) else f"the definition, not {name} ({why})"
 
 
-def weights_at(layout, query, key, score, bias, scale, edges, at, every):
-    """`every()[at]`, 0 where `at` is out of range: from a fused execution where `attend` would take one.
+def weights_at(every, at, layout, query, key, score, bias, scale, edges):
+    """`every(...)[at]`, 0 where `at` is out of range: from a fused execution where `attend` would take one.
+
+    Its derivatives are those of the definition, with the memory of all weights: the fused forward passes have gradients
+    of their own for their output, none for the statistics that are used here.
 
     Args:
+      every: makes all weights by the definition, from the arguments of `attention_weights`.
+      at: int [k], one for each axis of a weight's place: an edge in the caller's order (or its slot), and its head.
       layout: as for `attention_weights`, like the next arguments.
       query: as for `attention_weights`.
       key: as for `attention_weights`.
@@ -82,8 +88,6 @@ def weights_at(layout, query, key, score, bias, scale, edges, at, every):
       bias: as for `attention_weights`.
       scale: as for `attention_weights`.
       edges: as for `attention_weights`.
-      at: int [k], one for each axis of a weight's place: an edge in the caller's order (or its slot), and its head.
-      every: makes all weights by the definition.
     """
     if len(at) != len(layout.caller_shape) + 1:
         raise ValueError(
@@ -91,6 +95,7 @@ def weights_at(layout, query, key, score, bias, scale, edges, at, every):
             f"got {len(at)}; layout.locate(senders, receivers) gives the places"
         )
     at = tuple(outside_if_negative(jnp.asarray(x)) for x in at)
+    define = lambda *rest: every(layout, *rest).at[at].get(mode="fill", fill_value=0)  # noqa: E731
     chosen = layout.chosen if isinstance(layout, Planned) else layout
     module, call = EXECUTIONS.get(type(chosen)), (chosen, score, query, key, key, bias, edges, None)
     if (
@@ -99,12 +104,18 @@ def weights_at(layout, query, key, score, bias, scale, edges, at, every):
         or not module.is_faster(*call)
         or 0 in (*query.shape, *key.shape, *chosen.edge_shape)
     ):
-        return every().at[at].get(mode="fill", fill_value=0)
+        return define(query, key, score, bias, scale, edges)
     if bias is not None and not callable(bias):
         bias = check_bias(layout, jnp.asarray(bias), query.shape[1])
     both = lambda x: x if x is None or callable(x) else (in_slots(layout, x), fetch(x, at[:-1]))  # noqa: E731
     slots = layout.own_slots(at[:-1])
-    return weights.weights_at(module, chosen, query, key, score, both(bias), scale, both(edges), (*slots, at[-1]))
+
+    @jax.custom_jvp
+    def pick(query, key, score, bias, scale, edges):
+        return weights.weights_at(module, chosen, query, key, score, both(bias), scale, both(edges), (*slots, at[-1]))
+
+    pick.defjvp(lambda primals, tangents: (pick(*primals), jax.jvp(define, primals, tangents)[1]))
+    return pick(query, key, score, bias, scale, edges)
 
 
 def outside_if_negative(index):
