@@ -74,6 +74,7 @@ def test_the_results_say_what_was_chosen():
         (["--preset", "huge"], "unknown preset 'huge'; choose one of smoke, cpu"),
         (["--seeds", "0"], "--seeds must be at least 1, got 0"),
         (["--seed", "-1"], "--seed must be at least 0, got -1"),
+        (["--data-dir", "/missing"], "is '/missing', which is no folder"),
     ],
 )
 def test_a_mistake_exits_with_two_and_says_what_would_be_right(argv, words, capsys):
