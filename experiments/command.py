@@ -123,7 +123,7 @@ def complete(name: str, options: Options) -> Any:
         raise ValueError(f"--seed must be at least 0, got {options.seed}")
     data_dir = options.data_dir or os.environ.get("TGNN_DATA_DIR")
     if data_dir and not Path(data_dir).is_dir():
-        raise ValueError(f"--data-dir (or TGNN_DATA_DIR) is {str(data_dir)!r}, which is no folder; correct it or unset it")
+        raise ValueError(f"--data-dir (or TGNN_DATA_DIR) is {str(data_dir)!r}, which is no folder; correct it")
     run_dir = options.run_dir or Path("runs") / name
     json = options.json or run_dir / f"{stem(options)}.json"
     return dataclasses.replace(options, data_dir=Path(data_dir) if data_dir else None, run_dir=run_dir, json=json)

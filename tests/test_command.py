@@ -47,6 +47,7 @@ def test_without_options_the_cpu_preset_runs_once_from_seed_zero():
 
 def test_options_reach_the_experiment():
     seen = []
+    Path("d").mkdir()
     argv = ["--data-dir", "d", "--run-dir", "r", "--resume", "--json", "out/x.json", "--model", "gcn"]
     command.main("demo", PRESETS, lambda _, options: seen.append(options) or {}, options_type=WithModel, argv=argv)
     assert seen == [WithModel("cpu", 1, 0, Path("d"), Path("r"), True, Path("out/x.json"), model="gcn")]
@@ -55,6 +56,8 @@ def test_options_reach_the_experiment():
 
 def test_the_data_folder_comes_from_the_environment_unless_given(monkeypatch):
     monkeypatch.setenv("TGNN_DATA_DIR", "there")
+    Path("there").mkdir()
+    Path("here").mkdir()
     assert command.complete("demo", command.Options()).data_dir == Path("there")
     assert command.complete("demo", command.Options(data_dir=Path("here"))).data_dir == Path("here")
 
