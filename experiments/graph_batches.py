@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 import tgnn
@@ -22,7 +21,7 @@ class Batch(NamedTuple):
     pairs: tgnn.EdgeList | None = None  # the complete graph on the nodes of each graph
 
     @property
-    def mask(self) -> jax.Array:
+    def mask(self) -> np.ndarray:
         """Bool [n_graph], True where there is a graph."""
         return self.graphs >= 0
 
