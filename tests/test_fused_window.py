@@ -106,7 +106,8 @@ def test_vmap_over_nodes_and_layouts():
     layouts = tgnn.stack([tgnn.Window(37, 3, 2, offset=jnp.asarray(o)) for o in (0, -30, 4)])
     batch = [jnp.stack([x, 2.0 * x, -x]) for x in inputs(tgnn.Window(37, 3, 2))]
     expected = jax.vmap(define)(layouts, *batch)
-    np.testing.assert_allclose(jax.jit(jax.vmap(fused))(layouts, *batch), expected, atol=1e-6)
+    # Twice the query and key: logits of about 20, whose rounding is 2e-6.
+    np.testing.assert_allclose(jax.jit(jax.vmap(fused))(layouts, *batch), expected, atol=5e-6)
 
 
 def test_compiled_program_at_65_536_nodes_has_nothing_square():

@@ -271,6 +271,7 @@ class _Report:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        if not self._bar.disable:  # else some versions print an empty line
+            self._bar.stop()
         if self._log is not None:
             self._log.close()
