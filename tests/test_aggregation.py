@@ -129,6 +129,7 @@ def test_bfloat16_features_are_reduced_in_float32():
     }
 
 
+@pytest.mark.nans
 def test_dead_edges_change_nothing_whatever_their_rows_hold():
     layout = tgnn.EdgeList.from_edges([0, 1, 2], [0, 0, 1], n_receivers=3, mask=np.array([True, True, False]))
     output, gradient = reduce_all(layout, jnp.asarray([[1.0], [3.0], [jnp.nan]]), ones(3, jnp.float32))

@@ -53,6 +53,7 @@ def test_slots_follow_tiles_that_were_moved_inside(monkeypatch):
     assert_equals_definition(layout, "per edge")
 
 
+@pytest.mark.nans
 def test_rows_without_edges_are_exactly_zero_and_may_hold_anything():
     layout = tgnn.Window(41, 2, 1, dilation=3, n_senders=43, offset=jnp.asarray(-9))
     adjacency = np.asarray(layout.adjacency())
