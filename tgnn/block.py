@@ -191,6 +191,24 @@ def run_parts(
     return x
 
 
+def block_of(attention: Callable[..., Array]) -> Callable[..., Array]:
+    """A block for `language_model` and `decoder`: an attention of its own, then the map of every node.
+
+    Args:
+        attention: `(params, graph, x [n, model_dim], *, dropout_rate, rng) -> [n, model_dim]`.
+    """
+
+    def block(params, graph, x, memory=None, memory_layout=None, *, dropout_rate=0.0, rng=None):
+        rate = 0.0 if rng is None else dropout_rate
+        parts = {
+            "attention": lambda h, rng: attention(params["attention"], graph, h, dropout_rate=rate, rng=rng),
+            "mlp": lambda h, rng: feed_forward(params["mlp"], h, dropout_rate=rate, rng=rng),
+        }
+        return run_parts(params, parts, x, dropout_rate=rate, rng=rng)
+
+    return block
+
+
 def _residual(params: Params, part: Callable, x: Array, norm: Norm, dropout_rate: float, rng: Array | None) -> Array:
     x = x + dropout(fold(rng, 0), part(_before(params, x, norm), fold(rng, 1)), dropout_rate)
     return norm(params["norm_after"], x) if "norm_after" in params else x

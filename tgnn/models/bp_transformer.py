@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.attention import attend
-from tgnn.block import TransformerConfig, feed_forward, init_block, run_parts
+from tgnn.block import TransformerConfig, block_of, init_block
 from tgnn.layouts import EdgeList
 from tgnn.models.choice import Choice
 from tgnn.multi_head import remember
@@ -170,26 +170,7 @@ def bp_nodes(
     words = jnp.full(n_node, -1, jnp.int32).at[graph.tokens].set(tokens, mode="drop", unique_indices=False)
     x = dropout(fold(rng, 0), embed(params, words, encoding=None), dropout_rate)
     options = {"dropout_rate": dropout_rate, "rng": fold(rng, 1), "remat": remat}
-    return decoder(params["decoder"], graph, x, block=bp_block, **options)
-
-
-def bp_block(
-    params: Params,
-    graph: Partition,
-    x: Array,
-    memory: None = None,
-    memory_layout: None = None,
-    *,
-    dropout_rate: float = 0.0,
-    rng: Array | None = None,
-) -> Array:
-    """Attends along the partition, then maps every node: `[n_node, model_dim] -> [n_node, model_dim]`."""
-    rate = 0.0 if rng is None else dropout_rate
-    parts = {
-        "attention": lambda h, rng: partition_attention(params["attention"], graph, h, dropout_rate=rate, rng=rng),
-        "mlp": lambda h, rng: feed_forward(params["mlp"], h, dropout_rate=rate, rng=rng),
-    }
-    return run_parts(params, parts, x, dropout_rate=rate, rng=rng)
+    return decoder(params["decoder"], graph, x, block=block_of(partition_attention), **options)
 
 
 def partition_attention(

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.attention import attend
-from tgnn.block import TransformerConfig, feed_forward, init_block, run_parts
+from tgnn.block import TransformerConfig, block_of, init_block
 from tgnn.layouts import Window
 from tgnn.layouts.base import is_traced
 from tgnn.models.choice import Choice
@@ -84,26 +84,7 @@ def light_conv(
         arXiv:1901.10430, sections 3 and 4. Pre-LN by default, where the paper is post-LN.
     """
     options = {"dropout_rate": dropout_rate, "rng": rng, "remat": remat}
-    return language_model(params, layout, tokens, block=light_conv_block, **options)
-
-
-def light_conv_block(
-    params: Params,
-    layout: Window,
-    x: Array,
-    memory: None = None,
-    memory_layout: None = None,
-    *,
-    dropout_rate: float = 0.0,
-    rng: Array | None = None,
-) -> Array:
-    """Convolves along the window, then maps every node: `[n, model_dim] -> [n, model_dim]`."""
-    rate = 0.0 if rng is None else dropout_rate
-    parts = {
-        "attention": lambda h, rng: convolve(params["attention"], layout, h, dropout_rate=rate, rng=rng),
-        "mlp": lambda h, rng: feed_forward(params["mlp"], h, dropout_rate=rate, rng=rng),
-    }
-    return run_parts(params, parts, x, dropout_rate=rate, rng=rng)
+    return language_model(params, layout, tokens, block=block_of(convolve), **options)
 
 
 def convolve(params: Params, layout: Window, x: Array, *, dropout_rate: float = 0.0, rng: Array | None = None) -> Array:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.attention import attend
-from tgnn.block import TransformerConfig, feed_forward, init_block, run_parts
+from tgnn.block import TransformerConfig, block_of, init_block
 from tgnn.models.choice import Choice
 from tgnn.nn import linear
 from tgnn.patterns import lsh_buckets
@@ -103,26 +103,7 @@ def reformer(
         the last one.
     """
     options = {"dropout_rate": dropout_rate, "rng": rng, "remat": remat}
-    return language_model(params, graph, tokens, block=reformer_block, **options)
-
-
-def reformer_block(
-    params: Params,
-    graph: Hashing,
-    x: Array,
-    memory: None = None,
-    memory_layout: None = None,
-    *,
-    dropout_rate: float = 0.0,
-    rng: Array | None = None,
-) -> Array:
-    """Attends within buckets, then maps every node: `[n, model_dim] -> [n, model_dim]`."""
-    rate = 0.0 if rng is None else dropout_rate
-    parts = {
-        "attention": lambda h, rng: lsh_attention(params["attention"], graph, h, dropout_rate=rate, rng=rng),
-        "mlp": lambda h, rng: feed_forward(params["mlp"], h, dropout_rate=rate, rng=rng),
-    }
-    return run_parts(params, parts, x, dropout_rate=rate, rng=rng)
+    return language_model(params, graph, tokens, block=block_of(lsh_attention), **options)
 
 
 def lsh_attention(
