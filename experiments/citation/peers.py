@@ -6,6 +6,9 @@ The same training on both sides: dropout, Adam with its L2 term, then validation
 PyG gets the words as a dense matrix, as its own example does. Needs the extra `bench`.
 """
 
+# pyright: reportMissingImports=false
+# The peers are installed where they are measured.
+
 import argparse
 import time
 from collections.abc import Callable, Sequence
