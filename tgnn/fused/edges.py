@@ -2,7 +2,8 @@
 
 The forward pass keeps the [n_edge, heads] logits of one scan for a second one, which adds weighted values into
 [n_receivers, heads * dim] rows and divides by the normaliser at the end. The backward pass stores query, key, value,
-output and the log-sum-exp (as maximum and sum, which keeps its digits where logits are large).
+output, the log-sum-exp (as maximum and sum, which keeps its digits where logits are large) and those logits: a number
+per edge and head is little beside the rows of the edges, and a third of the backward pass would go into it again.
 Dead edges are computed like the others, from whatever rows they point to, and then dropped by every sum.
 Edges may stand in any order; sorted by receiver, as `EdgeList.from_edges` does, they read memory in order.
 """
@@ -37,6 +38,7 @@ class Statistics(NamedTuple):
 
     maximum: Array  # 0 where there is no edge
     total: Array  # 1 where there is no edge
+    logits: Array | None = None  # of the chunks, [count, size, heads]; None where they are computed again
 
 
 def why_not(layout, score, query, key, value, bias, edges, edge_value) -> str | None:
@@ -100,7 +102,7 @@ def forward(call: Call) -> tuple[Array, Statistics]:
     zeros = jnp.zeros((n, heads, call.value.shape[2]), wide), jnp.zeros((n, heads), wide)
     (output, total), _ = chunks.scan(collect, zeros, logits)
     total = jnp.where(total == 0.0, 1.0, total)
-    return (output / total[..., None]).astype(call.value.dtype), Statistics(maximum, total)
+    return (output / total[..., None]).astype(call.value.dtype), Statistics(maximum, total, logits)
 
 
 def backward(call: Call, output: Array, statistics: Statistics, gradient: Array) -> Call:
@@ -110,13 +112,13 @@ def backward(call: Call, output: Array, statistics: Statistics, gradient: Array)
     maps = lambda floats, query, key: node_rows(join(floats), query, key)  # noqa: E731
     (receiver, sender), pull_maps = jax.vjp(maps, floats, call.query, call.key)
     delta = (gradient.astype(wide) * output.astype(wide)).sum(-1)
-    stored = jnp.concatenate([*statistics, delta], axis=1)
+    stored = jnp.concatenate([statistics.maximum, statistics.total, delta], axis=1)
 
-    def gradients(chunk):
+    def gradients(chunk, logits=None):
         inputs = chunk.inputs(call, receiver, sender)
-        logits, pull = jax.vjp(lambda floats, inputs: edge_logits(join(floats), inputs, chunk, wide), floats, inputs)
+        again, pull = jax.vjp(lambda floats, inputs: edge_logits(join(floats), inputs, chunk, wide), floats, inputs)
         maximum, total, delta = jnp.split(take(stored, chunk.receiver), 3, axis=1)
-        exponentials = jnp.exp(logits - maximum)
+        exponentials = jnp.exp((again if logits is None else logits) - maximum)
         arriving = take(gradient, chunk.receiver).astype(wide)
         to_weights = chunk.survive(call, head_sum(arriving * chunk.values(call, heads, wide)))
         # A quotient comes last because XLA computes it once per head, and a product once per feature.
@@ -129,8 +131,8 @@ def backward(call: Call, output: Array, statistics: Statistics, gradient: Array)
     if without_scatter(call.layout):
         sums = Sums(*sorted_edges.backward(call, gradients, receiver, sender))
     else:
-        step = lambda sums, chunk: (sums.add(chunk, *gradients(chunk)), None)  # noqa: E731
-        sums, _ = Chunks.of(call).scan(step, Sums.zeros(call, floats, receiver, sender, wide))
+        step = lambda sums, chunk, logits: (sums.add(chunk, *gradients(chunk, logits)), None)  # noqa: E731
+        sums, _ = Chunks.of(call).scan(step, Sums.zeros(call, floats, receiver, sender, wide), statistics.logits)
     like = lambda sums, x: sums.astype(x.dtype)  # noqa: E731
     to_maps, to_query, to_key = pull_maps((like(sums.receiver, receiver), like(sums.sender, sender)))
     to_parameters = join([x + y for x, y in zip(sums.floats, to_maps, strict=True)])
