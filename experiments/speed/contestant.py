@@ -75,6 +75,8 @@ def from_torch(
     """`function(*inputs) -> output` on torch tensors, as it is or under torch.compile; arguments as for `from_jax`."""
     import torch
 
+    if compile:
+        torch._dynamo.reset()  # else the compiler gives up on the ninth graph of a process
     leaves = [x.detach().clone().requires_grad_() if gradients else x for x in inputs]
     wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     function = torch.compile(function, dynamic=False) if compile else function

@@ -13,6 +13,9 @@ from experiments.speed.contestant import Contestant
 TOLERANCE = 2e-5  # of the largest number of each array; all sides compute in float32, in orders of their own
 ROUNDING = 0.01  # the least scale of an array, in units of the largest one: a gradient that is 0 in exact arithmetic,
 # as that of a key's bias, is rounding of terms as large as the other gradients
+# Seconds from which on it does not matter who ran before. In a shorter call one's own data would come from memory
+# because another side has filled the caches, so each timed call follows an untimed one of the same side.
+LONG = 0.5
 
 
 class Unequal(ValueError):
@@ -56,10 +59,12 @@ def time_all(contestants: Mapping[str, Contestant], config: Config) -> dict[str,
     times: dict[str, list[float]] = {}
     for direction in ("forward", "both"):
         calls = {side: x.calls()[direction] for side, x in contestants.items() if direction in x.calls()}
-        first = sum(timed(call)[0] for call in calls.values())  # also warms up
-        rounds = int(np.clip(config.budget / max(first, 1e-9), config.least_rounds, config.most_rounds))
-        for _ in range(rounds):
+        first = {side: timed(call)[0] for side, call in calls.items()}  # also warms up
+        rounds = config.budget / max(sum(first.values()), 1e-9)
+        for _ in range(int(np.clip(rounds, config.least_rounds, config.most_rounds))):
             for side, call in calls.items():
+                if first[side] < LONG:
+                    call()
                 wall, cpu = timed(call)
                 times.setdefault(f"{side}/{direction}_seconds", []).append(wall)
                 times.setdefault(f"{side}/{direction}_cpu_seconds", []).append(cpu)
