@@ -3,6 +3,8 @@
 Theirs run in float64: their standard deviation is the difference of two squares, which cancels in float32.
 """
 
+from functools import partial
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -39,8 +41,8 @@ def perceptron(a, b):
     return torch.nn.Sequential(torch.nn.Linear(a, 11), torch.nn.ReLU(), torch.nn.Linear(11, b))
 
 
-def gaussian_kernels(a, b):
-    layer = conv.GMMConv(a, b, EDGE_DIM, KERNELS, aggr="add", root_weight=False)
+def gaussian_kernels(a, b, aggr="add"):
+    layer = conv.GMMConv(a, b, EDGE_DIM, KERNELS, aggr=aggr, root_weight=False)
     layer.register_module("root", None)  # theirs forgets to say that there is none
     torch.nn.init.uniform_(layer.sigma, 0.5, 2.0)  # theirs may start next to 0, where everything overflows
     return layer
@@ -52,8 +54,8 @@ def init_kernels(rng, dims):
     return [{name: leaf for name, leaf in layer.items() if name != "coordinates"} for layer in params]
 
 
-def on_coordinates(params, layout, x):
-    return models.monet(params, layout, x, coordinates=jnp.asarray(EDGES))
+def on_coordinates(params, layout, x, reduction="sum"):
+    return models.monet(params, layout, x, coordinates=jnp.asarray(EDGES), reduction=reduction)
 
 
 def with_gates(params, layout, x):
@@ -95,6 +97,13 @@ MODELS = {
         on_coordinates,
         init_kernels,
         gaussian_kernels,
+        (torch.tensor(EDGES).double(),),
+        {"linear.kernel": "g", "mean": "mu", "width": "sigma", "bias": "bias"},
+    ),
+    "monet_mean": (
+        partial(on_coordinates, reduction="mean"),
+        init_kernels,
+        partial(gaussian_kernels, aggr="mean"),
         (torch.tensor(EDGES).double(),),
         {"linear.kernel": "g", "mean": "mu", "width": "sigma", "bias": "bias"},
     ),

@@ -48,7 +48,8 @@ def build(name: str, recipe: Recipe, num_words: int, num_classes: int) -> Model:
     choices = {choice: getattr(recipe, choice) for choice in ("num_heads", "num_output_heads", "num_kernels")}
     options = {choice: value for choice, value in choices.items() if value is not None}
     dims = (num_words, recipe.hidden_dim, num_classes)
-    return Model(lambda rng: init(rng, dims, **options), partial(apply, dropout_rate=recipe.dropout_rate))
+    reduction = {} if recipe.reduction is None else {"reduction": recipe.reduction}
+    return Model(lambda rng: init(rng, dims, **options), partial(apply, dropout_rate=recipe.dropout_rate, **reduction))
 
 
 def make_optimizer(recipe: Recipe) -> optax.GradientTransformation:

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tgnn.aggregation import inverse_root
+from tgnn.aggregation import inverse_root, row_weights
 from tgnn.convert import as_layout
 from tgnn.graphs import degrees
 from tgnn.models.choice import Choice
@@ -19,14 +19,14 @@ from tgnn.typing import Array, Params
 def init_monet(rng: Array, dims: Sequence[int], *, num_kernels: int = 3, coordinate_dim: int = 2) -> list[Params]:
     """Initialises layers `{"linear", "coordinates", "mean", "width", "bias"}` between the successive sizes of `dims`.
 
-    On coordinates of degrees every Gaussian starts near GCN's weights: with mean 1 and width 0.4 it is about
-    `0.8 * coordinate` on [0, 0.7] in each direction, so their product is about `(degree_i * degree_j) ** -0.5`.
+    The paper does not state its initialisation. Means are normal with deviation 0.1 and widths 1, so every Gaussian
+    starts wide over what tanh gives.
 
     Args:
         rng: a key.
         dims: input features, then the outputs of each layer.
         num_kernels: Gaussians of a layer; each is a head with its own linear map.
-        coordinate_dim: of the pseudo-coordinates, before and after their learned map, which starts as the identity.
+        coordinate_dim: of the pseudo-coordinates, before and after their learned map.
     """
     rngs = jax.random.split(rng, len(dims) - 1)
     sizes = zip(rngs, dims[:-1], dims[1:], strict=True)
@@ -34,12 +34,12 @@ def init_monet(rng: Array, dims: Sequence[int], *, num_kernels: int = 3, coordin
 
 
 def _init_layer(rng: Array, in_dim: int, out_dim: int, kernels: int, coordinate_dim: int) -> Params:
-    linear_rng, mean_rng = jax.random.split(rng)
+    linear_rng, map_rng, mean_rng = jax.random.split(rng, 3)
     return {
         "linear": init_linear(linear_rng, in_dim, (kernels, out_dim), use_bias=False),
-        "coordinates": {"kernel": jnp.eye(coordinate_dim), "bias": jnp.zeros(coordinate_dim)},
-        "mean": 1.0 + 0.05 * jax.random.normal(mean_rng, (kernels, coordinate_dim)),
-        "width": jnp.full((kernels, coordinate_dim), 0.4),
+        "coordinates": init_linear(map_rng, coordinate_dim, coordinate_dim),
+        "mean": 0.1 * jax.random.normal(mean_rng, (kernels, coordinate_dim)),
+        "width": jnp.ones((kernels, coordinate_dim)),
         "bias": jnp.zeros(out_dim),
     }
 
@@ -50,6 +50,7 @@ def monet(
     x: Array,
     *,
     coordinates: Array | None = None,
+    reduction: str = "sum",
     activation: Callable[[Array], Array] = jax.nn.relu,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
@@ -61,6 +62,7 @@ def monet(
         layout: edges between the nodes.
         x: `[n, dims[0]]`.
         coordinates: `[*edge_shape, coordinate_dim]` in the caller's order; default `degree_coordinates(layout)`.
+        reduction: "sum" over the neighbours, as in the paper, or their "mean", PyG's default.
         activation: between the layers.
         dropout_rate: of each layer's input.
         rng: key of the dropout; None switches it off.
@@ -68,27 +70,32 @@ def monet(
     Returns:
         `[n, dims[-1]]`. A node without in-edges gets the bias.
 
+    Raises:
+        ValueError: for another reduction.
+
     Reference: Monti et al., Geometric deep learning on graphs and manifolds using mixture model CNNs, arXiv:1611.08402,
-        eqs. 9 to 11 and 13. Initialisation differs: the paper does not state its own.
+        eqs. 9 to 11 and 13.
     """
+    if reduction not in ("sum", "mean"):
+        raise ValueError(f'reduction must be "sum" or "mean", got {reduction!r}')
     layout = as_layout(layout, x.shape[0], x.shape[0])
     coordinates = degree_coordinates(layout) if coordinates is None else coordinates
     own = layout.from_caller(coordinates)
 
     def layer(params, layout, x, rng):
-        return monet_layer(params, layout, x, own)
+        return monet_layer(params, layout, x, own, reduction)
 
     return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)
 
 
-def monet_layer(params: Params, layout: Any, x: Array, coordinates: Array) -> Array:
+def monet_layer(params: Params, layout: Any, x: Array, coordinates: Array, reduction: str = "sum") -> Array:
     """One layer: `[n, in_dim] -> [n, out_dim]`; coordinates in the layout's own order."""
     if "coordinates" in params:
         coordinates = jnp.tanh(linear(params["coordinates"], coordinates))
     coordinates = coordinates[..., None, :]  # one for all kernels
     logits = Gaussian(params["mean"], params["width"]).pair(coordinates, coordinates, coordinates)
-    value = linear(params["linear"], x)
-    output = layout.aggregate(layout.keep(jnp.exp(logits)), value).sum(axis=1)
+    weights = jnp.exp(logits) * (row_weights(layout) if reduction == "mean" else 1.0)
+    output = layout.aggregate(layout.keep(weights), linear(params["linear"], x)).sum(axis=1)
     return (output + params["bias"][None]).astype(x.dtype)
 
 
