@@ -8,12 +8,13 @@ evaluate, recompute and differentiate it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 
 from tgnn.layouts.base import Layout
-from tgnn.softmax import expand, wide_dtype
+from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
 
 
@@ -38,11 +39,11 @@ class Score:
 
     def on_receivers(self, query: Array) -> Array:
         """`receiver(query)`, from which a row that no edge reads cannot reach the score's parameters."""
-        return query if type(self).receiver is Score.receiver else finite_rows(self.receiver, query)
+        return query if type(self).receiver is Score.receiver else on_nodes(type(self).receiver, self, query)
 
     def on_senders(self, key: Array) -> Array:
         """`sender(key)`, from which a row that no edge reads cannot reach the score's parameters."""
-        return key if type(self).sender is Score.sender else finite_rows(self.sender, key)
+        return key if type(self).sender is Score.sender else on_nodes(type(self).sender, self, key)
 
     def __call__(self, layout: Layout, query: Array, key: Array, edges: Array | None = None) -> Array:
         """Logits [*edge_shape, heads], before scale and bias; `edges` are in the layout's own order."""
@@ -51,15 +52,28 @@ class Score:
         return self.pair(receiver, sender, None if edges is None else layout.keep(edges))
 
 
-def finite_rows(node_map: Callable[[Array], Array], x: Array) -> Array:
-    """`node_map(x)`, with derivatives through finite rows only.
+def on_nodes(node_map: Callable[[Score, Array], Array], score: Score, x: Array) -> Array:
+    """`node_map(score, x)`, with derivatives through finite numbers only.
 
     A row of NaN or inf that no edge reads has gradient 0, and 0 * NaN would still be NaN in the sum over nodes which is
     the gradient of the map's parameters. On a live edge such a row keeps its value, and is loud in the output.
     """
-    finite = jnp.isfinite(x).all(axis=(1, 2))
-    safe = node_map(jnp.where(expand(finite, x.ndim), x, jnp.zeros((), x.dtype)))
-    return jnp.where(expand(finite, safe.ndim), safe, jax.lax.stop_gradient(node_map(x)))
+    known = all(hasattr(leaf, "dtype") or isinstance(leaf, (bool, int, float)) for leaf in jax.tree.leaves(score))
+    # A score that is no registered pytree has no parameters to protect.
+    return guarded(node_map, score, x) if known else node_map(score, x)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def guarded(node_map: Callable[[Score, Array], Array], score: Score, x: Array) -> Array:
+    """`node_map(score, x)`."""
+    return node_map(score, x)
+
+
+@guarded.defjvp
+def _(node_map, primals, tangents):
+    (score, x), (to_score, to_x) = primals, tangents
+    keep = lambda y: jnp.where(jnp.isfinite(x), y, jnp.zeros((), y.dtype))  # noqa: E731
+    return node_map(score, x), jax.jvp(node_map, (score, keep(x)), (to_score, keep(to_x)))[1]
 
 
 @jax.tree_util.register_dataclass

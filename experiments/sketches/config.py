@@ -30,6 +30,7 @@ class Config:
     learning_rate: float  # the peak; then half a cosine down to 0
     dropout_rate: float = 0.1
     weight_decay: float = 0.01
+    distortion: float = 0.0  # of training drawings, anew in each batch: see `data.distort`
     num_classes: int | None = None  # the first ones of the 345; None: all
     evaluate_every: int = 0  # steps between looks at the validation drawings
 

@@ -62,3 +62,12 @@ def points_of(drawings: Drawings, max_points: int) -> Points:
 def take(points: Points, index: np.ndarray) -> Points:
     """The drawings numbered `index`."""
     return Points(*(column[index] for column in points))
+
+
+def distort(points: Points, amount: float, seed: int) -> Points:
+    """Each drawing through a linear map and a shift of its own, which differ from nothing by normal numbers."""
+    rng = np.random.default_rng(seed)
+    maps = np.eye(2, dtype=np.float32) + amount * rng.standard_normal((len(points.labels), 2, 2), np.float32)
+    shifts = amount * rng.standard_normal((len(points.labels), 1, 2), np.float32)
+    moved = np.where(points.stroke[..., None] >= 0, points.coordinates @ maps + shifts, 0)
+    return points._replace(coordinates=moved.astype(np.float32))

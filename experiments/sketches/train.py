@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from experiments.sketches.config import RELATIONS, Config
-from experiments.sketches.data import Points, take
+from experiments.sketches.data import Points, distort, take
 from experiments.sketches.model import classify, hits, init_classifier
 from tgnn.losses import cross_entropy
 from tgnn.schedules import warmup_cosine
@@ -48,7 +48,8 @@ def train(
     count = len(parts["train"].labels)
 
     def batch_at(step: int) -> Points:
-        return take(parts["train"], batch_indices(step, count, min(config.batch_size, count), seed=seed))
+        batch = take(parts["train"], batch_indices(step, count, min(config.batch_size, count), seed=seed))
+        return distort(batch, config.distortion, seed=step + 1_000_000 * seed)
 
     def evaluate(state: TrainState) -> dict[str, float]:
         return scores(trainer, state.params, parts, "validation")
