@@ -4,12 +4,14 @@ cuDNN gives mean(value) for a row without any edge, so only layouts in which eve
 through `jax.nn`, so that no kernel and no compiler parameter is kept in this library.
 """
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 
 from tgnn.fused.derivatives import Call, attend_with
 from tgnn.layouts.dense import Causal, Complete
-from tgnn.scores import DotProduct
+from tgnn.scores import DotProduct, dot_product
 from tgnn.typing import Array
 
 LARGEST_HEAD_DIM = 128  # on every generation
@@ -38,7 +40,9 @@ def fits(layout, score, query, key, value, bias, edges, edge_value) -> bool:
 
 def run(layout, query, key, value, scale) -> Array:
     """`attend` for a call that `fits`, with a scale that is None or a Python number."""
-    return attend_with(forward, backward, Call(layout, query, key, value, None, None, scale, None, None, None, 0.0))
+    return attend_with(
+        forward, backward, Call(layout, query, key, value, dot_product, None, scale, None, None, None, 0.0)
+    )
 
 
 def kernel(call: Call):
@@ -60,5 +64,4 @@ def forward(call: Call) -> tuple[Array, tuple]:
 def backward(call: Call, output: Array, residuals: tuple, gradient: Array) -> Call:
     """CuDNN's own backward pass."""
     gradients = jax.vjp(kernel(call), call.query, call.key, call.value)[1](gradient)
-    leaves = {name: None for name in vars(call)} | dict(zip(("query", "key", "value"), gradients, strict=True))
-    return Call(**{**leaves, "layout": call.layout, "dropout_rate": call.dropout_rate})
+    return replace(call, **dict(zip(("query", "key", "value"), gradients, strict=True)))

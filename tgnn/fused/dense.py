@@ -3,12 +3,14 @@
 import jax
 import jax.numpy as jnp
 
-from tgnn.fused import cudnn, prepare
+from tgnn.fused import prepare
 from tgnn.fused.derivatives import Call
 from tgnn.fused.prepare import Prepared, execution, pad_rows
 from tgnn.fused.prepare import why_not as why_not
 from tgnn.fused.rows import FREE, MASKED, SKIP, Data, Packed, Plan, backward, forward
 from tgnn.fused.tile import Columns, Rows
+from tgnn.fused.vendors import is_faster as is_faster
+from tgnn.fused.vendors import or_tiles
 from tgnn.layouts.dense import Causal, Dense
 from tgnn.typing import Array
 
@@ -49,21 +51,7 @@ def unpack(call: Call, output: Array) -> Array:
     return output.reshape(output.shape[0], -1, output.shape[-1])[: call.layout.n_receivers]
 
 
-tiled = execution(pack, forward, backward, unpack)
-
-
-def run(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng) -> Array:
-    """`attend` for Complete, Causal and Dense: by cuDNN where it fits, else in tiles."""
-    known = scale is None or isinstance(scale, (int, float))
-    if dropout_rate == 0.0 and known and cudnn.fits(layout, score, query, key, value, bias, edges, edge_value):
-        return cudnn.run(layout, query, key, value, scale)
-    return tiled(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng)
-
-
-def is_faster(layout, score, query, key, value, bias, edges, edge_value) -> bool:
-    """On CPU where there is enough to do, on GPU where cuDNN fits."""
-    call = layout, score, query, key, value, bias, edges, edge_value
-    return prepare.is_faster(*call) or cudnn.fits(*call)
+run = or_tiles(execution(pack, forward, backward, unpack))
 
 
 def tile_shape(layout, prepared: Prepared, n: int, m: int) -> tuple[int, int]:

@@ -14,10 +14,11 @@ import jax.numpy as jnp
 from tgnn.fused.dense import layout_segments
 from tgnn.fused.derivatives import Call
 from tgnn.fused.prepare import Prepared, execution, pad_rows, prepare
-from tgnn.fused.prepare import is_faster as is_faster
 from tgnn.fused.prepare import why_not as why_not
 from tgnn.fused.rows import Data, Packed, Plan, backward, forward
 from tgnn.fused.tile import Columns, Rows
+from tgnn.fused.vendors import is_faster as is_faster
+from tgnn.fused.vendors import or_tiles
 from tgnn.layouts.window import Window
 from tgnn.typing import Array
 
@@ -61,7 +62,7 @@ def unpack(call: Call, output: Array) -> Array:
     return jnp.swapaxes(classes, 0, 1).reshape(-1, *classes.shape[2:])[: call.layout.n]
 
 
-run = execution(pack, forward, backward, unpack)
+run = or_tiles(execution(pack, forward, backward, unpack))
 
 
 def band_of(layout: Window, prepared: Prepared) -> Band:
