@@ -31,6 +31,7 @@ class Config:
     dropout_rate: float = 0.1
     weight_decay: float = 0.01
     distortion: float = 0.0  # of training drawings, anew in each batch: see `data.distort`
+    numbered: bool = True  # points know their place in the order of the pen
     num_classes: int | None = None  # the first ones of the 345; None: all
     evaluate_every: int = 0  # steps between looks at the validation drawings
 

@@ -33,19 +33,34 @@ def init_classifier(rng: Array, config: Config, num_graphs: int, num_classes: in
 
 
 def classify(
-    params: Params, points: Points, names: Sequence[str], *, dropout_rate: float = 0.0, rng: Array | None = None
+    params: Params,
+    points: Points,
+    names: Sequence[str],
+    *,
+    numbered: bool = True,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
 ) -> Array:
-    """Logits `[n_drawing, num_classes]`; `names` are those of `graphs.RELATIONS`, one for each set of heads."""
+    """Logits `[n_drawing, num_classes]`; `names` are those of `graphs.RELATIONS`, one for each set of heads.
+
+    Not `numbered`: a point does not know its place in the order of the pen, unless a graph tells.
+    """
     rngs = None if rng is None else jax.random.split(rng, len(points.labels))
-    one = partial(classify_one, names=tuple(names), dropout_rate=dropout_rate)
+    one = partial(classify_one, names=tuple(names), numbered=numbered, dropout_rate=dropout_rate)
     return jax.vmap(one, in_axes=(None, 0, None if rngs is None else 0))(params, points, rngs)
 
 
 def classify_one(
-    params: Params, points: Points, rng: Array | None, *, names: tuple[str, ...], dropout_rate: float
+    params: Params,
+    points: Points,
+    rng: Array | None,
+    *,
+    names: tuple[str, ...],
+    numbered: bool,
+    dropout_rate: float,
 ) -> Any:
     """The logits of one drawing: the mean of its points after the layers, and a perceptron."""
-    positions = jnp.where(points.stroke >= 0, jnp.arange(len(points.stroke)), -1)
+    positions = jnp.where((points.stroke >= 0) & numbered, jnp.arange(len(points.stroke)), -1)
     x = sketch_embedding(params["embedding"], points.coordinates, points.flags, positions)
     options = {"dropout_rate": dropout_rate, "rng": fold(rng, 0)}
     x = multi_graph_transformer(params["layers"], layouts(points.stroke, names), x, **options)

@@ -1,6 +1,7 @@
 """Trains one classifier from one seed and measures it."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,12 +30,13 @@ class Trainer(NamedTuple):
 def make_trainer(config: Config, graphs: str, parts: dict[str, Points]) -> Trainer:
     """The training step and the predictions on these graphs."""
     names = RELATIONS[graphs]
+    run = partial(classify, names=names, numbered=config.numbered)
 
     def loss(params: Any, points: Points, rng: jax.Array) -> tuple[jax.Array, dict]:
-        logits = classify(params, points, names, dropout_rate=config.dropout_rate, rng=rng)
+        logits = run(params, points, dropout_rate=config.dropout_rate, rng=rng)
         return cross_entropy(logits, points.labels), {}
 
-    predict = jax.jit(lambda params, points: classify(params, points, names))
+    predict = jax.jit(run)
     num_classes = 1 + max(int(points.labels.max()) for points in parts.values())
     return Trainer(make_step(loss, optimizer(config)), predict, num_classes, len(names))
 
