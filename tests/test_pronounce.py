@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from functools import partial
 
 import jax
 import numpy as np
@@ -13,7 +14,9 @@ import tgnn
 from experiments.pronounce import data, model, run, train
 from experiments.pronounce.config import END, PRESETS, START
 from experiments.pronounce.scoring import edit_distance, error_rates
+from tgnn.block import transformer_block
 from tgnn.datasets.cmudict import LETTERS, PHONEMES, Pronunciations
+from tgnn.encodings import rotary
 from tgnn.losses import cross_entropy
 from tgnn.transformer import Layouts, init_transformer, transformer
 
@@ -120,12 +123,15 @@ def test_no_word_is_in_two_splits():
 # -- decoding ------------------------------------------------------------------------------------------------------
 
 
-def test_decoding_repeats_the_most_probable_phonemes_of_the_whole_model(params):
+@pytest.mark.parametrize("rotate", [None, pytest.param(rotary, marks=pytest.mark.slow)], ids=["plain", "rotary"])
+def test_decoding_repeats_the_most_probable_phonemes_of_the_whole_model(params, rotate):
     word, length = "clock", 11
-    tokens = np.asarray(model.decode(params, data.padded([word, "a"], 7), length))[0]
+    tokens = np.asarray(model.decode(params, data.padded([word, "a"], 7), length, rotate=rotate))[0]
     given = np.append(START, tokens[:-1])
     graphs = Layouts(tgnn.Complete(5), tgnn.Causal(length), tgnn.Complete(length, 5))
-    expected = transformer(params, graphs, data.letter_ids(word), given).argmax(-1)
+    block = partial(transformer_block, rotate=rotate)
+    blocks = {"encoder_block": block, "decoder_block": block}
+    expected = transformer(params, graphs, data.letter_ids(word), given, **blocks).argmax(-1)
     end = int(np.argmax(tokens == END)) if END in tokens else length - 1
     np.testing.assert_array_equal(tokens[: end + 1], expected[: end + 1])
 

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from experiments.pronounce import model, recurrent
 from experiments.pronounce.config import Config
 from experiments.pronounce.data import Batches
+from tgnn.encodings import rotary
+from tgnn.multi_head import Rotate
 from tgnn.transformer import init_transformer
 
 
@@ -17,15 +19,23 @@ class Architecture(NamedTuple):
     make_loss: Callable[[Config], Callable]  # config -> (params, batch, rng) -> (nats per phoneme, {})
     batches: Callable[..., Callable[[int], Any]]  # (examples, config, seed=) -> step -> batch
     say: Callable[..., list[tuple[str, ...]]]  # (params, words, slots) -> phonemes of each word
+    attention: Callable | None = None  # (params, word, phonemes) -> [layers, phonemes + 1, letters, heads]
 
 
-TRANSFORMER = Architecture(
-    lambda rng, config: init_transformer(rng, config.model),
-    model.make_loss,
-    lambda words, config, seed: Batches(words, rows=config.rows, slots=config.slots, seed=seed),
-    model.say,
-)
+def transformer(rotate: Rotate | None) -> Architecture:
+    """The Transformer; `rotate` lets self-attention see distances too."""
+    return Architecture(
+        lambda rng, config: init_transformer(rng, config.model),
+        partial(model.make_loss, rotate=rotate),
+        lambda words, config, seed: Batches(words, rows=config.rows, slots=config.slots, seed=seed),
+        partial(model.say, decode=partial(model.decode, rotate=rotate)),
+        partial(model.cross_attention, rotate=rotate),
+    )
+
+
 RECURRENT = Architecture(
     recurrent.init, recurrent.make_loss, recurrent.WordBatches, partial(model.say, decode=recurrent.decode)
 )
-ARCHITECTURES = {"transformer": TRANSFORMER} | dict.fromkeys(recurrent.KINDS, RECURRENT)
+ARCHITECTURES = {"transformer": transformer(None), "rotary": transformer(rotary)} | dict.fromkeys(
+    recurrent.KINDS, RECURRENT
+)

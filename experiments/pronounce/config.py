@@ -30,7 +30,7 @@ class Config:
     save_every: int = 500
     train_words: int | None = None  # the first ones only; None: all
     test_words: int | None = None
-    architecture: str = "transformer"  # or "rnn", "bahdanau", "luong", at as many weights
+    architecture: str = "transformer"  # or "rotary", or "rnn", "bahdanau", "luong" at as many weights
 
     @property
     def model(self) -> TransformerConfig:
@@ -77,14 +77,14 @@ PRESETS = {
     ),
     # all architectures side by side, a few minutes each on 2 cores
     "history": Config(
-        model_dim=96,
-        num_layers=2,
+        model_dim=80,
+        num_layers=3,
         num_heads=4,
-        hidden_dim=384,
+        hidden_dim=320,
         rows=32,
         num_steps=1600,
         warmup_steps=100,
-        learning_rate=2e-3,
+        learning_rate=3e-3,
         evaluate_every=400,
         save_every=1600,
         test_words=2000,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from experiments.pronounce.model import cross_attention
+from experiments.pronounce.architectures import ARCHITECTURES
 from experiments.pronounce.train import Result
 from tgnn import plot
 from tgnn.metrics_log import read_metrics
@@ -12,7 +12,7 @@ from tgnn.metrics_log import read_metrics
 
 def save_figures(result: Result, run_dir: Path) -> list[Path]:
     """Writes learning curves and, for one held-out word, the Transformer's attention as an alignment and as a graph."""
-    figures = {"learning.png": learning(run_dir)} | (attention(result) if "blocks" in result.params["decoder"] else {})
+    figures = {"learning.png": learning(run_dir)} | attention(result)
     paths = []
     for name, figure in figures.items():
         paths.append(run_dir / name)
@@ -21,9 +21,12 @@ def save_figures(result: Result, run_dir: Path) -> list[Path]:
 
 
 def attention(result: Result) -> dict[str, Figure]:
-    """Who looks at whom in one word."""
+    """Who looks at whom in one word; nothing for a model that does not tell."""
+    look = ARCHITECTURES[result.architecture].attention
+    if look is None:
+        return {}
     word, said = specimen(result)
-    weights = cross_attention(result.params, word, said)[-1].mean(-1)  # of the last layer, over its heads
+    weights = look(result.params, word, said)[-1].mean(-1)  # of the last layer, over its heads
     receivers, senders = [*said, "END"], list(word)
     # Row i is the node that says phoneme i: it has been given the ones before.
     return {

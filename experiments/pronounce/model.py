@@ -10,9 +10,10 @@ import numpy as np
 import tgnn
 from experiments.pronounce.config import END, START, Config
 from experiments.pronounce.data import Batch, letter_ids, padded, phoneme_ids, phoneme_names
-from tgnn.block import transformer_block
+from tgnn.block import cached_block, transformer_block
 from tgnn.decoding import decode_step, greedy, init_cache
 from tgnn.losses import cross_entropy
+from tgnn.multi_head import Rotate
 from tgnn.nn import layer_norm, linear
 from tgnn.transformer import Layouts, encode_source, transformer
 
@@ -28,8 +29,9 @@ def layouts(row: Batch) -> Layouts:
     )
 
 
-def make_loss(config: Config) -> Callable:
+def make_loss(config: Config, *, rotate: Rotate | None = None) -> Callable:
     """The loss of a batch, `(params, batch, rng) -> (nats per phoneme, {})`; no dropout if rng is None."""
+    block = functools.partial(transformer_block, rotate=rotate)
 
     def row_logits(params, row, rng):
         return transformer(
@@ -39,6 +41,8 @@ def make_loss(config: Config) -> Callable:
             row.phonemes,
             source_positions=row.letter_positions,
             positions=row.phoneme_positions,
+            encoder_block=block,
+            decoder_block=block,
             dropout_rate=config.dropout_rate,
             rng=rng,
         )
@@ -53,15 +57,17 @@ def make_loss(config: Config) -> Callable:
     return loss
 
 
-@functools.partial(jax.jit, static_argnames="max_length")
-def decode(params, letters: jax.Array, max_length: int) -> jax.Array:
+@functools.partial(jax.jit, static_argnames=("max_length", "rotate"))
+def decode(params, letters: jax.Array, max_length: int, *, rotate: Rotate | None = None) -> jax.Array:
     """Says the words `letters [n, slots]`, -1 behind each: the most probable phoneme after each, `[n, max_length]`."""
 
     def one(letters):
         segments = jnp.where(letters >= 0, 0, -1)
-        memory = encode_source(params, tgnn.Complete(len(letters)).with_segments(segments), letters)
+        block = functools.partial(transformer_block, rotate=rotate)
+        memory = encode_source(params, tgnn.Complete(len(letters)).with_segments(segments), letters, block=block)
         cross = tgnn.Complete(1, len(letters)).with_segments(jnp.zeros(1, jnp.int32), segments)
-        step = functools.partial(decode_step, params, memory_layout=cross)
+        block = functools.partial(cached_block, rotate=rotate)
+        step = functools.partial(decode_step, params, memory_layout=cross, block=block)
         return greedy(step, init_cache(params, max_length, memory), START, end=END, max_length=max_length)
 
     return jax.vmap(one)(letters)
@@ -82,21 +88,22 @@ def say(
     return [said[i] for i in range(len(words))]
 
 
-def cross_attention(params, word: str, phonemes: Sequence[str]) -> np.ndarray:
+def cross_attention(params, word: str, phonemes: Sequence[str], *, rotate: Rotate | None = None) -> np.ndarray:
     """How much each phoneme, and the END after them, looks at each letter: `[layers, phonemes + 1, letters, heads]`."""
     seen = []
+    apply = functools.partial(transformer_block, rotate=rotate)
 
     def block(block_params, layout, x, memory, memory_layout, **options):
         part = block_params["cross"]
-        before = transformer_block({"attention": block_params["attention"]}, layout, x, **options)
+        before = apply({"attention": block_params["attention"]}, layout, x, **options)
         query = linear(part["query"], layer_norm(part["norm_before"], before))
         seen.append(tgnn.attention_weights(memory_layout, query, linear(part["key"], memory)))
-        return transformer_block(block_params, layout, x, memory, memory_layout, **options)
+        return apply(block_params, layout, x, memory, memory_layout, **options)
 
     letters, said = letter_ids(word), phoneme_ids(phonemes)
     n, m = len(letters), len(said) + 1
     graphs = Layouts(tgnn.Complete(n), tgnn.Causal(m), tgnn.Complete(m, n))
-    transformer(unstacked(params), graphs, letters, np.append(START, said), decoder_block=block)
+    transformer(unstacked(params), graphs, letters, np.append(START, said), encoder_block=apply, decoder_block=block)
     return np.stack(seen)
 
 

@@ -28,7 +28,7 @@ class Options(command.Options):
     """Also: the architecture, and say a word."""
 
     model: str = "transformer"
-    """transformer, or one of the RNNs before it, with as many weights: rnn, bahdanau, luong."""
+    """transformer, rotary (which sees distances too), or one of the RNNs before: rnn, bahdanau, luong."""
 
     say: str = ""
     """Do not train: say this word with the newest checkpoint in the run folder."""

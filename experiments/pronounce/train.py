@@ -30,6 +30,7 @@ class Result(NamedTuple):
     test: Pronunciations
     said: list[tuple[str, ...]]  # for each test word
     seconds: float
+    architecture: str
 
 
 def train(config: Config, *, seed: int, run_dir: Path, resume: bool) -> Result:
@@ -65,7 +66,8 @@ def train(config: Config, *, seed: int, run_dir: Path, resume: bool) -> Result:
     )
     test = first(cmudict.load("test"), config.test_words)
     said = architecture.say(state.params, test.words, config.slots)
-    return Result(state.params, error_rates(said, test.phonemes), test, said, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return Result(state.params, error_rates(said, test.phonemes), test, said, seconds, config.architecture)
 
 
 def restore(run_dir: Path) -> tuple[Any, Config]:
