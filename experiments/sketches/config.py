@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 # Each name is a list of graphs on the points of a drawing, one for each set of heads: `graphs.py` says what they are.
-Graphs = Literal["complete", "one_hop", "two_hop", "strokes", "multi_graph"]
+Graphs = Literal["complete", "one_hop", "two_hop", "strokes", "multi_graph", "with_complete"]
 
 RELATIONS: dict[str, tuple[str, ...]] = {
     # The same Transformer, with as many heads and weights, sees nothing but complete graphs.
@@ -13,6 +13,7 @@ RELATIONS: dict[str, tuple[str, ...]] = {
     "two_hop": ("two_hop", "two_hop", "two_hop"),
     "strokes": ("strokes", "strokes", "strokes"),
     "multi_graph": ("one_hop", "two_hop", "strokes"),
+    "with_complete": ("two_hop", "strokes", "complete"),
 }
 
 
