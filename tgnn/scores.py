@@ -72,8 +72,8 @@ def guarded(node_map: Callable[[Score, Array], Array], score: Score, x: Array) -
 @guarded.defjvp
 def _(node_map, primals, tangents):
     (score, x), (to_score, to_x) = primals, tangents
-    keep = lambda y: jnp.where(jnp.isfinite(x), y, jnp.zeros((), y.dtype))  # noqa: E731
-    return node_map(score, x), jax.jvp(node_map, (score, keep(x)), (to_score, keep(to_x)))[1]
+    safe = jnp.where(jnp.isfinite(x), x, jnp.zeros((), x.dtype))
+    return node_map(score, x), jax.jvp(node_map, (score, safe), (to_score, to_x))[1]
 
 
 @jax.tree_util.register_dataclass
@@ -103,6 +103,23 @@ class DotProduct(Score):
 dot_product = DotProduct()
 
 
+@jax.custom_jvp
+def head_dot(x: Array, vector: Array) -> Array:
+    """[n, heads, dim], [heads, dim] -> [n, heads]: one inner product for each node and head."""
+    return (x * vector[None].astype(x.dtype)).sum(-1, dtype=wide_dtype(x.dtype))
+
+
+@head_dot.defjvp
+def _(primals, tangents):
+    (x, vector), (to_x, to_vector) = primals, tangents
+    n, heads, dim = x.shape
+    # The gradient of the vector is a sum over all nodes: as a matrix product it takes half the time on CPU.
+    blocks = (to_vector[:, :, None] * jnp.eye(heads, dtype=to_vector.dtype)[:, None, :]).reshape(heads * dim, heads)
+    wide = wide_dtype(x.dtype)
+    by_vector = jnp.matmul(x.reshape(n, heads * dim).astype(wide), blocks.astype(wide), precision="highest")
+    return head_dot(x, vector), head_dot(to_x, vector) + by_vector
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Additive(Score):
@@ -122,10 +139,10 @@ class Additive(Score):
     slope: float = jax.tree.static(default=0.2)  # pyright: ignore
 
     def receiver(self, query: Array) -> Array:
-        return (query * self.receiver_vector[None].astype(query.dtype)).sum(-1, dtype=wide_dtype(query.dtype))
+        return head_dot(query, self.receiver_vector)
 
     def sender(self, key: Array) -> Array:
-        return (key * self.sender_vector[None].astype(key.dtype)).sum(-1, dtype=wide_dtype(key.dtype))
+        return head_dot(key, self.sender_vector)
 
     def pair(self, receiver: Array, sender: Array, edge: Array | None = None) -> Array:
         total = receiver + sender if edge is None else receiver + sender + edge.astype(receiver.dtype)
