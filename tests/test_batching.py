@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tgnn
+from tgnn import rates
 from tgnn.batching import batch
 
 
@@ -34,10 +35,14 @@ def test_both_forms_compute_attention_within_each_graph():
         assert not np.asarray(got)[np.asarray(made.graph) < 0].any()  # padding receives nothing
 
 
-def test_bonds_become_a_union_and_all_pairs_a_stack():
+def test_the_form_that_was_measured_to_be_faster_is_chosen(tmp_path):
     sizes = np.random.default_rng(0).integers(14, 33, 64)
-    assert batch([molecule(n, n) for n in sizes]).form == "union"
-    assert batch([tgnn.Complete(int(n)) for n in sizes]).form == "stack"
+    bonds, complete = [molecule(n, n) for n in sizes], [tgnn.Complete(int(n)) for n in sizes]
+    for slower, forms in ((2.0, ("union", "stack")), (0.1, ("union", "union")), (100.0, ("stack", "stack"))):
+        seconds = {"EdgeList": {"both": (slower, 0.0)}, "Stack": {"both": (1.0, 0.0)}}  # of a slot
+        path = tmp_path / f"{slower}.json"
+        rates.save(path, jax.default_backend(), rates.Rates("a device", "made up", seconds))
+        assert (batch(bonds, measured=path).form, batch(complete, measured=path).form) == forms
 
 
 def test_batches_of_an_epoch_share_a_handful_of_programs():

@@ -1,8 +1,8 @@
 """Batches of small graphs: one disjoint union, or a stack of padded matrices, whichever was measured to be faster.
 
-Sparse graphs of unequal size (molecules and their bonds) are faster as a union, complete ones (a Transformer on each
-molecule) as a stack; `tgnn.rates` knows where the lines cross. Shapes come in buckets, so that the batches of an epoch
-share a handful of compiled programs.
+Sparse graphs of unequal size (molecules and their bonds) are faster as a union; whether complete ones (a Transformer on
+each molecule) are faster as a stack depends on the machine: `tgnn.rates` knows where the lines cross. Shapes come in
+buckets, so that the batches of an epoch share a handful of compiled programs.
 """
 
 from collections.abc import Sequence
