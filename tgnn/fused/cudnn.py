@@ -4,14 +4,13 @@ cuDNN gives mean(value) for a row without any edge, so only layouts in which eve
 through `jax.nn`, so that no kernel and no compiler parameter is kept in this library.
 """
 
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 
-from tgnn.fused.derivatives import Call, attend_with
+from tgnn.fused import kernel
+from tgnn.fused.derivatives import Call
 from tgnn.layouts.dense import Causal, Complete
-from tgnn.scores import DotProduct, dot_product
+from tgnn.scores import DotProduct
 from tgnn.typing import Array
 
 LARGEST_HEAD_DIM = 128  # on every generation
@@ -40,12 +39,10 @@ def fits(layout, score, query, key, value, bias, edges, edge_value) -> bool:
 
 def run(layout, query, key, value, scale) -> Array:
     """`attend` for a call that `fits`, with a scale that is None or a Python number."""
-    return attend_with(
-        forward, backward, Call(layout, query, key, value, dot_product, None, scale, None, None, None, 0.0)
-    )
+    return kernel.run(attend_of, layout, query, key, value, scale)
 
 
-def kernel(call: Call):
+def attend_of(call: Call):
     """Query, key, value -> output, differentiable once."""
 
     def attend(query, key, value):
@@ -54,14 +51,3 @@ def kernel(call: Call):
         return jax.nn.dot_product_attention(*batch, scale=call.scale, is_causal=is_causal, implementation="cudnn")[0]
 
     return attend
-
-
-def forward(call: Call) -> tuple[Array, tuple]:
-    """The output of the kernel as it runs in training: the backward pass asks for the same one, and XLA keeps one."""
-    return jax.vjp(kernel(call), call.query, call.key, call.value)[0], ()
-
-
-def backward(call: Call, output: Array, residuals: tuple, gradient: Array) -> Call:
-    """CuDNN's own backward pass."""
-    gradients = jax.vjp(kernel(call), call.query, call.key, call.value)[1](gradient)
-    return replace(call, **dict(zip(("query", "key", "value"), gradients, strict=True)))

@@ -5,15 +5,14 @@ and offsets stay with the tiles of `rows.py`, which every device runs. Lowered a
 by the tests; not measured on a TPU.
 """
 
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 
-from tgnn.fused.derivatives import Call, attend_with
+from tgnn.fused import kernel
+from tgnn.fused.derivatives import Call
 from tgnn.layouts.dense import Causal, Complete
 from tgnn.layouts.window import Window
-from tgnn.scores import DotProduct, dot_product
+from tgnn.scores import DotProduct
 from tgnn.typing import Array
 
 LANES = 128  # nodes come in multiples of a TPU's lanes
@@ -43,9 +42,7 @@ def fits(layout, score, query, key, value, bias, edges, edge_value) -> bool:
 def run(layout, query, key, value, scale) -> Array:
     """`attend` for a call that `fits`, with a scale that is None or a Python number."""
     scale = query.shape[-1] ** -0.5 if scale is None else scale
-    return attend_with(
-        forward, backward, Call(layout, query, key, value, dot_product, None, scale, None, None, None, 0.0)
-    )
+    return kernel.run(attend_of, layout, query, key, value, scale)
 
 
 def mask_of(layout, masks):
@@ -56,7 +53,7 @@ def mask_of(layout, masks):
     return masks.CausalMask(shape) if isinstance(layout, Causal) else masks.FullMask(shape)
 
 
-def kernel(call: Call):
+def attend_of(call: Call):
     """Query, key, value -> output, differentiable once."""
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as kernels
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
@@ -77,14 +74,3 @@ def kernel(call: Call):
         return jnp.moveaxis(splash(*heads_first), 0, 1)
 
     return attend
-
-
-def forward(call: Call) -> tuple[Array, tuple]:
-    """The output of the kernel as it runs in training: the backward pass asks for the same one, and XLA keeps one."""
-    return jax.vjp(kernel(call), call.query, call.key, call.value)[0], ()
-
-
-def backward(call: Call, output: Array, residuals: tuple, gradient: Array) -> Call:
-    """Splash's own backward pass."""
-    gradients = jax.vjp(kernel(call), call.query, call.key, call.value)[1](gradient)
-    return replace(call, **dict(zip(("query", "key", "value"), gradients, strict=True)))
