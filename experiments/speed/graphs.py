@@ -74,4 +74,4 @@ def with_loops(n: int, senders, receivers) -> Graph:
     """The edges and one loop per node, sorted by receiver."""
     senders, receivers = np.append(senders, np.arange(n)), np.append(receivers, np.arange(n))
     order = np.lexsort((senders, receivers))
-    return Graph(n, senders[order].astype(np.int32), receivers[order].astype(np.int32))
+    return Graph(int(n), senders[order].astype(np.int32), receivers[order].astype(np.int32))
