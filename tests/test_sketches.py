@@ -67,6 +67,38 @@ def test_padding_changes_no_logit_and_graphs_do():
     assert not np.allclose(evaluate(short, RELATIONS["complete"]), logits, atol=1e-3)
 
 
+def test_distortion_is_one_linear_map_and_one_shift_for_each_drawing():
+    points = data.points_of(drawings(), 6)
+    distorted = data.distort(points, 0.1, seed=3)
+    real = points.stroke >= 0
+    assert (distorted.coordinates[~real] == 0).all()
+    for before, after, own in zip(points.coordinates, distorted.coordinates, real, strict=True):
+        affine = np.hstack([before[own], np.ones((own.sum(), 1))])
+        solution = np.linalg.lstsq(affine, after[own], rcond=None)[0]
+        np.testing.assert_allclose(affine @ solution, after[own], atol=1e-5)
+        assert np.abs(after[own] - before[own]).max() > 1e-3
+    chex.assert_trees_all_equal(distorted, data.distort(points, 0.1, seed=3))
+    chex.assert_trees_all_equal(distorted.stroke, points.stroke)
+    assert not np.allclose(distorted.coordinates, data.distort(points, 0.1, seed=4).coordinates)
+    chex.assert_trees_all_close(data.distort(points, 0.0, seed=3), points, atol=1e-6)
+
+
+def test_without_numbers_the_complete_graph_sees_a_set_and_the_strokes_an_order():
+    params = init_classifier(jax.random.key(0), SMOKE, 3, 5)
+    points = data.points_of(drawings(), 6)
+    # Middle points 1 and 2 of the second drawing, a stroke of four, change places: their flags are alike.
+    order = np.array([0, 2, 1, 3, 4, 5])
+    moved = points._replace(coordinates=points.coordinates[:, order])
+
+    def difference(names, numbered):
+        run = jax.jit(lambda points: classify(params, points, names, numbered=numbered))
+        return float(np.abs(run(points) - run(moved))[1].max())
+
+    assert difference(RELATIONS["complete"], False) < 1e-5
+    assert difference(RELATIONS["complete"], True) > 1e-4
+    assert difference(RELATIONS["multi_graph"], False) > 1e-4
+
+
 def test_the_first_five_count_as_such_and_padding_does_not_count():
     logits = np.tile(np.arange(6.0), (3, 1))
     labels = np.array([5, 1, -1])
