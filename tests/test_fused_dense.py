@@ -1,4 +1,4 @@
-"""Complete, Causal and Dense in tiles: equal to the definition, without [n, m] arrays, under every transformation."""
+"""Complete, Causal, Prefix and Dense in tiles: equal to the definition, without [n, m] arrays, under every transformation."""
 
 import re
 from functools import partial
@@ -14,7 +14,8 @@ from jax.sharding import PartitionSpec
 import tgnn
 from tgnn.fused import dense, products, rows
 
-NAMES = [name for name, layout in LAYOUTS.items() if isinstance(layout, (tgnn.Complete, tgnn.Causal, tgnn.Dense))]
+FAMILY = tgnn.Complete, tgnn.Causal, tgnn.Prefix, tgnn.Dense
+NAMES = [name for name, layout in LAYOUTS.items() if isinstance(layout, FAMILY)]
 fused = partial(tgnn.attend, implementation="fused")
 define = jax.jit(partial(tgnn.attend, implementation="definition"))
 
@@ -27,7 +28,7 @@ def small_tiles(monkeypatch):
     monkeypatch.setattr(dense, "NARROW", 3)
 
 
-@pytest.mark.parametrize("name", ["complete", "complete segments", "dense", "causal offset"])
+@pytest.mark.parametrize("name", ["complete", "complete segments", "dense", "causal offset", "prefix"])
 def test_equals_definition(name, small_tiles):
     assert_equals_definition(LAYOUTS[name], "plain")
 
@@ -185,11 +186,29 @@ def test_new_offsets_do_not_retrace(small_tiles):
     assert len(traces) == 1
 
 
+def test_a_prefix_may_be_traced_and_of_any_length(small_tiles):
+    nodes = [normal(i, N if i == 1 else N + 3, 4, 5) for i in (1, 2, 3)]
+
+    @partial(jax.jit, static_argnums=0)
+    def both(run, layout):
+        output, pull = jax.vjp(partial(run, layout), *nodes)
+        return output, *pull(output)
+
+    for prefix in (-2, 0, 1, N - 4, N, N + 2, N + 9):
+        layout = tgnn.Prefix(N, jnp.asarray(prefix), n_senders=N + 3)
+        if prefix == N + 2:
+            layout = layout.with_segments(SEGMENTS_N, np.append(SEGMENTS_N, [2, -1, 0]))
+        for a, b in zip(both(define, layout), both(fused, layout), strict=True):
+            np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_parts_that_skip_or_spare_their_mask_say_the_truth(seed):
     rng = np.random.default_rng(seed)
     n, m, size, width = 23, 19, 4, 5
     layout = tgnn.Causal(n, n_senders=m, offset=int(rng.integers(-5, 9)))
+    if seed % 5 == 2:
+        layout = tgnn.Prefix(n, 7, n_senders=m)
     if seed % 2:
         layout = layout.with_segments(np.sort(rng.integers(-1, 4, n)), np.sort(rng.integers(-1, 4, m)))
     steps, parts = -(-n // size), -(-m // width)
@@ -223,7 +242,7 @@ def test_bfloat16_is_as_accurate_as_dense_softmax(layout):
     assert np.abs(np.asarray(output, np.float64) - exact).mean() <= 1.1 * usual
 
 
-@pytest.mark.parametrize("layout", [tgnn.Complete(1024), tgnn.Causal(1024)], ids=["complete", "causal"])
+@pytest.mark.parametrize("layout", [tgnn.Complete(1024), tgnn.Causal(1024), tgnn.Prefix(1024, 300)], ids=str)
 def test_compiled_program_has_no_gather_and_no_square_array(layout):
     nodes = [jnp.zeros((1024, 2, 8))] * 3
 

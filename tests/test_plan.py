@@ -165,11 +165,11 @@ def test_explain_names_the_facts():
     query = jax.ShapeDtypeStruct((4096, 4, 64), jnp.bfloat16)
     text = explain(tgnn.Causal(4096), query)
     assert "4 heads of 64, bfloat16" in text and "runs: fused.dense" in text and "bound by matrix" in text
-    assert "they exist for EdgeList" in explain(tgnn.Prefix(64, 5))
+    assert "they exist for EdgeList" in explain(tgnn.Neighbors(jnp.zeros((3, 2), jnp.int32), 3))
 
 
 @pytest.mark.parametrize(
-    "layout", [tgnn.Causal(13, 11, offset=-2), tgnn.Window(13, 2, 3, dilation=2, n_senders=17), tgnn.Complete(3, 4)]
+    "layout", [tgnn.Causal(13, 11, offset=-2), tgnn.Window(13, 2, 3, dilation=2, n_senders=17), tgnn.Prefix(13, 5, n_senders=11), tgnn.Complete(3, 4)]
 )
 def test_costs_count_edges_without_listing_them(layout):
     found = cost(layout, 2, 8)

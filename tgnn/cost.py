@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tgnn.layouts import Blocks, Causal, Dense, EdgeList, Layout, Neighbors, Window
+from tgnn.layouts import Blocks, Causal, Dense, EdgeList, Layout, Neighbors, Prefix, Window
 from tgnn.layouts.base import is_traced
 from tgnn.layouts.dense import DenseLike
 
@@ -62,14 +62,17 @@ def is_indexed(layout: Layout) -> bool:
 
 
 def count_slots(layout: Layout) -> int:
-    """Slots that are computed. A causal graph skips the tiles above its diagonal."""
-    return count_edges(layout) if isinstance(layout, Causal) else math.prod(layout.edge_shape)
+    """Slots that are computed. A causal graph skips the tiles above its diagonal, behind its prefix if it has one."""
+    return count_edges(layout) if isinstance(layout, Causal | Prefix) else math.prod(layout.edge_shape)
 
 
 def count_edges(layout: Layout) -> int:
     """Live edges; every slot where their number is only known under jit."""
     if isinstance(layout, Causal) and layout.receiver_segments is None and not is_traced(layout.offset):
         seen = np.arange(layout.n_receivers, dtype=np.int64) + int(layout.offset) + 1
+        return int(np.clip(seen, 0, layout.n_senders).sum())
+    if isinstance(layout, Prefix) and layout.receiver_segments is None and not is_traced(layout.prefix):
+        seen = np.maximum(np.arange(layout.n_receivers, dtype=np.int64) + 1, int(layout.prefix))
         return int(np.clip(seen, 0, layout.n_senders).sum())
     if isinstance(layout, Window) and layout.receiver_segments is None and not is_traced(layout.offset):
         steps = np.arange(-layout.left, layout.right + 1) * layout.dilation + int(layout.offset)

@@ -14,9 +14,11 @@ from tgnn.layouts.blocks import Blocks
 from tgnn.layouts.dense import Causal, Complete, Dense
 from tgnn.layouts.edges import EdgeList
 from tgnn.layouts.planned import Planned
+from tgnn.layouts.prefix import Prefix
 from tgnn.layouts.window import Window
 
-EXECUTIONS = {EdgeList: edge_list, Complete: dense, Causal: dense, Dense: dense, Window: window, Blocks: blocks}
+DENSE = dict.fromkeys((Complete, Causal, Prefix, Dense), dense)
+EXECUTIONS = {EdgeList: edge_list} | DENSE | {Window: window, Blocks: blocks}
 
 
 def choose(implementation, layout, score, query, key, value, bias, edges, edge_value):

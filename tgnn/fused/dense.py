@@ -1,4 +1,4 @@
-"""Complete, Causal and Dense without any [n_receivers, n_senders] array: tiles of receivers, parts of senders."""
+"""Complete, Causal, Prefix and Dense without any [n_receivers, n_senders] array: tiles of receivers, parts of senders."""
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from tgnn.fused.tile import Columns, Rows
 from tgnn.fused.vendors import is_faster as is_faster
 from tgnn.fused.vendors import or_tiles
 from tgnn.layouts.dense import Causal, Dense
+from tgnn.layouts.prefix import Prefix
 from tgnn.typing import Array
 
 # Measured on CPU, see experiments/speed.
@@ -56,7 +57,7 @@ run = or_tiles(execution(pack, forward, backward, unpack))
 
 def tile_shape(layout, prepared: Prepared, n: int, m: int) -> tuple[int, int]:
     """Receivers of a tile and senders of a part: equal shares, so that little is padded."""
-    skips = isinstance(layout, Causal) or layout_segments(layout) is not None
+    skips = isinstance(layout, Causal | Prefix) or layout_segments(layout) is not None
     width = m if isinstance(layout, Dense) or any(x is not None for x in prepared.slots) else NARROW if skips else WIDTH
     width = share(m, width)
     heads = prepared.rule.group * (1 if prepared.each_head else prepared.rule.key_heads)
@@ -84,14 +85,22 @@ def receivers(layout, steps: int, size: int, columns: int) -> tuple[Rows, Array 
     rows = Rows(index)
     if isinstance(layout, Dense):
         return rows._replace(mask=pad_rows(layout.mask, steps * size).reshape(steps, size, -1)), None
-    if columns > layout.n_senders or isinstance(layout, Causal):
-        end = jnp.full_like(index, layout.n_senders - 1)
-        rows = rows._replace(last=jnp.minimum(index + layout.offset, end) if isinstance(layout, Causal) else end)
+    if columns > layout.n_senders or isinstance(layout, Causal | Prefix):
+        rows = rows._replace(last=jnp.minimum(last_sender(layout, index), layout.n_senders - 1))
     segments = layout_segments(layout)
     if segments is None:
         return rows, None
     mine = jnp.pad(segments[0], (0, steps * size - layout.n_receivers), constant_values=-1).reshape(steps, size)
     return rows._replace(segment=mine), jnp.pad(segments[1], (0, columns - layout.n_senders), constant_values=-1)
+
+
+def last_sender(layout, index: Array) -> Array:
+    """The last sender that receivers see, if there are that many: all these layouts see every sender up to one."""
+    if isinstance(layout, Causal):
+        return index + layout.offset
+    if isinstance(layout, Prefix):
+        return jnp.maximum(index, layout.prefix - 1)
+    return jnp.full_like(index, layout.n_senders - 1)
 
 
 def kinds(layout, rows: Rows, segments: Array | None, parts: int, width: int) -> Array | None:
@@ -130,9 +139,12 @@ def touched(layout) -> tuple[Array | None, Array | None]:
     """Which receivers and which senders have a live edge; None where all have."""
     if isinstance(layout, Dense) or layout_segments(layout) is not None:
         return layout.live.any(axis=1), layout.live.any(axis=0)
+    n, m = layout.n_receivers, layout.n_senders
+    if isinstance(layout, Prefix):  # every receiver sees sender 0
+        return None, None if n >= m else jnp.arange(m) < jnp.maximum(n, layout.prefix)
     if not isinstance(layout, Causal):
         return None, None
-    n, m, offset = layout.n_receivers, layout.n_senders, layout.offset
+    offset = layout.offset
     known = isinstance(offset, int)
     receivers = None if known and offset >= 0 else jnp.arange(n) + offset >= 0
     return receivers, None if known and offset >= m - n else jnp.arange(m) <= n - 1 + offset
