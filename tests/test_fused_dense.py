@@ -1,4 +1,4 @@
-"""Complete, Causal, Prefix and Dense in tiles: equal to the definition, without [n, m] arrays, under every transformation."""
+"""Layouts by a rule, and Dense, in tiles: equal to the definition, without [n, m] arrays, under every transformation."""
 
 import re
 from functools import partial

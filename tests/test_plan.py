@@ -169,7 +169,13 @@ def test_explain_names_the_facts():
 
 
 @pytest.mark.parametrize(
-    "layout", [tgnn.Causal(13, 11, offset=-2), tgnn.Window(13, 2, 3, dilation=2, n_senders=17), tgnn.Prefix(13, 5, n_senders=11), tgnn.Complete(3, 4)]
+    "layout",
+    [
+        tgnn.Causal(13, 11, offset=-2),
+        tgnn.Prefix(13, 5, n_senders=11),
+        tgnn.Window(13, 2, 3, dilation=2, n_senders=17),
+        tgnn.Complete(3, 4),
+    ],
 )
 def test_costs_count_edges_without_listing_them(layout):
     found = cost(layout, 2, 8)

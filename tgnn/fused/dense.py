@@ -1,4 +1,4 @@
-"""Complete, Causal, Prefix and Dense without any [n_receivers, n_senders] array: tiles of receivers, parts of senders."""
+"""Complete, Causal, Prefix, Dense without any [n_receivers, n_senders] array: tiles of receivers, parts of senders."""
 
 import jax
 import jax.numpy as jnp
