@@ -1,4 +1,4 @@
-"""Layouts by a rule, and Dense, in tiles: equal to the definition, without [n, m] arrays, under every transformation."""
+"""Layouts by a rule and Dense in tiles: equal to the definition, without [n, m] arrays, under all transformations."""
 
 import re
 from functools import partial
