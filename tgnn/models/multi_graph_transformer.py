@@ -43,7 +43,13 @@ def _init_layer(rng: Array, *, model_dim: int, num_heads: int, num_graphs: int) 
 
 
 def multi_graph_transformer(
-    params: Params, layouts: Any, x: Array, *, dropout_rate: float = 0.0, rng: Array | None = None
+    params: Params,
+    layouts: Any,
+    x: Array,
+    *,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+    implementation: str | None = None,
 ) -> Array:
     """Attends along each graph by itself, then mixes what a node heard along all of them, layer by layer.
 
@@ -54,6 +60,8 @@ def multi_graph_transformer(
         x: `[n, model_dim]`.
         dropout_rate: of the inputs of the attention, of the mixture and of the perceptron.
         rng: key of the dropout; None switches it off.
+        implementation: see `tgnn.attend`. The choice sees one graph of a batch under `jax.vmap`: where many small ones
+            run at once, "fused" is faster.
 
     Returns:
         `[n, model_dim]`; the paper sums these over the nodes of a graph (`tgnn.aggregate` along `tgnn.readout`).
@@ -73,20 +81,27 @@ def multi_graph_transformer(
 
     def apply(x, block):
         layer, _, layer_rng = block
-        return multi_graph_transformer_layer(layer, layouts, x, dropout_rate=dropout_rate, rng=layer_rng), None
+        options = {"dropout_rate": dropout_rate, "rng": layer_rng, "implementation": implementation}
+        return multi_graph_transformer_layer(layer, layouts, x, **options), None
 
     return run_blocks(apply, params, x, rng=rng)[0]
 
 
 def multi_graph_transformer_layer(
-    params: Params, layouts: Any, x: Array, *, dropout_rate: float = 0.0, rng: Array | None = None
+    params: Params,
+    layouts: Any,
+    x: Array,
+    *,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+    implementation: str | None = None,
 ) -> Array:
     """One layer, `[n, model_dim] -> [n, model_dim]`."""
 
     def drop(x, part):
         return dropout(fold(rng, part), x, dropout_rate)
 
-    heard_from, source = multi_head_attention, drop(x, 0)
+    heard_from, source = partial(multi_head_attention, implementation=implementation), drop(x, 0)
     if isinstance(layouts, (list, tuple)):
         graphs = [jax.tree.map(lambda leaf, i=i: leaf[i], params["graphs"]) for i in range(len(layouts))]
         heard = jnp.stack([heard_from(*pair, source) for pair in zip(graphs, layouts, strict=True)])
