@@ -13,7 +13,7 @@ from filled import filled
 
 import tgnn
 from tgnn.block import TransformerConfig, cached_block, transformer_block
-from tgnn.decoding import beam_search, decode_step, greedy, init_cache
+from tgnn.decoding import beam_search, decode_step, greedy, init_cache, sample
 from tgnn.encodings import Alibi, BucketBias, init_bucket_table, rotary, sinusoidal
 from tgnn.nn import layer_norm, rms_norm
 from tgnn.transformer import init_language_model, init_transformer, language_model
@@ -58,16 +58,30 @@ def test_cached_decoding_equals_full_decoding_for_any_steps(name):
     assert cache.step == N
 
 
+def test_cached_decoding_on_a_window():
+    params = filled(init_language_model, CONFIG)
+    full = jax.jit(language_model)(params, tgnn.Window(N, 2, 0), TOKENS)
+    block = partial(cached_block, layout=lambda n, m, offset: tgnn.Window(n, 2, 0, n_senders=m, offset=offset))
+    step = jax.jit(partial(decode_step, block=block))
+    cache = init_cache(params, 11)
+    for i in range(N):
+        logits, cache = step(params, cache, TOKENS[i : i + 1])
+        chex.assert_trees_all_close(logits[0], full[i], atol=1e-5)
+
+
+@pytest.mark.parametrize("rotate", [None, rotary], ids=["plain", "rotary"])
 @pytest.mark.parametrize("stacked", [True, False])
-def test_cached_decoding_reads_its_memory_like_full_decoding(stacked):
+def test_cached_decoding_reads_its_memory_like_full_decoding(stacked, rotate):
     params = filled(init_transformer, replace(CONFIG, stacked=stacked))
+    positions = jnp.array([2, 0, 1, 4, 3])
     segments = jnp.array([0, 0, 0, -1, -1])
     cross = tgnn.Complete(N, M).with_segments(jnp.zeros(N, int), segments)
     memory = jnp.asarray(np.random.default_rng(1).normal(size=(M, 12)), jnp.float32)
-    full = jax.jit(language_model)(params, tgnn.Causal(N), TOKENS, memory, cross)
-    cache = init_cache(params, N, memory)
+    block = partial(transformer_block, cross_rotate=rotate, memory_positions=positions)
+    full = jax.jit(partial(language_model, block=block))(params, tgnn.Causal(N), TOKENS, memory, cross)
+    cache = init_cache(params, N, memory, cross_rotate=rotate, memory_positions=positions)
     one = tgnn.Complete(1, M).with_segments(jnp.zeros(1, int), segments)
-    step = jax.jit(decode_step)
+    step = jax.jit(partial(decode_step, block=partial(cached_block, cross_rotate=rotate)))
     for i in range(N):
         logits, cache = step(params, cache, TOKENS[i : i + 1], one)
         chex.assert_trees_all_close(logits[0], full[i], atol=1e-5)
@@ -88,6 +102,12 @@ def test_a_full_cache_is_an_error():
     params = filled(init_language_model, CONFIG)
     with pytest.raises(ValueError, match="room for 3"):
         decode_step(params, init_cache(params, 3), TOKENS[:4])
+    step = partial(decode_step, params)
+    for search in (greedy, partial(beam_search, beam_size=2), partial(sample, rng=RNG)):
+        with pytest.raises(ValueError, match="asks for 4 tokens after 0 .* room for 3"):
+            search(step, init_cache(params, 3), 1, end=0, max_length=4)
+    with pytest.raises(ValueError, match=r"tokens must have shape \[n\], got \(\)"):
+        decode_step(params, init_cache(params, 3), jnp.array(3))
 
 
 # The searches, on a chain whose next token depends on the last one only: a cache of nothing but the count of steps.
@@ -98,6 +118,24 @@ END = 3
 
 def chain_step(count, tokens):
     return CHAIN[tokens], count + 1
+
+
+def test_a_sample_has_the_probabilities_of_the_model():
+    draw = jax.jit(jax.vmap(lambda rng: sample(chain_step, jnp.array(0), 1, rng, end=-1, max_length=2)))
+    tokens = np.asarray(draw(jax.random.split(RNG, 4000)))
+    expected = np.exp(CHAIN[1])[:, None] * np.exp(CHAIN)
+    found = np.zeros((4, 4))
+    np.add.at(found, tuple(tokens.T), 1 / len(tokens))
+    np.testing.assert_allclose(found, expected, atol=0.03)  # four standard deviations
+
+
+def test_samples_of_few_or_cold_tokens_are_greedy():
+    expected = greedy(chain_step, jnp.array(0), 0, end=END, max_length=5).tolist()
+    for options in ({"top_k": 1}, {"temperature": 1e-4}):
+        assert sample(chain_step, jnp.array(0), 0, RNG, end=END, max_length=5, **options).tolist() == expected
+    for options in ({"top_k": 0}, {"temperature": 0.0}):
+        with pytest.raises(ValueError, match="must be"):
+            sample(chain_step, jnp.array(0), 0, RNG, end=END, max_length=5, **options)
 
 
 def test_greedy_takes_the_best_token_until_the_end():

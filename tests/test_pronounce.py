@@ -130,7 +130,7 @@ def test_decoding_repeats_the_most_probable_phonemes_of_the_whole_model(params, 
     given = np.append(START, tokens[:-1])
     graphs = Layouts(tgnn.Complete(5), tgnn.Causal(length), tgnn.Complete(length, 5))
     block = partial(transformer_block, rotate=rotate)
-    blocks = {"encoder_block": block, "decoder_block": block}
+    blocks = {"encoder_block": block, "decoder_block": partial(block, cross_rotate=rotate)}
     expected = transformer(params, graphs, data.letter_ids(word), given, **blocks).argmax(-1)
     end = int(np.argmax(tokens == END)) if END in tokens else length - 1
     np.testing.assert_array_equal(tokens[: end + 1], expected[: end + 1])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
+from tgnn.checks import check_edges, check_rows
 from tgnn.graphs import degrees
 from tgnn.layouts import Layout
 from tgnn.softmax import wide_dtype
@@ -34,6 +35,9 @@ def aggregate(layout: Layout, x: Array, reduction: str = "sum", *, edges: Array 
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {sorted(REDUCTIONS)}, got {reduction!r}")
+    check_rows(layout, x)
+    if edges is not None:
+        check_edges(layout, "edges", edges)
     messages = layout.from_senders(x)
     messages = jnp.broadcast_to(messages, layout.edge_shape + x.shape[1:])
     if edges is not None:

@@ -64,7 +64,7 @@ def attend(
     """
     query, key, value = jnp.asarray(query), jnp.asarray(key), jnp.asarray(value)
     layout = as_layout(layout, query.shape[0], key.shape[0])
-    check_call(layout, query, key, value, scale, dropout_rate, rng)
+    check_call(layout, query, key, value, scale, dropout_rate, rng, edges, edge_value)
     run = fused.choose(implementation, layout, score, query, key, value, bias, edges, edge_value)
     if run is not None:
         return run(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng)
@@ -92,7 +92,7 @@ def attention_weights(layout, query, key, *, score: Score = dot_product, bias=No
     """
     query, key = jnp.asarray(query), jnp.asarray(key)
     layout = as_layout(layout, query.shape[0], key.shape[0])
-    check_call(layout, query, key, None, scale, 0.0, None)
+    check_call(layout, query, key, None, scale, 0.0, None, edges)
     call = layout, query, key, score, bias, scale, edges
     every = lambda layout, *rest: layout.to_caller(layout.normalize(edge_logits(layout, *rest)))  # noqa: E731
     return every(*call) if at is None else fused.weights_at(every, at, *call)

@@ -111,6 +111,8 @@ def transformer_block(
     bias: Any = None,
     rotate: Rotate | None = None,
     positions: Array | None = None,
+    cross_rotate: Rotate | None = None,
+    memory_positions: Array | None = None,
     norm: Norm = layer_norm,
     activation: Activation = jax.nn.relu,
     dropout_rate: float = 0.0,
@@ -128,7 +130,9 @@ def transformer_block(
         past: the projected senders of self-attention, where they are others than x.
         bias: of self-attention; see `tgnn.attend`.
         rotate: of self-attention; see `multi_head_attention`.
-        positions: ints `[n]` for rotate; default row numbers.
+        positions: ints `[n]` for the rotations; default row numbers.
+        cross_rotate: of cross-attention, so that it sees how far apart two positions are in their sequences.
+        memory_positions: ints `[n_memory]` for cross_rotate; default row numbers. A `Memory` is rotated already.
         norm: `layer_norm` or `rms_norm`, perhaps with another epsilon.
         activation: of the hidden layer.
         dropout_rate: of attention weights, hidden layer and the output of each part.
@@ -154,7 +158,11 @@ def transformer_block(
         return multi_head_attention(params["attention"], layout, h, past, rng=rng, **places, **shared)
 
     def cross(h, rng):
-        return multi_head_attention(params["cross"], memory_layout, h, memory, rng=rng, **shared)
+        senders = memory
+        if not isinstance(memory, Memory):
+            senders = remember(params["cross"], memory, rotate=cross_rotate, positions=memory_positions)
+        places = {"rotate": cross_rotate, "positions": positions}
+        return multi_head_attention(params["cross"], memory_layout, h, senders, rng=rng, **places, **shared)
 
     def mlp(h, rng):
         return feed_forward(params["mlp"], h, activation=activation, dropout_rate=dropout_rate, rng=rng)
@@ -228,6 +236,8 @@ def cached_block(
     *,
     bias: Any = None,
     rotate: Rotate | None = None,
+    cross_rotate: Rotate | None = None,
+    layout: Callable[..., Any] = Causal,
     norm: Norm = layer_norm,
     activation: Activation = jax.nn.relu,
     implementation: str | None = None,
@@ -243,6 +253,9 @@ def cached_block(
         memory_layout: as for `transformer_block`.
         bias: None, or a callable with a leaf `offset`, such as `Alibi`, to which step is added.
         rotate: as for `transformer_block`.
+        cross_rotate: as for `transformer_block`; the memory's keys are rotated by `init_cache`.
+        layout: makes the edges from the past, `(n, max_length, offset=step)`: what the model was trained on, such as
+            `lambda n, m, offset: Window(n, 4, 0, n_senders=m, offset=offset)`.
         norm: as for `transformer_block`.
         activation: as for `transformer_block`.
         implementation: as for `transformer_block`.
@@ -259,7 +272,7 @@ def cached_block(
     )
     x = transformer_block(
         params,
-        Causal(n, max_length, offset=step),
+        layout(n, max_length, offset=step),
         x,
         memory,
         memory_layout,
@@ -267,6 +280,7 @@ def cached_block(
         bias=None if bias is None else replace(bias, offset=bias.offset + step),
         rotate=rotate,
         positions=positions,
+        cross_rotate=cross_rotate,
         norm=norm,
         activation=activation,
         implementation=implementation,

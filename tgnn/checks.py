@@ -63,11 +63,14 @@ def check_segments(name: str, segments, size: int) -> Array:
         raise ValueError(
             f"{name} must be integers of shape [{size}] (-1 = padding), got {segments.dtype} of shape {segments.shape}"
         )
-    return jax.numpy.asarray(segments)
+    return jax.numpy.asarray(segments).astype(np.int32)  # a small dtype would overflow beside the padding
 
 
-def check_call(layout, query, key, value, scale, dropout_rate: float, rng) -> None:
+def check_call(layout, query, key, value, scale, dropout_rate: float, rng, edges=None, edge_value=None) -> None:
     """The shapes of a call of `attend`, against the layout and each other."""
+    for name, x in (("edges", edges), ("edge_value", edge_value)):
+        if x is not None:
+            check_edges(layout, name, x)
     for name, x in (
         (("query", query), ("key", key)) if value is None else (("query", query), ("key", key), ("value", value))
     ):
@@ -107,9 +110,46 @@ def check_call(layout, query, key, value, scale, dropout_rate: float, rng) -> No
         )
 
 
+def check_edges(layout, name: str, x) -> None:
+    """The first axes of an array per edge: a row for each edge of a list, else the slots, or 1 for all of an axis."""
+    shape = layout.caller_shape
+    found = np.shape(x)[: len(shape)]
+    if found == shape or (len(shape) > 1 and len(found) == len(shape) and all(map(fits_axis, found, shape))):
+        return
+    raise ValueError(
+        f"{name} must have shape [{', '.join(map(str, shape))}, ...] (edges of the {type(layout).__name__}, in the "
+        f"caller's order), got {np.shape(x)}; layout.arrange(values, senders, receivers) makes it from values per edge"
+    )
+
+
+def fits_axis(size: int, expected: int) -> bool:
+    """Whether an axis can be broadcast."""
+    return size in (1, expected)
+
+
+def check_rows(layout, x) -> None:
+    """Features of the senders, [n_senders, ...]."""
+    if len(x.shape) == 0 or x.shape[0] != layout.n_senders:
+        raise ValueError(
+            f"x has shape {x.shape}, but the layout has {layout.n_senders} senders, one row each; "
+            "pad the rows, or build the layout for this many nodes; use jax.vmap for a batch axis"
+        )
+
+
+def check_bool(name: str, x) -> None:
+    """A mask that is bool, where it is an array at all: pytrees of other things have the structure of layouts too."""
+    if hasattr(x, "dtype") and (np.issubdtype(x.dtype, np.integer) or np.issubdtype(x.dtype, np.floating)):
+        raise ValueError(f"{name} must be bool (True = edge), got {x.dtype}; pass {name} != 0")
+
+
 def check_bias(layout, bias: Array, heads: int) -> Array:
     """An array of one number per edge and head (or per edge, with a last axis of 1)."""
     shapes = (*layout.caller_shape, heads), (*layout.caller_shape, 1)
+    if bias.dtype == bool:
+        raise ValueError(
+            "bias is a bool array, but it is added to the logits; for a mask pass jnp.where(mask, 0.0, -jnp.inf), or "
+            "build the layout from the edges that are left"
+        )
     if bias.shape not in shapes:
         raise ValueError(
             f"bias must have shape {shapes[0]} (edges of the {type(layout).__name__}, then heads), got {bias.shape}; "

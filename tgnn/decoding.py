@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from tgnn.block import Norm, cached_block, map_blocks, run_blocks
 from tgnn.encodings import sinusoidal
 from tgnn.layouts.base import is_traced
-from tgnn.multi_head import Memory, remember
+from tgnn.multi_head import Memory, Rotate, remember
 from tgnn.nn import layer_norm
 from tgnn.transformer import Encoding, embed, unembed
 from tgnn.typing import Array, Params
@@ -25,7 +25,15 @@ class Cache(NamedTuple):
     step: Array  # how many tokens there are
 
 
-def init_cache(params: Params, max_length: int, memory: Array | None = None, *, dtype: Any = None) -> Cache:
+def init_cache(
+    params: Params,
+    max_length: int,
+    memory: Array | None = None,
+    *,
+    dtype: Any = None,
+    cross_rotate: Rotate | None = None,
+    memory_positions: Array | None = None,
+) -> Cache:
     """An empty past for `max_length` tokens, and the source's keys and values, projected once.
 
     Args:
@@ -33,6 +41,8 @@ def init_cache(params: Params, max_length: int, memory: Array | None = None, *, 
         max_length: how many tokens will be decoded at most.
         memory: `[n_memory, model_dim]`, what `encode_source` made.
         dtype: of the activations; default that of the embeddings.
+        cross_rotate: as for `transformer_block`, where the model was trained with it.
+        memory_positions: as for `transformer_block`.
 
     Returns:
         A `Cache` of 2 x layers x max_length x key_heads x head_dim numbers, and the memory's.
@@ -44,7 +54,8 @@ def init_cache(params: Params, max_length: int, memory: Array | None = None, *, 
         return Memory(*(jnp.zeros((max_length, *shape), dtype) for shape in shapes))
 
     blocks = params["decoder"]["blocks"]
-    projected = None if memory is None else map_blocks(lambda block: remember(block["cross"], memory), blocks)
+    places = {"rotate": cross_rotate, "positions": memory_positions}
+    projected = None if memory is None else map_blocks(lambda block: remember(block["cross"], memory, **places), blocks)
     return Cache(map_blocks(past, blocks), projected, jnp.zeros((), jnp.int32))
 
 
@@ -78,7 +89,10 @@ def decode_step(
     Raises:
         ValueError: if the cache is full, where the step is concrete.
     """
-    _check_room(cache, tokens)
+    if jnp.ndim(tokens) != 1:
+        raise ValueError(f"tokens must have shape [n], got {jnp.shape(tokens)}; one token is jnp.array([token])")
+    tokens = jnp.asarray(tokens)
+    _check_room(cache, tokens.shape[0], "tokens has", "rows")
     x = embed(params, tokens, cache.step + jnp.arange(tokens.shape[0]), encoding=encoding)
     dtype = jax.tree.leaves(cache.past)[0].dtype
 
@@ -94,12 +108,15 @@ def decode_step(
     return unembed(params, x), Cache(past, cache.memory, cache.step + tokens.shape[0])
 
 
-def _check_room(cache: Cache, tokens: Array) -> None:
-    max_length = jax.tree.leaves(cache.past)[0].shape[-3]
-    if not is_traced(cache.step) and int(cache.step) + tokens.shape[0] > max_length:
+def _check_room(cache: Any, count: int, what: str, unit: str) -> None:
+    """A ValueError where a cache of ours, with a known number of tokens, has no room for `count` more."""
+    if not isinstance(cache, Cache) or is_traced(cache.step):
+        return
+    room = jax.tree.leaves(cache.past)[0].shape[-3]
+    if int(cache.step) + count > room:
         raise ValueError(
-            f"tokens has {tokens.shape[0]} rows after {cache.step} in the cache, but the cache has room for "
-            f"{max_length}; give init_cache a larger max_length"
+            f"{what} {count} {unit} after {cache.step} in the cache, but the cache has room for {room}; "
+            "give init_cache a larger max_length"
         )
 
 
@@ -117,7 +134,59 @@ def greedy(step: Step, cache: Any, first: int | Array, *, end: int, max_length: 
     Returns:
         Ints `[max_length]`, without `first`, filled with `end`. Under `jax.vmap` all sequences run as long as the
         longest.
+
+    Raises:
+        ValueError: if the cache has no room for them, where that is known before jit.
     """
+    return _extend(lambda logits, i: jnp.argmax(logits), step, cache, first, end, max_length)
+
+
+def sample(
+    step: Step,
+    cache: Any,
+    first: int | Array,
+    rng: Array,
+    *,
+    end: int,
+    max_length: int,
+    temperature: float | Array = 1.0,
+    top_k: int | None = None,
+) -> Array:
+    """Draws each token from the model's probabilities, until `end` or `max_length` tokens.
+
+    Args:
+        step: as for `greedy`.
+        cache: as for `greedy`.
+        first: as for `greedy`.
+        rng: a key, folded with the number of each token.
+        end: as for `greedy`; -1 never comes, so that there are always max_length tokens.
+        max_length: as for `greedy`.
+        temperature: divides the logits; above 0. Towards 0 this is `greedy`.
+        top_k: draw from the k most probable tokens only; default all.
+
+    Returns:
+        Ints `[max_length]`, as `greedy`.
+
+    Raises:
+        ValueError: as `greedy`, and for a top_k below 1 or a temperature that is not above 0.
+    """
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k must be at least 1, got {top_k}; None draws from all tokens")
+    if not is_traced(temperature) and not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}; use greedy for the most probable token")
+
+    def choose(logits, i):
+        if top_k is not None:
+            least = jax.lax.top_k(logits, min(top_k, len(logits)))[0][-1]
+            logits = jnp.where(logits >= least, logits, -jnp.inf)
+        return jax.random.categorical(jax.random.fold_in(rng, i), logits / temperature)
+
+    return _extend(choose, step, cache, first, end, max_length)
+
+
+def _extend(choose: Callable, step: Step, cache: Any, first: int | Array, end: int, max_length: int) -> Array:
+    """Tokens by `choose(logits [vocab_size], number of the token)`, until `end`."""
+    _check_room(cache, max_length, "max_length asks for", "tokens")
 
     def unfinished(state):
         i, token, _, _ = state
@@ -126,7 +195,7 @@ def greedy(step: Step, cache: Any, first: int | Array, *, end: int, max_length: 
     def extend(state):
         i, token, tokens, cache = state
         logits, cache = step(cache, token[None])
-        token = jnp.argmax(logits[0]).astype(jnp.int32)
+        token = choose(logits[0], i).astype(jnp.int32)
         return i + 1, token, tokens.at[i].set(token), cache
 
     start = jnp.zeros((), jnp.int32), jnp.asarray(first, jnp.int32), jnp.full(max_length, end, jnp.int32), cache
@@ -161,6 +230,7 @@ def beam_search(
     Reference: Wu et al., Google's Neural Machine Translation System, arXiv:1609.08144, eq. 14; without their coverage
         penalty and pruning.
     """
+    _check_room(cache, max_length, "max_length asks for", "tokens")
 
     def extend(state, i):
         tokens, last, total, cache = state

@@ -9,6 +9,7 @@ evaluate, recompute and differentiate it.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -58,22 +59,54 @@ def on_nodes(node_map: Callable[[Score, Array], Array], score: Score, x: Array) 
     A row of NaN or inf that no edge reads has gradient 0, and 0 * NaN would still be NaN in the sum over nodes which is
     the gradient of the map's parameters. On a live edge such a row keeps its value, and is loud in the output.
     """
-    known = all(hasattr(leaf, "dtype") or isinstance(leaf, (bool, int, float)) for leaf in jax.tree.leaves(score))
+    arrays, join = split(score)
     # A score that is no registered pytree has no parameters to protect.
-    return guarded(node_map, score, x) if known else node_map(score, x)
+    return node_map(score, x) if join is None else guarded(NodeMap(node_map, join), arrays, x)
+
+
+class Join(NamedTuple):
+    """A pytree without its arrays: hashable, so that it may be static."""
+
+    treedef: Any
+    numbers: tuple  # the leaves that are Python numbers; None for an array
+
+    def __call__(self, arrays):
+        """The pytree with these arrays."""
+        arrays = iter(arrays)
+        return self.treedef.unflatten([next(arrays) if x is None else x for x in self.numbers])
+
+
+def split(tree) -> tuple[list, Join | None]:
+    """The arrays of a pytree, and what puts others in their place; None if a leaf is neither array nor number."""
+    leaves, treedef = jax.tree.flatten(tree)
+    arrays = [x for x in leaves if hasattr(x, "dtype")]
+    if any(not hasattr(x, "dtype") and not isinstance(x, (bool, int, float)) for x in leaves):
+        return arrays, None
+    return arrays, Join(treedef, tuple(None if hasattr(x, "dtype") else x for x in leaves))
+
+
+class NodeMap(NamedTuple):
+    """A node map of a score as a function of the score's arrays."""
+
+    node_map: Callable[[Score, Array], Array]
+    join: Join
+
+    def __call__(self, arrays, x: Array) -> Array:
+        return self.node_map(self.join(arrays), x)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def guarded(node_map: Callable[[Score, Array], Array], score: Score, x: Array) -> Array:
-    """`node_map(score, x)`."""
-    return node_map(score, x)
+def guarded(node_map: NodeMap, arrays: list[Array], x: Array) -> Array:
+    """`node_map(arrays, x)`."""
+    return node_map(arrays, x)
 
 
 @guarded.defjvp
 def _(node_map, primals, tangents):
-    (score, x), (to_score, to_x) = primals, tangents
+    (arrays, x), (to_arrays, to_x) = primals, tangents
     safe = jnp.where(jnp.isfinite(x), x, jnp.zeros((), x.dtype))
-    return node_map(score, x), jax.jvp(node_map, (score, safe), (to_score, to_x))[1]
+    # `guarded` again, so that a derivative of higher order meets this rule too.
+    return guarded(node_map, arrays, x), jax.jvp(node_map, (arrays, safe), (to_arrays, to_x))[1]
 
 
 @jax.tree_util.register_dataclass

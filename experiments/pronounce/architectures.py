@@ -23,7 +23,7 @@ class Architecture(NamedTuple):
 
 
 def transformer(rotate: Rotate | None) -> Architecture:
-    """The Transformer; `rotate` lets self-attention see distances too."""
+    """The Transformer; `rotate` lets all three graphs see distances too."""
     return Architecture(
         lambda rng, config: init_transformer(rng, config.model),
         partial(model.make_loss, rotate=rotate),

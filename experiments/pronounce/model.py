@@ -31,9 +31,10 @@ def layouts(row: Batch) -> Layouts:
 
 def make_loss(config: Config, *, rotate: Rotate | None = None) -> Callable:
     """The loss of a batch, `(params, batch, rng) -> (nats per phoneme, {})`; no dropout if rng is None."""
-    block = functools.partial(transformer_block, rotate=rotate)
+    encoder_block = functools.partial(transformer_block, rotate=rotate)
 
     def row_logits(params, row, rng):
+        places = {"positions": row.phoneme_positions, "memory_positions": row.letter_positions}
         return transformer(
             params,
             layouts(row),
@@ -41,8 +42,8 @@ def make_loss(config: Config, *, rotate: Rotate | None = None) -> Callable:
             row.phonemes,
             source_positions=row.letter_positions,
             positions=row.phoneme_positions,
-            encoder_block=block,
-            decoder_block=block,
+            encoder_block=encoder_block,
+            decoder_block=functools.partial(encoder_block, cross_rotate=rotate, **places),
             dropout_rate=config.dropout_rate,
             rng=rng,
         )
@@ -66,9 +67,10 @@ def decode(params, letters: jax.Array, max_length: int, *, rotate: Rotate | None
         block = functools.partial(transformer_block, rotate=rotate)
         memory = encode_source(params, tgnn.Complete(len(letters)).with_segments(segments), letters, block=block)
         cross = tgnn.Complete(1, len(letters)).with_segments(jnp.zeros(1, jnp.int32), segments)
-        block = functools.partial(cached_block, rotate=rotate)
+        block = functools.partial(cached_block, rotate=rotate, cross_rotate=rotate)
         step = functools.partial(decode_step, params, memory_layout=cross, block=block)
-        return greedy(step, init_cache(params, max_length, memory), START, end=END, max_length=max_length)
+        cache = init_cache(params, max_length, memory, cross_rotate=rotate)
+        return greedy(step, cache, START, end=END, max_length=max_length)
 
     return jax.vmap(one)(letters)
 
@@ -92,13 +94,15 @@ def cross_attention(params, word: str, phonemes: Sequence[str], *, rotate: Rotat
     """How much each phoneme, and the END after them, looks at each letter: `[layers, phonemes + 1, letters, heads]`."""
     seen = []
     apply = functools.partial(transformer_block, rotate=rotate)
+    turn = rotate or (lambda x, positions: x)
 
     def block(block_params, layout, x, memory, memory_layout, **options):
         part = block_params["cross"]
         before = apply({"attention": block_params["attention"]}, layout, x, **options)
-        query = linear(part["query"], layer_norm(part["norm_before"], before))
-        seen.append(tgnn.attention_weights(memory_layout, query, linear(part["key"], memory)))
-        return apply(block_params, layout, x, memory, memory_layout, **options)
+        query = turn(linear(part["query"], layer_norm(part["norm_before"], before)), np.arange(m))
+        key = turn(linear(part["key"], memory), np.arange(n))
+        seen.append(tgnn.attention_weights(memory_layout, query, key))
+        return apply(block_params, layout, x, memory, memory_layout, cross_rotate=rotate, **options)
 
     letters, said = letter_ids(word), phoneme_ids(phonemes)
     n, m = len(letters), len(said) + 1

@@ -38,8 +38,8 @@ def pack(call: Call) -> tuple[Plan, Packed, Tiles]:
     tiles = Tiles(
         prepared.others,
         call.rng,
-        jnp.clip(layout.block_receivers, 0, rows - 1),
-        jnp.clip(layout.block_senders, 0, columns - 1),
+        jnp.clip(layout.block_receivers, 0, rows - 1).astype(int),
+        jnp.clip(layout.block_senders, 0, columns - 1).astype(int),
         layout.live,
     )
     packed = Packed(

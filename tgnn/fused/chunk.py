@@ -78,7 +78,7 @@ def edge_logits(parameters: Parameters, inputs: Inputs, chunk: "Chunk", wide) ->
     else:
         logits = score.pair(receiver, sender, edge).astype(wide)
     if not (isinstance(scale, float) and scale == 1.0):
-        logits = logits * (scale if jnp.ndim(scale) == 0 else jnp.asarray(scale)[None])
+        logits = (logits * (scale if jnp.ndim(scale) == 0 else jnp.asarray(scale)[None])).astype(wide)
     if bias is not None:
         values = jnp.vectorize(bias, signature="(),()->(h)")(chunk.receiver, chunk.sender)
         return logits + values.astype(wide)

@@ -8,7 +8,7 @@ from tgnn.fused.derivatives import Call
 from tgnn.fused.prepare import Prepared, execution, pad_rows
 from tgnn.fused.prepare import why_not as why_not
 from tgnn.fused.rows import FREE, MASKED, SKIP, Data, Packed, Plan, backward, forward
-from tgnn.fused.tile import Columns, Rows
+from tgnn.fused.tile import Columns, Rows, live
 from tgnn.fused.vendors import is_faster as is_faster
 from tgnn.fused.vendors import or_tiles
 from tgnn.layouts.dense import Causal, Dense
@@ -30,9 +30,9 @@ def pack(call: Call) -> tuple[Plan, Packed, Data]:
     size, width = tile_shape(layout, prepared, n, m)
     steps, parts = -(-n // size), -(-m // width)
     rows, segments = receivers(layout, steps, size, parts * width)
-    mine, theirs = touched(layout)
+    mine, theirs = touched(layout, rows, segments)
     if mine is not None:
-        rows = rows._replace(touched=pad_rows(mine, steps * size).reshape(steps, size))
+        rows = rows._replace(touched=pad_rows(mine.reshape(-1), steps * size).reshape(steps, size))
     theirs = None if theirs is None else pad_rows(theirs, parts * width)
     packed = Packed(
         pad_rows(prepared.receiver, steps * size),
@@ -135,10 +135,19 @@ def _(axis_size, in_batched, kinds):
     return jnp.where((kinds == kinds[:1]).all(axis=0), kinds[0], MASKED), False
 
 
-def touched(layout) -> tuple[Array | None, Array | None]:
+def touched(layout, rows: Rows, segments: Array | None) -> tuple[Array | None, Array | None]:
     """Which receivers and which senders have a live edge; None where all have."""
-    if isinstance(layout, Dense) or layout_segments(layout) is not None:
+    if isinstance(layout, Dense):
         return layout.live.any(axis=1), layout.live.any(axis=0)
+    if segments is not None:  # tile by tile, since nothing of the size [n_receivers, n_senders] may be made
+        columns = Columns(jnp.arange(len(segments)), segments)
+
+        def tile(seen, rows):
+            alive = live(rows, columns)
+            return seen | alive.any(axis=0), alive.any(axis=1)
+
+        seen, mine = jax.lax.scan(tile, segments != segments, rows)  # nobody yet
+        return mine, seen
     n, m = layout.n_receivers, layout.n_senders
     if isinstance(layout, Prefix):  # every receiver sees sender 0
         return None, None if n >= m else jnp.arange(m) < jnp.maximum(n, layout.prefix)

@@ -176,7 +176,7 @@ class Sums(NamedTuple):
             grouped = to_values.reshape(to_values.shape[0], self.value.shape[1], -1, to_values.shape[2]).sum(2)
         per_edge = (self.edges, to_inputs.edges), (self.bias, to_inputs.bias), (self.edge_value, to_values)
         return Sums(
-            [x + y for x, y in zip(self.floats, to_floats, strict=True)],
+            [x + y.astype(x.dtype) for x, y in zip(self.floats, to_floats, strict=True)],
             add_rows(self.receiver, chunk.to_receiver, to_inputs.receiver),
             add_rows(self.sender, chunk.to_sender, to_inputs.sender),
             add_rows(self.value, chunk.to_sender, grouped),

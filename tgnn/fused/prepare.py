@@ -33,6 +33,8 @@ def why_not(layout, score, query, key, value, bias, edges, edge_value) -> str | 
     """None where the tiled executions can run a call, else the reason why they cannot, as the end of a sentence."""
     if type(score).__call__ not in (Score.__call__, DotProduct.__call__):
         return f"{type(score).__name__} defines __call__ itself; define receiver, sender and pair instead"
+    if 0 in (query.shape[-1], value.shape[-1]):
+        return f"head_dim is {query.shape[-1]} and value_dim {value.shape[-1]}; it needs at least 1"
     for name, x in (("score", score), ("bias", bias if callable(bias) else None)):
         if not all(hasattr(leaf, "dtype") or isinstance(leaf, (bool, int, float)) for leaf in jax.tree.leaves(x)):
             return f"{name} is no registered pytree of arrays (see jax.tree_util.register_dataclass)"
@@ -68,12 +70,12 @@ def prepare(call: Call) -> Prepared:
     slots = Slots(
         None if callable(bias) else bias,
         *(
-            None if x is None else jnp.broadcast_to(x, shape + x.shape[len(shape) :])
+            None if x is None else layout.keep(jnp.broadcast_to(x, shape + x.shape[len(shape) :]))
             for x in (call.edges, call.edge_value)
         ),
     )
     receiver = receiver.reshape(receiver.shape[0], key_heads, heads // key_heads, *receiver.shape[2:])
-    together = floats or others or any(x is not None for x in slots) or type(score) is not DotProduct
+    together = callable(bias) or floats or others or any(x is not None for x in slots) or type(score) is not DotProduct
     return Prepared(rule, receiver, sender, value, floats, others, slots, each_head=not together)
 
 

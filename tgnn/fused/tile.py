@@ -4,22 +4,22 @@ Heads stand on two axes, `[key_heads, group]`: the query heads of a group share 
 repeated. A tile recomputes its logits, bias and dropout from node-wise data; only outputs and log-sum-exps are stored.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from tgnn.dropout import keep_edge
 from tgnn.fused.products import collect, pair
-from tgnn.scores import DotProduct
+from tgnn.scores import DotProduct, Join, split
 from tgnn.typing import Array
 
 
 class Rule(NamedTuple):
     """What a call of `attend` says about every edge: hashable, so that it may be static."""
 
-    treedef: Any  # of (score, callable bias or None, scale or None)
-    is_float: tuple[bool, ...]  # which leaves are differentiable
+    join: Join  # makes (score, callable bias or None, scale or None) from its arrays
+    is_float: tuple[bool, ...]  # which arrays are differentiable
     dropout_rate: float = 0.0
     key_heads: int = 1
     group: int = 1
@@ -57,13 +57,13 @@ class Columns(NamedTuple):
 
 
 def split_leaves(score, bias, scale):
-    """The parameters of a call as (rule, differentiable leaves, other leaves)."""
-    leaves, treedef = jax.tree.flatten((score, bias, scale))
-    leaves = [jnp.asarray(x) for x in leaves]
-    is_float = tuple(bool(jnp.issubdtype(x.dtype, jnp.inexact)) for x in leaves)
-    rule = Rule(treedef, is_float)
-    floats = [x for x, yes in zip(leaves, is_float, strict=True) if yes]
-    return rule, floats, [x for x, yes in zip(leaves, is_float, strict=True) if not yes]
+    """The parameters of a call as (rule, differentiable arrays, other arrays)."""
+    arrays, join = split((score, bias, scale))
+    arrays = [jnp.asarray(x) for x in arrays]
+    is_float = tuple(bool(jnp.issubdtype(x.dtype, jnp.inexact)) for x in arrays)
+    rule = Rule(join, is_float)
+    floats = [x for x, yes in zip(arrays, is_float, strict=True) if yes]
+    return rule, floats, [x for x, yes in zip(arrays, is_float, strict=True) if not yes]
 
 
 def live(rows: Rows, columns: Columns) -> Array | None:
@@ -94,8 +94,8 @@ def logits(rule: Rule, receiver, sender, floats, slots: Slots, others, rows: Row
       rows: the receivers.
       columns: the senders.
     """
-    leaves = iter(floats), iter(others)
-    score, bias, scale = jax.tree.unflatten(rule.treedef, [next(leaves[0 if yes else 1]) for yes in rule.is_float])
+    arrays = iter(floats), iter(others)
+    score, bias, scale = rule.join([next(arrays[0 if yes else 1]) for yes in rule.is_float])
     if type(score) is DotProduct:
         receiver = receiver * rule.scale if rule.scale != 1.0 else receiver
     x = score_tile(score, receiver, sender, slots.edges)

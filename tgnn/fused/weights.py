@@ -80,5 +80,6 @@ def weights_at(module, layout, query, key, score, bias, scale, edges, at) -> Arr
     receiver, row = jnp.clip(pairs.receivers, 0, layout.n_receivers - 1), jnp.arange(len(head))
     maximum, log_total = (x[receiver, head] for x in found)
     # Two wheres, as in group_softmax: a dead pair may be scored anything, and exp must not overflow on the way back.
-    exponents = jnp.where(pairs.live, logits[row, head] - maximum - log_total, 0.0)
-    return jnp.where(pairs.live, jnp.exp(exponents), 0.0)
+    live = pairs.live & (head >= 0) & (head < query.shape[1])
+    exponents = jnp.where(live, logits[row, head] - maximum - log_total, 0.0)
+    return jnp.where(live, jnp.exp(exponents), 0.0)

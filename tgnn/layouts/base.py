@@ -66,8 +66,8 @@ class Layout(ABC):
         """Sum or maximum over the live in-edges of each receiver: [*edge_shape, ...] -> [n_receivers, ...]."""
 
     @abstractmethod
-    def locate(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
-        """The slot of each pair, as one index array per axis of `edge_shape`; out of range where there is none."""
+    def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
+        """`locate` for pairs of nodes that exist; anything for others."""
 
     def score(self, query: Array, key: Array) -> Array:
         """Inner products of [n_receivers, heads, dim] and [n_senders, heads, dim]: [*edge_shape, heads]."""
@@ -101,6 +101,18 @@ class Layout(ABC):
         """Where edges that the caller names by their places stand: an index array for each axis of `edge_shape`."""
         return slots
 
+    def locate(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
+        """The slot of each pair, as one index array per axis of `caller_shape`; out of range where there is none.
+
+        Args:
+          senders: int [n_pair].
+          receivers: int [n_pair].
+        """
+        with jax.ensure_compile_time_eval():  # what is known before jit is computed before it
+            senders, receivers = jnp.asarray(senders), jnp.asarray(receivers)
+            exist = (senders >= 0) & (senders < self.n_senders) & (receivers >= 0) & (receivers < self.n_receivers)
+            return tuple(jnp.where(exist, slot, -1) for slot in self.find(senders, receivers))
+
     def arrange(self, values: Array, senders: Array, receivers: Array) -> Array:
         """Puts values given per (sender, receiver) pair into the slots of this layout; 0 elsewhere. Differentiable.
 
@@ -112,8 +124,7 @@ class Layout(ABC):
         Returns:
           [*edge_shape, ...]: what `attend` takes as bias for this layout.
         """
-        with jax.ensure_compile_time_eval():  # what is known before jit is computed before it
-            slots = self.locate(jnp.asarray(senders), jnp.asarray(receivers))
+        slots = self.locate(senders, receivers)
         outside = jnp.iinfo(jnp.int32).max  # negative indices would wrap around; this one is dropped
         slots = tuple(jnp.where(slot < 0, outside, slot) for slot in slots)
         empty = jnp.zeros(self.edge_shape + values.shape[1:], values.dtype)

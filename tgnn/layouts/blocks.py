@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.checks import check_size
-from tgnn.layouts.base import Layout
+from tgnn.layouts.base import Layout, is_traced
 from tgnn.layouts.edges import EdgeList, check_simple
 from tgnn.softmax import expand, segment_reduce, wide_dtype
 from tgnn.typing import Array
@@ -148,12 +148,17 @@ class Blocks(Layout):
         columns = self.from_senders(value)[:, 0].astype(wide)
         return self.gather_rows(jnp.einsum("tnmh,tmhd->tnhd", self.keep(weights), columns, preferred_element_type=wide))
 
-    def locate(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
+    def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
         columns = max(-(-self.n_senders // self.block), 1)
-        stored = self.block_receivers * columns + self.block_senders
-        wanted = (receivers // self.block) * columns + senders // self.block
-        order = jnp.argsort(stored)
-        place = jnp.clip(jnp.searchsorted(stored, wanted, sorter=order), 0, max(len(stored) - 1, 0))
-        tile = order[place] if len(stored) else jnp.full_like(wanted, -1)
-        found = (stored[tile] == wanted) if len(stored) else jnp.zeros_like(wanted, bool)
-        return jnp.where(found, tile, -1), receivers % self.block, senders % self.block
+        blocks = self.block_receivers, self.block_senders, receivers // self.block, senders // self.block
+        if not any(map(is_traced, blocks)):
+            blocks = [np.asarray(x, np.int64) for x in blocks]
+        elif self.n_row * columns > np.iinfo(np.int32).max:
+            raise ValueError(f"{self.n_row} x {columns} blocks are too many for int32; call arrange outside jit")
+        stored, wanted = blocks[0] * columns + blocks[1], blocks[2] * columns + blocks[3]
+        xp = np if isinstance(stored, np.ndarray) else jnp
+        order = xp.argsort(stored)
+        place = xp.clip(xp.searchsorted(stored, wanted, sorter=order), 0, max(len(stored) - 1, 0))
+        tile = order[place] if len(stored) else xp.full_like(wanted, -1)
+        found = (stored[tile] == wanted) if len(stored) else xp.zeros_like(wanted, bool)
+        return jnp.asarray(xp.where(found, tile, -1)), receivers % self.block, senders % self.block

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import jax
 import jax.numpy as jnp
 
-from tgnn.checks import check_segments, check_size
+from tgnn.checks import check_bool, check_segments, check_size
 from tgnn.layouts.base import Layout
 from tgnn.softmax import expand, wide_dtype
 from tgnn.typing import Array
@@ -55,7 +55,7 @@ class DenseLike(Layout):
         value = self.clean(value, sender_axis=0)
         return jnp.einsum("nmh,mhd->nhd", self.keep(weights), value.astype(wide), preferred_element_type=wide)
 
-    def locate(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
+    def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
         return receivers, senders
 
 
@@ -172,6 +172,9 @@ class Dense(DenseLike):
 
     mask: Array
 
+    def __post_init__(self):
+        check_bool("mask", self.mask)
+
     @classmethod
     def from_edges(cls, senders, receivers, *, n_receivers: int, n_senders: int | None = None, mask=None) -> "Dense":
         """The matrix of an edge list; raises where an edge stands twice. Arguments as in `EdgeList.from_edges`."""
@@ -199,3 +202,7 @@ def default_senders(layout, n_receivers: int, name: str) -> None:
     n_receivers = check_size(name, n_receivers)
     n_senders = n_receivers if layout.n_senders is None else check_size("n_senders", layout.n_senders)
     object.__setattr__(layout, "n_senders", n_senders)
+    given = [x is not None for x in (layout.receiver_segments, layout.sender_segments)]
+    if given[0] != given[1] and any(hasattr(x, "dtype") for x in (layout.receiver_segments, layout.sender_segments)):
+        missing = "sender_segments" if given[0] else "receiver_segments"
+        raise ValueError(f"{missing} is missing; pass both, or use with_segments, which takes one for both")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.checks import check_indices, check_mask, check_size
+from tgnn.checks import check_bool, check_indices, check_mask, check_size
 from tgnn.layouts.base import Layout, is_traced
 from tgnn.softmax import expand, segment_reduce
 from tgnn.typing import Array
@@ -37,6 +37,9 @@ class EdgeList(Layout):
     mask: Array | None = None
     order: Array | None = None
     by_sender: Array | None = None
+
+    def __post_init__(self):
+        check_bool("mask", self.mask)
 
     @classmethod
     def from_edges(
@@ -159,7 +162,7 @@ class EdgeList(Layout):
         own = jnp.zeros_like(self.order).at[self.order].set(jnp.arange(self.n_edge), unique_indices=True)
         return (own.at[slots].get(mode="fill", fill_value=self.n_edge),)
 
-    def locate(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
+    def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
         if any(map(is_traced, (senders, receivers, self.senders, self.receivers, self.live))):
             raise ValueError("arrange needs concrete edges for an EdgeList; pass values in the caller's order instead")
         own = np.where(self.live, pair_key(self.senders, self.receivers, self.n_senders), -1)

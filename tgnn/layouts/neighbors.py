@@ -93,7 +93,7 @@ class Neighbors(Layout):
             return jnp.where(expand(self.live, x.ndim), x, -jnp.inf).max(axis=1, initial=-jnp.inf)
         return self.keep(x).sum(axis=1, dtype=wide_dtype(x.dtype))
 
-    def locate(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
+    def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
         if any(map(is_traced, (senders, receivers, self.senders, self.live))):
             raise ValueError("arrange needs concrete edges for Neighbors; build the layout outside jit")
         key = pair_key(self.senders, np.asarray(self.receiver_index), self.n_senders)

@@ -95,7 +95,7 @@ class Planned(Layout):
     def arrange(self, values: Array, senders: Array, receivers: Array) -> Array:
         return self.to_caller(self.chosen.arrange(values, senders, receivers))
 
-    def locate(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
+    def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
         return self.to_edges().locate(senders, receivers)
 
     def adjacency(self) -> Array:

@@ -88,7 +88,7 @@ class SortedChunks(Layout):
         messages = jnp.einsum("rcnmh,rcmhd->rcnhd", self.keep(weights), columns, preferred_element_type=wide)
         return self.join(messages)
 
-    def locate(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
+    def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
         rounds, _, chunk, width = self.edge_shape
         mine, theirs = take(self.places.T, receivers), take(self.places.T, senders)  # [n_pair, rounds]
         row = mine % chunk

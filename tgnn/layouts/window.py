@@ -163,7 +163,7 @@ class Window(Layout):
         band = self.from_senders(value)[:, 0].astype(wide)
         return self.unblock(jnp.einsum("bnmh,bmhd->bnhd", self.keep(weights), band, preferred_element_type=wide))
 
-    def locate(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
+    def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
         step, residue = receivers // self.dilation, receivers % self.dilation
         shifted = senders - self.offset - residue
         block, row = step // self.block, step % self.block

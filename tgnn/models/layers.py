@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from tgnn.checks import check_rows
 from tgnn.convert import as_layout
 from tgnn.layouts import EdgeList
 from tgnn.nn import dropout, fold
@@ -24,6 +25,7 @@ def run_layers(
 ) -> Array:
     """Drops features and applies `layer(params, layout, x, rng)` once for each entry of params, activation between."""
     layout = as_layout(layout, x.shape[0], x.shape[0])
+    check_rows(layout, x)
     for i, layer_params in enumerate(params):
         x = activation(x) if i else x
         x = dropout(fold(rng, 2 * i), x, dropout_rate)
