@@ -86,6 +86,11 @@ def main(
     except Mistake as error:
         print(f"python -m experiments.{name}: {error}", file=sys.stderr)
         raise SystemExit(2) from error
+    except FileNotFoundError as error:
+        if error.filename is not None:  # of the system, which says nothing of a remedy; the data sets' own have none
+            raise
+        print(f"python -m experiments.{name}: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
     record = results.describe(name, recorded(config, options), metrics, time.perf_counter() - started)
     print(f"results: {results.write(options.json, record)}")
     return record

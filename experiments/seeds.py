@@ -12,6 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from experiments import command, results
+from tgnn import checkpoint
 
 Metrics = dict[str, list[float]]
 
@@ -34,12 +35,14 @@ def run_seeds(
         bar: whether to show a progress bar of the seeds, on a terminal; not where `measure` shows one of its own.
 
     Raises:
-        command.Mistake: the file is of a run with another config.
+        command.Mistake: the file is of a run with another config, or holds seeds that are not to be resumed.
     """
     assert options.run_dir is not None  # command.complete has filled it in
     path = options.run_dir / f"{command.stem(options)}.seeds.jsonl"
     header = json.loads(json.dumps(config, default=dataclasses.asdict))
     done = read(path, header) if options.resume else {}
+    if not options.resume and path.exists() and len(path.read_text(encoding="utf-8").splitlines()) > 1:
+        raise command.Mistake(f"{path} holds finished seeds; add --resume to keep them, or choose another --run-dir")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(line) + "\n" for line in [header, *done.items()]), encoding="utf-8")
     missing = [seed for seed in options.all_seeds if seed not in done]
@@ -59,6 +62,12 @@ def run_seeds(
             file.flush()
             shown.update(task, advance=len(chunk))
     return {name: [done[seed][name] for seed in options.all_seeds] for name in done[options.seed]}
+
+
+def check_fresh(run_dir: Path, resume: bool) -> None:
+    """A command.Mistake where a folder holds a run that is not to be resumed."""
+    if not resume and checkpoint.latest_step(run_dir / "checkpoints") is not None:
+        raise command.Mistake(f"{run_dir} holds a run; add --resume to go on with it, or choose another --run-dir")
 
 
 def read(path: Path, header: dict) -> dict[int, dict[str, float]]:

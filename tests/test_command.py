@@ -109,3 +109,16 @@ def test_an_error_of_the_experiment_itself_is_not_taken_for_a_mistake_on_the_com
 
     with pytest.raises(ValueError, match="inside"):
         command.main("demo", PRESETS, fail, argv=[])
+
+
+def test_missing_data_ends_with_one_line_and_other_missing_files_with_a_traceback(tmp_path, capsys):
+    def run(config, options):
+        raise FileNotFoundError("cora is not in this folder; go online")
+
+    argv = ["--run-dir", str(tmp_path)]
+    with pytest.raises(SystemExit) as stop:
+        command.main("x", {"cpu": object()}, run, argv=argv)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == "python -m experiments.x: cora is not in this folder; go online\n"
+    with pytest.raises(FileNotFoundError):
+        command.main("x", {"cpu": object()}, lambda config, options: open(tmp_path / "none"), argv=argv)

@@ -47,6 +47,10 @@ BAD_CALLS = {
     "head_dim": ({"key": X[..., :2]}, "query has head_dim 3 but key has 2"),
     "integers": ({"query": X.astype(int)}, "query must be floating point, got int32"),
     "bias": ({"bias": jnp.zeros((3, 4))}, r"bias must have shape \(2, 4\) .* got \(3, 4\)"),
+    "bool bias": ({"bias": jnp.ones((2, 4), bool)}, "bias is a bool array, .* pass jnp.where"),
+    "edges": ({"edges": jnp.zeros((3, 4, 3))}, r"edges must have shape \[2, ...\] .* got \(3, 4, 3\)"),
+    "edge_value": ({"edge_value": jnp.zeros((1, 4, 3))}, r"edge_value must have shape \[2, ...\] .* got \(1, 4, 3\)"),
+    "dense edges": ({"layout": tgnn.Causal(5), "edges": X}, r"edges must have shape \[5, 5, ...\] .* got \(5, 4, 3\)"),
     "scale": ({"scale": jnp.ones((2, 1))}, r"scale must be a number or one per head, \[4\], got shape \(2, 1\)"),
     "dropout_rate": ({"dropout_rate": 1.0}, r"dropout_rate must be in \[0, 1\), got 1.0"),
     "rng": ({"dropout_rate": 0.5}, "dropout_rate is 0.5 but rng is None"),
@@ -121,3 +125,30 @@ def test_empty_graphs_give_the_defined_result(n, m):
         output, slopes = both(layout, query, key)
         np.testing.assert_array_equal(output, np.zeros((n, 2, 3)))
         assert not any(slope.any() for slope in slopes)
+
+
+def test_features_of_another_number_of_nodes():
+    from tgnn.models import gcn, init_gcn
+
+    params = init_gcn(jax.random.key(0), (3, 2))
+    for run in (lambda x: tgnn.aggregate(EDGES, x), lambda x: gcn(params, EDGES, x)):
+        for x in (X[:3, 0], jnp.zeros((7, 3))):
+            with pytest.raises(ValueError, match="x has shape .* 5 senders"):
+                run(x)
+    for x in (X, jnp.float32(1)):
+        with pytest.raises(ValueError, match=r"x must have shape \[n, features\]"):
+            gcn(params, EDGES, x)
+    with pytest.raises(ValueError, match=r"edges must have shape \[2, ...\]"):
+        tgnn.aggregate(EDGES, X[:, 0], edges=jnp.zeros((3, 3)))
+
+
+def test_masks_that_are_not_bool():
+    for make in (tgnn.Dense, lambda mask: tgnn.EdgeList(jnp.arange(2), jnp.arange(2), 2, 2, mask)):
+        for mask in (jnp.array([[0, 2], [1, 0]]), np.eye(2)):
+            with pytest.raises(ValueError, match=r"mask must be bool \(True = edge\), got .*; pass mask != 0"):
+                make(mask)
+
+
+def test_segments_of_one_side_only():
+    with pytest.raises(ValueError, match="sender_segments is missing; pass both, or use with_segments"):
+        tgnn.Complete(4, receiver_segments=jnp.zeros(4, int))

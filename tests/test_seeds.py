@@ -42,11 +42,15 @@ def test_an_interrupted_run_resumes_with_the_missing_seeds_only(tmp_path):
     assert asked == [(2, 3), (4, 5), (6,)]
 
 
-def test_without_resume_everything_runs_again_and_with_it_more_seeds_may_be_asked_for(tmp_path):
+def test_finished_seeds_are_not_lost_and_more_may_be_asked_for(tmp_path):
     asked = []
-    for changes in ({}, {}, {"resume": True}, {"resume": True, "seeds": 7}):
+    for changes in ({}, {"resume": True}, {"resume": True, "seeds": 7}):
         seeds.run_seeds(Config(), options(tmp_path, **changes), square(asked), at_once=9)
-    assert asked == [(2, 3, 4, 5, 6), (2, 3, 4, 5, 6), (7, 8)]
+        before = [path.read_text() for path in tmp_path.iterdir()]
+        with pytest.raises(command.Mistake, match="holds finished seeds; add --resume to keep them"):
+            seeds.run_seeds(Config(), options(tmp_path), square(asked))
+        assert before == [path.read_text() for path in tmp_path.iterdir()]
+    assert asked == [(2, 3, 4, 5, 6), (7, 8)]
 
 
 def test_a_run_with_another_config_is_refused_on_the_command_line(tmp_path, capsys):

@@ -47,6 +47,8 @@ class Options(command.Options):
 
 def run(config: Config, options: command.Options) -> dict[str, Sequence[float]]:
     """Compares the three methods."""
+    if options.resume:
+        raise command.Mistake("--resume: a run takes seconds and keeps no checkpoints; leave it out")
     digits = load(config.num_neighbors)
     scores = compare(config, digits, options.all_seeds)
     Console().print(table(scores))

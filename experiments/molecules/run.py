@@ -39,7 +39,10 @@ def run(config: Config, options: Options) -> seeds.Metrics:
 
     def measure(chunk: Sequence[int]) -> seeds.Metrics:
         folder = run_dir / f"{command.stem(options)}-seed{chunk[0]}"
-        metrics, state = train.train(trainer, network, config, task, seed=chunk[0], run_dir=folder)
+        seeds.check_fresh(folder, options.resume)
+        metrics, state = train.train(
+            trainer, network, config, task, seed=chunk[0], run_dir=folder, resume=options.resume
+        )
         save_scatter(trainer, state.params, task, folder / "predictions.png")
         return {name: [value] for name, value in (metrics | {"parameters": parameters}).items()}
 

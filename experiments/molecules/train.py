@@ -37,7 +37,14 @@ def make_trainer(network: Network, config: Config, task: Task, *, pairs: bool = 
 
 
 def train(
-    trainer: Trainer, network: Network, config: Config, task: Task, *, seed: int, run_dir: Path | None
+    trainer: Trainer,
+    network: Network,
+    config: Config,
+    task: Task,
+    *,
+    seed: int,
+    run_dir: Path | None,
+    resume: bool = False,
 ) -> tuple[dict[str, float], TrainState]:
     """The errors of the last step on every part, in the unit of the data set, and the state."""
     started = time.perf_counter()
@@ -59,6 +66,8 @@ def train(
         evaluate=evaluate,
         evaluate_every=config.evaluate_every,
         run_dir=run_dir,
+        resume=resume,
+        save_every=max(config.num_steps // 8, 1),
         log_every=50,
     )
     metrics: dict[str, float] = {}

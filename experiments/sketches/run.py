@@ -35,7 +35,8 @@ def run(config: Config, options: Options) -> seeds.Metrics:
 
     def measure(chunk: Sequence[int]) -> seeds.Metrics:
         run_dir = folder / f"{command.stem(options)}-seed{chunk[0]}"
-        metrics = train(trainer, config, parts, seed=chunk[0], run_dir=run_dir)
+        seeds.check_fresh(run_dir, options.resume)
+        metrics = train(trainer, config, parts, seed=chunk[0], run_dir=run_dir, resume=options.resume)
         save_curves(run_dir)
         return {name: [value] for name, value in metrics.items()}
 

@@ -42,7 +42,7 @@ def make_trainer(config: Config, graphs: str, parts: dict[str, Points]) -> Train
 
 
 def train(
-    trainer: Trainer, config: Config, parts: dict[str, Points], *, seed: int, run_dir: Path | None
+    trainer: Trainer, config: Config, parts: dict[str, Points], *, seed: int, run_dir: Path | None, resume: bool = False
 ) -> dict[str, float]:
     """Accuracies of the last step on every part but the training drawings."""
     started = time.perf_counter()
@@ -65,6 +65,8 @@ def train(
         evaluate=evaluate,
         evaluate_every=config.evaluate_every,
         run_dir=run_dir,
+        resume=resume,
+        save_every=max(config.num_steps // 8, 1),
         log_every=45,
     )
     metrics = {"parameters": float(sum(leaf.size for leaf in jax.tree.leaves(params)))}

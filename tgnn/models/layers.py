@@ -24,6 +24,8 @@ def run_layers(
     rng: Array | None,
 ) -> Array:
     """Drops features and applies `layer(params, layout, x, rng)` once for each entry of params, activation between."""
+    if len(x.shape) != 2:
+        raise ValueError(f"x must have shape [n, features], got {x.shape}; use jax.vmap for a batch axis")
     layout = as_layout(layout, x.shape[0], x.shape[0])
     check_rows(layout, x)
     for i, layer_params in enumerate(params):
