@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import chex
 import jax
 import jax.numpy as jnp
 import jraph
@@ -123,3 +124,23 @@ def test_only_the_working_functions_of_jraph_are_called():
     for path in Path(tgnn.__file__).parent.rglob("*.py"):
         used |= set(re.findall(r"jraph\.(\w+)", path.read_text()))
     assert used <= {"GraphsTuple", "segment_sum", "segment_max", "pad_with_graphs", "batch_np", "batch", "unbatch_np"}
+
+
+def test_a_graph_is_taken_wherever_a_layout_is():
+    graph = jraph.GraphsTuple(
+        jnp.ones((3, 2)), None, np.array([1, 2]), np.array([0, 1]), None, np.array([3]), np.array([2])
+    )
+    layout = tgnn.EdgeList.from_graph(graph)
+    for function in (tgnn.degrees, lambda x: tgnn.aggregate(x, graph.nodes, "max"), tgnn.self_loops):
+        chex.assert_trees_all_equal(function(graph), function(layout))
+    assert tgnn.undirected(graph).n_edge == 4 and tgnn.batch([graph, layout]).layout.live.sum() == 4
+    assert set(tgnn.to_networkx(graph).edges()) == {(1, 0), (2, 1)}
+    assert tgnn.patterns.statistics(graph) == tgnn.patterns.statistics(layout)
+    with pytest.raises(ValueError, match=r"graph.senders has shape \(2,\) but graph.receivers \(3,\)"):
+        tgnn.degrees(graph._replace(receivers=np.array([1, 2, 0])))
+
+
+def test_submodules_are_there_when_they_are_asked_for():
+    assert tgnn.datasets.planetoid.NAMES[0] == "cora"
+    with pytest.raises(AttributeError, match="module 'tgnn' has no attribute 'windwo'"):
+        tgnn.windwo  # noqa: B018

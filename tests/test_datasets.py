@@ -63,6 +63,10 @@ def test_planetoid_counts(data_dir, name, n_node, n_edge, num_features, num_clas
     assert (graph.labels == -1).sum() == unlabelled
     assert [len(graph.train), len(graph.validation), len(graph.test)] == [20 * num_classes, 500, 1000]
     assert (np.bincount(graph.labels[graph.train]) == 20).all()
+    assert [graph.mask(split).sum() for split in ("train", "validation", "test")] == [20 * num_classes, 500, 1000]
+    assert graph.mask("test")[graph.test].all() and graph.bag().shape == (n_node, num_features)
+    with pytest.raises(ValueError, match="split is .tset., expected one of"):
+        graph.mask("tset")
 
 
 def test_planetoid_edges_are_simple_symmetric_and_sorted(data_dir):

@@ -1,5 +1,7 @@
 """tgnn: Transformers are graph neural networks. One function, `attend`, on every graph."""
 
+from typing import Any
+
 from tgnn import patterns as patterns
 from tgnn import recurrent as recurrent
 from tgnn.aggregation import aggregate as aggregate
@@ -40,3 +42,17 @@ from tgnn.scores import dot_product as dot_product
 from tgnn.softmax import segment_softmax as segment_softmax
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Submodules such as `tgnn.models`, imported when they are asked for."""
+    import importlib
+
+    if name.startswith("_"):
+        raise AttributeError(f"module 'tgnn' has no attribute {name!r}")
+    try:
+        return importlib.import_module(f"tgnn.{name}")
+    except ModuleNotFoundError as error:
+        if error.name == f"tgnn.{name}":
+            raise AttributeError(f"module 'tgnn' has no attribute {name!r}") from None
+        raise

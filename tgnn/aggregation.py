@@ -3,19 +3,23 @@
 from collections.abc import Sequence
 
 import jax.numpy as jnp
+import jraph
 
 from tgnn.checks import check_edges, check_rows
+from tgnn.convert import as_layout
 from tgnn.graphs import degrees
 from tgnn.layouts import Layout
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
 
 
-def aggregate(layout: Layout, x: Array, reduction: str = "sum", *, edges: Array | None = None) -> Array:
+def aggregate(
+    layout: Layout | jraph.GraphsTuple, x: Array, reduction: str = "sum", *, edges: Array | None = None
+) -> Array:
     """Sum, mean, max, min, standard deviation or softmax of the senders' features over the in-edges of each receiver.
 
     Args:
-      layout: which edges exist.
+      layout: which edges exist: a layout, or a `jraph.GraphsTuple`.
       x: [n_senders, ...] features.
       reduction: "sum", "mean", "max", "min", "std", or "softmax": a mean of the messages, feature by feature, with the
         softmax of the messages themselves as weights.
@@ -35,6 +39,7 @@ def aggregate(layout: Layout, x: Array, reduction: str = "sum", *, edges: Array 
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {sorted(REDUCTIONS)}, got {reduction!r}")
+    layout = as_layout(layout, x.shape[0] if x.shape else None)
     check_rows(layout, x)
     if edges is not None:
         check_edges(layout, "edges", edges)

@@ -41,7 +41,8 @@ def attend(
       value: [n_senders, key_heads, value_dim].
       score: a pytree such as `dot_product`, `Additive`, `AdditiveV2`, `Gaussian`, or your own `Score`.
       bias: added to the logits: [n_edge, heads] in the caller's order for an EdgeList or a GraphsTuple, else
-        [*layout.edge_shape, heads] (see `layout.arrange`); or a callable pytree on indices, `(i, j) -> [heads]`.
+        [*layout.edge_shape, heads] (see `layout.arrange`); or a callable on indices, `(i, j) -> [heads]`, finite at all
+        pairs. Fused are registered pytrees (`jax.tree_util.Partial`, a dataclass); a plain function costs all logits.
       scale: a number, or one per head; default the score's own: head_dim ** -0.5 for `dot_product`, 1 for the others.
       edges: features of each edge for the score, first axes as for `bias`.
       edge_value: [..., heads, value_dim], added to the sender's value, first axes as for `bias`.

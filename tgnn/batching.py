@@ -14,7 +14,7 @@ import numpy as np
 
 from tgnn import rates
 from tgnn.attention import attend
-from tgnn.convert import bucket
+from tgnn.convert import as_layout, bucket
 from tgnn.layouts import Dense, EdgeList, Layout
 from tgnn.layouts.pairs import pairs
 from tgnn.plan import GAIN
@@ -86,6 +86,7 @@ def batch(
     >>> batch([Complete(2), Complete(3)], "stack").layout.mask.shape
     (2, 8, 8)
     """
+    graphs = [as_layout(graph) for graph in graphs]
     check(graphs, form, n_graph)
     sizes = np.array([graph.n_receivers for graph in graphs])
     edges = [pairs(graph) for graph in graphs]

@@ -17,8 +17,10 @@ from tgnn.layouts import Blocks, EdgeList, Layout, Neighbors
 from tgnn.typing import Array
 
 
-def as_layout(graph: Layout | jraph.GraphsTuple, n_receivers: int, n_senders: int) -> Layout:
-    """A layout as it is, or the edges of a GraphsTuple between nodes of the given number."""
+def as_layout(
+    graph: Layout | jraph.GraphsTuple, n_receivers: int | None = None, n_senders: int | None = None
+) -> Layout:
+    """A layout as it is, or the edges of a GraphsTuple, between nodes of the given number or as many as it says."""
     if isinstance(graph, Layout):
         return graph
     if not isinstance(graph, jraph.GraphsTuple):
@@ -26,13 +28,17 @@ def as_layout(graph: Layout | jraph.GraphsTuple, n_receivers: int, n_senders: in
             f"layout must be a tgnn layout or a jraph.GraphsTuple, got {type(graph).__name__}; "
             "build one with tgnn.EdgeList.from_edges(senders, receivers, n_receivers=...)"
         )
-    if n_receivers != n_senders:
+    if n_receivers is not None and n_senders is not None and n_receivers != n_senders:
         raise ValueError(f"a GraphsTuple joins nodes of one set, but query has {n_receivers} rows and key {n_senders}")
     return EdgeList.from_graph(graph, n_nodes=n_receivers)
 
 
 def from_networkx(graph) -> EdgeList:
-    """The edges of a NetworkX graph, nodes numbered as in `graph.nodes`; an undirected edge gives both directions."""
+    """The edges of a NetworkX graph, nodes numbered as in `graph.nodes`; an undirected edge gives both directions.
+
+    Arrays per edge (`bias`, `edges`) follow `graph.edges()`; of an undirected graph those in the other direction come
+    after all of them, without loops. Attributes such as `weight` are left out: read them in that order.
+    """
     number = {node: i for i, node in enumerate(graph.nodes)}
     pairs = [(number[u], number[v]) for u, v in graph.edges()]
     if not graph.is_directed():
@@ -45,6 +51,7 @@ def to_networkx(layout: Layout):
     """A `networkx.MultiDiGraph` of the live edges; senders of a bipartite layout are numbered after the receivers."""
     import networkx
 
+    layout = as_layout(layout)
     senders, receivers = live_edges(layout)
     graph = networkx.MultiDiGraph()
     shift = 0 if layout.n_senders == layout.n_receivers else layout.n_receivers
@@ -54,7 +61,18 @@ def to_networkx(layout: Layout):
 
 
 def from_scipy(matrix) -> EdgeList:
-    """The stored entries of a SciPy sparse matrix [n_receivers, n_senders] as edges, in COO order."""
+    """The stored entries of a SciPy sparse matrix [n_receivers, n_senders] as edges, in COO order.
+
+    Values are left out: `matrix.tocoo().data` is in the caller's order, and `layout.from_caller(data)[:, None]` are the
+    weights with which `layout.aggregate` multiplies by the matrix.
+
+    >>> import scipy.sparse
+    >>> matrix = scipy.sparse.csc_matrix([[0.0, 2.0], [3.0, 4.0]])
+    >>> layout = from_scipy(matrix)
+    >>> weights = layout.from_caller(jnp.asarray(matrix.tocoo().data))[:, None]
+    >>> layout.aggregate(weights, jnp.array([1.0, 10.0])[:, None, None]).ravel().tolist()
+    [20.0, 43.0]
+    """
     matrix = matrix.tocoo()
     return EdgeList.from_edges(matrix.col, matrix.row, n_receivers=matrix.shape[0], n_senders=matrix.shape[1])
 
@@ -63,6 +81,7 @@ def to_scipy(layout: Layout):
     """A `scipy.sparse.csr_matrix` [n_receivers, n_senders] that counts the edges of each pair."""
     from scipy import sparse
 
+    layout = as_layout(layout)
     senders, receivers = live_edges(layout)
     shape = (layout.n_receivers, layout.n_senders)
     return sparse.csr_matrix((np.ones(len(senders), np.float32), (receivers, senders)), shape=shape)
@@ -93,7 +112,7 @@ def edge_slots(layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     In NumPy throughout: host code sees a new shape with every graph, and JAX would compile for each of them.
     """
-    edges = layout.to_edges()
+    edges = as_layout(layout).to_edges()
     senders, receivers = np.asarray(edges.senders), np.asarray(edges.receivers)
     live = (senders >= 0) & (senders < edges.n_senders) & (receivers >= 0) & (receivers < edges.n_receivers)
     live = live if edges.mask is None else live & np.asarray(edges.mask)

@@ -5,29 +5,31 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
-from tgnn.convert import live_edges
+from tgnn.convert import as_layout, live_edges
 from tgnn.layouts import EdgeList, Layout
 from tgnn.typing import Array
 
 
-def self_loops(layout: Layout) -> EdgeList:
+def self_loops(layout: Layout | jraph.GraphsTuple) -> EdgeList:
     """The edges of `layout` and an edge i -> i for every node that has none. Host side; loops come last.
 
     >>> self_loops(EdgeList.from_edges([0, 1], [1, 1], n_receivers=2)).senders.tolist()
     [0, 0, 1]
     """
+    layout = as_layout(layout)
     check_square(layout)
     senders, receivers = live_edges(layout)
     missing = np.setdiff1d(np.arange(layout.n_receivers), senders[senders == receivers])
     return rebuild(layout, np.append(senders, missing), np.append(receivers, missing))
 
 
-def undirected(layout: Layout) -> EdgeList:
+def undirected(layout: Layout | jraph.GraphsTuple) -> EdgeList:
     """Every edge in both directions, each ordered pair once, sorted by receiver and sender. Host side.
 
     >>> undirected(EdgeList.from_edges([0, 0], [1, 1], n_receivers=2)).senders.tolist()
     [1, 0]
     """
+    layout = as_layout(layout)
     check_square(layout)
     senders, receivers = live_edges(layout)
     pairs = np.stack([np.append(receivers, senders), np.append(senders, receivers)], axis=1)
@@ -48,7 +50,7 @@ def check_square(layout: Layout) -> None:
         )
 
 
-def degrees(layout: Layout, of: str = "receivers") -> Array:
+def degrees(layout: Layout | jraph.GraphsTuple, of: str = "receivers") -> Array:
     """Number of live edges at each node, float32: in-degrees `of="receivers"`, out-degrees `of="senders"`.
 
     >>> degrees(EdgeList.from_edges([0, 1], [1, 1], n_receivers=2)).tolist()
@@ -56,6 +58,7 @@ def degrees(layout: Layout, of: str = "receivers") -> Array:
     """
     if of not in ("receivers", "senders"):
         raise ValueError(f'of must be "receivers" or "senders", got {of!r}')
+    layout = as_layout(layout)
 
     def total(x):  # linear in x, and its derivative counts the out-edges: right for every layout
         return layout.aggregate(jnp.ones((*layout.edge_shape, 1)), x[:, None, None])[:, 0, 0]

@@ -15,7 +15,7 @@ arXiv:1603.08861; Sen et al., "Collective Classification in Network Data", AI Ma
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,10 @@ from tgnn.datasets.planetoid_raw import read_raw
 from tgnn.datasets.sparse import SparseRows
 from tgnn.datasets.splits import check_choice
 
+if TYPE_CHECKING:
+    from tgnn.bag import Bag
+
+SPLITS = "train", "validation", "test"
 NAMES = ("cora", "citeseer", "pubmed")
 _URL = "https://raw.githubusercontent.com/kimiyoung/planetoid/af6abf468a772cc055bec88c52e4d6f51b7c37e3/data"
 _PARTS = ("allx", "tx", "y", "ally", "ty", "graph", "test.index")
@@ -54,6 +58,17 @@ class Planetoid(NamedTuple):
     validation: np.ndarray
     test: np.ndarray
     num_classes: int
+
+    def bag(self) -> "Bag":
+        """The features as `tgnn.models` take them: a bipartite graph from words to papers instead of a dense matrix."""
+        from tgnn.bag import Bag  # the loaders themselves need NumPy only
+
+        return Bag.from_rows(*self.features)
+
+    def mask(self, split: str) -> np.ndarray:
+        """Bool [n_node]: the nodes of "train", "validation" or "test", as the losses take them."""
+        check_choice("split", split, SPLITS)
+        return np.isin(np.arange(len(self.labels)), getattr(self, split))
 
 
 def load(name: str, data_dir: str | Path | None = None) -> Planetoid:

@@ -144,6 +144,7 @@ def touched(layout, rows: Rows, segments: Array | None) -> tuple[Array | None, A
 
         def tile(seen, rows):
             alive = live(rows, columns)
+            assert alive is not None  # the segments are a condition
             return seen | alive.any(axis=0), alive.any(axis=1)
 
         seen, mine = jax.lax.scan(tile, segments != segments, rows)  # nobody yet

@@ -1,8 +1,9 @@
 """Complete, Causal and Window on TPUs through JAX's Splash attention, where its masks and sizes allow.
 
 A mask that is known before compilation costs no memory, and blocks without edges are never visited. Segments, dilation
-and offsets stay with the tiles of `rows.py`, which every device runs. Lowered and run in interpret mode
-by the tests; not measured on a TPU.
+and offsets stay with the tiles of `rows.py`, which every device runs. The query is scaled in bfloat16, as Splash wants
+it: a scale that is no power of two (head_dim 32 or 128) rounds each query once more than the definition does. Lowered
+and run in interpret mode by the tests; not measured on a TPU.
 """
 
 import jax

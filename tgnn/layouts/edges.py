@@ -109,6 +109,11 @@ class EdgeList(Layout):
         for name, indices in (("senders", graph.senders), ("receivers", graph.receivers)):
             if indices is None or not jnp.issubdtype(jnp.asarray(indices).dtype, jnp.integer):
                 raise ValueError(f"graph.{name} must be an integer array, got {getattr(indices, 'dtype', indices)}")
+        if np.shape(graph.senders) != np.shape(graph.receivers):
+            raise ValueError(
+                f"graph.senders has shape {np.shape(graph.senders)} but graph.receivers {np.shape(graph.receivers)}; "
+                "each edge needs both"
+            )
         return cls(jnp.asarray(graph.senders), jnp.asarray(graph.receivers), n_nodes, n_nodes, mask)
 
     @property

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tgnn.convert import as_layout
 from tgnn.layouts import Layout
 from tgnn.patterns.statistics import statistics
 
@@ -24,6 +25,7 @@ def draw(layout: Layout, title: str = "") -> Any:
 
     from tgnn import plot
 
+    layout = as_layout(layout)
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     matrix, graph = figure.subplots(1, 2)
     plot.draw_adjacency(layout, ax=matrix)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tgnn.checks import check_size
+from tgnn.convert import as_layout
 from tgnn.layouts import Layout
 from tgnn.layouts.pairs import pair_keys
 
@@ -44,6 +45,7 @@ def statistics(layout: Layout, *, block: int = 64, max_nodes: int = 2048) -> Sta
     10
     """
     block = check_size("block", block, minimum=1)
+    layout = as_layout(layout)
     keys = pair_keys(layout)
     pairs = layout.n_receivers * layout.n_senders
     small = layout.n_receivers == layout.n_senders and 2 <= layout.n_receivers <= max_nodes
