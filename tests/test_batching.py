@@ -35,6 +35,17 @@ def test_both_forms_compute_attention_within_each_graph():
         assert not np.asarray(got)[np.asarray(made.graph) < 0].any()  # padding receives nothing
 
 
+@pytest.mark.parametrize("form", ["union", "stack"])
+def test_nodes_of_each_graph_are_pooled(form):
+    sizes, x = [5, 3, 7], np.random.default_rng(0).normal(size=(15, 2)).astype(np.float32)
+    made = batch([molecule(n, n) for n in sizes], form, n_graph=4)
+    parts = np.split(x, np.cumsum(sizes)[:-1])
+    poison = np.where(np.asarray(made.graph)[..., None] < 0, np.nan, made.pack(x))  # padding may hold anything
+    for reduction, expected in {"sum": np.sum, "mean": np.mean, "max": np.max}.items():
+        pooled = jax.jit(lambda made, x, reduction=reduction: made.pool(x, reduction))(made, poison)
+        np.testing.assert_allclose(pooled, [*(expected(part, axis=0) for part in parts), [0, 0]], rtol=1e-5, atol=1e-6)
+
+
 def test_the_form_that_was_measured_to_be_faster_is_chosen(tmp_path):
     sizes = np.random.default_rng(0).integers(14, 33, 64)
     bonds, complete = [molecule(n, n) for n in sizes], [tgnn.Complete(int(n)) for n in sizes]

@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn import rates
+from tgnn.aggregation import aggregate
 from tgnn.attention import attend
 from tgnn.convert import as_layout, bucket
-from tgnn.layouts import Dense, EdgeList, Layout
+from tgnn.layouts import Complete, Dense, EdgeList, Layout
 from tgnn.layouts.pairs import pairs
 from tgnn.plan import GAIN
 from tgnn.typing import Array
@@ -31,10 +32,12 @@ class Batch:
     Attributes:
       layout: of the union, or of the stack, with a leading axis of graphs. Padding has no edge.
       graph: int [n_node], or [n_graph, n_node] in a stack: the number of each node's graph, -1 in the padding.
+      n_graph: number of graphs, padding included.
     """
 
     layout: Layout
     graph: Array
+    n_graph: int = jax.tree.static()  # pyright: ignore
 
     @property
     def form(self) -> str:
@@ -57,6 +60,22 @@ class Batch:
             return attend(self.layout, query, key, value, **options)
         return jax.vmap(lambda *call: attend(*call, **options))(self.layout, query, key, value)
 
+    def pool(self, x: Array, reduction: str = "mean") -> Array:
+        """`tgnn.aggregate` over the nodes of each graph: packed features -> [n_graph, ...], zeros for the padding.
+
+        >>> from tgnn.layouts import Complete
+        >>> made = batch([Complete(2), Complete(1)])
+        >>> made.pool(made.pack(np.array([[1.0], [3.0], [5.0]], np.float32))).tolist()
+        [[2.0], [5.0]]
+        """
+        x = jnp.asarray(x)
+        if self.form == "union":
+            n = len(self.graph)
+            return aggregate(EdgeList(jnp.arange(n), self.graph, self.n_graph, n), x, reduction)
+        inside = jnp.where(self.graph >= 0, 0, -1)
+        nodes = lambda segments: Complete(1, len(segments)).with_segments(jnp.zeros(1, int), segments)  # noqa: E731
+        return jax.vmap(lambda segments, x: aggregate(nodes(segments), x, reduction)[0])(inside, x)
+
 
 def batch(
     graphs: Sequence[Layout],
@@ -73,7 +92,7 @@ def batch(
     Args:
       graphs: layouts, each on one set of nodes.
       form: "union", "stack", or None for the one with the least predicted time.
-      n_graph: graphs of a stack, padding included; default as many as there are.
+      n_graph: number of graphs, padding included; default as many as there are. One number keeps one program.
       heads: of the calls to come, like the next two arguments.
       head_dim: numbers per head.
       gradients: whether they will be differentiated.
@@ -92,7 +111,7 @@ def batch(
     edges = [pairs(graph) for graph in graphs]
     if form is None:
         form = faster(graphs, sizes, edges, heads, head_dim, gradients, measured)
-    return union(sizes, edges) if form == "union" else stack(sizes, edges, n_graph or len(graphs))
+    return (union if form == "union" else stack)(sizes, edges, n_graph or len(graphs))
 
 
 def check(graphs: Sequence[Layout], form: str | None, n_graph: int | None) -> None:
@@ -122,7 +141,7 @@ def faster(graphs, sizes, edges, heads, head_dim, gradients, measured) -> str:
     return "stack" if union is not None and stack is not None and stack < GAIN * union else "union"
 
 
-def union(sizes: np.ndarray, edges) -> Batch:
+def union(sizes: np.ndarray, edges, n_graph: int) -> Batch:
     """All graphs as one edge list, its nodes and edges padded to a bucket."""
     first = np.cumsum(sizes) - sizes
     senders, receivers = (
@@ -131,7 +150,7 @@ def union(sizes: np.ndarray, edges) -> Batch:
     n = bucket(int(sizes.sum()))
     graph = np.append(np.repeat(np.arange(len(sizes)), sizes), np.full(n - sizes.sum(), -1)).astype(np.int32)
     layout = EdgeList.from_edges(senders, receivers, n_receivers=n, pad_to=bucket(len(senders)))
-    return Batch(layout, jnp.asarray(graph))
+    return Batch(layout, jnp.asarray(graph), n_graph)
 
 
 def stack(sizes: np.ndarray, edges, n_graph: int) -> Batch:
@@ -144,4 +163,4 @@ def stack(sizes: np.ndarray, edges, n_graph: int) -> Batch:
         raise ValueError('an edge stands twice, and a matrix keeps each edge once; use form="union"')
     inside = np.arange(n)[None] < np.append(sizes, np.zeros(n_graph - len(sizes), int))[:, None]
     graph = np.where(inside, np.arange(n_graph)[:, None], -1).astype(np.int32)
-    return Batch(Dense(jnp.asarray(counts > 0)), jnp.asarray(graph))
+    return Batch(Dense(jnp.asarray(counts > 0)), jnp.asarray(graph), n_graph)
