@@ -89,6 +89,7 @@ def test_nnx_layer_gives_the_same_with_either_function():
     chex.assert_trees_all_close(capture(ours), capture(theirs), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_nnx_layer_trains_with_dropout():
     x = jnp.ones((B, N, 12))
     options = {"in_features": 12, "decode": False, "dropout_rate": 0.5, "deterministic": False}

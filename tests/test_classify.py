@@ -215,6 +215,7 @@ def test_sentiment_runs_with_vectors_and_two_classes(data_dir, tmp_path):
     assert "binary_accuracy" not in record["metrics"]
 
 
+@pytest.mark.slow
 def test_listops_runs(tmp_path):
     listops.main(["--preset", "smoke", "--run-dir", str(tmp_path)])
     record = json.loads((tmp_path / "smoke-tree_lstm.json").read_text())

@@ -70,7 +70,7 @@ def test_cached_decoding_on_a_window():
 
 
 @pytest.mark.parametrize("rotate", [None, rotary], ids=["plain", "rotary"])
-@pytest.mark.parametrize("stacked", [True, False])
+@pytest.mark.parametrize("stacked", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_cached_decoding_reads_its_memory_like_full_decoding(stacked, rotate):
     params = filled(init_transformer, replace(CONFIG, stacked=stacked))
     positions = jnp.array([2, 0, 1, 4, 3])

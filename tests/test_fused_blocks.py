@@ -93,6 +93,7 @@ def scrambled_grid(side: int):
     return np.append(senders, receivers), np.append(receivers, senders)
 
 
+@pytest.mark.slow
 def test_reorder_fills_tiles_and_keeps_the_graph():
     senders, receivers = scrambled_grid(23)
     n = 23 * 23

@@ -25,7 +25,8 @@ def nodes(layout, heads, dim, dtype=jnp.float32):
     return [jax.random.normal(r, (*size, dim), dtype) for r, size in zip(rngs, sizes, strict=True)]
 
 
-@pytest.mark.parametrize("name", [pytest.param(x, marks=pytest.mark.slow) if x != "causal" else x for x in LAYOUTS])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_values_and_gradients_are_those_of_the_definition(name, monkeypatch):
     monkeypatch.setattr(splash, "INTERPRET", True)
     layout = LAYOUTS[name]

@@ -77,9 +77,8 @@ def scaled_product(part, query, rows):
 
 
 @pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize(
-    "kind", ["strided", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("fixed", "merged"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["strided", "fixed", "merged"])
 def test_sparse_transformer_is_its_dense_form(kind, n):
     params, tokens = filled(init_sparse_transformer, ONE), tokens_of(n)
     graphs = {"strided": patterns.strided_parts, "fixed": patterns.fixed_parts}

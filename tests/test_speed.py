@@ -98,6 +98,7 @@ def test_every_smoke_case_is_equal_to_its_peers():
             assert one(case, config, Limits(1e9, 1e9))
 
 
+@pytest.mark.slow
 def test_memory_of_the_process_is_seen():
     contestant = from_jax(lambda _, x: jnp.sort(x), None, [np.ones(2**22, np.float32)], np.ones(2**22), gradients=False)
     rise = measure.peak_rise(contestant.forward, contestant)
