@@ -145,3 +145,14 @@ def test_blocks_of_more_than_int32_places():
 def test_small_integers_as_segments():
     segments = np.full(4, 127, np.int8)
     assert tgnn.Window(4, 1, 1).with_segments(segments).adjacency().sum() == 10
+
+
+@pytest.mark.parametrize("name", ["causal", "edges"])
+def test_a_head_that_does_not_exist_has_weight_zero(name, monkeypatch):
+    from tgnn import fused as executions
+
+    monkeypatch.setattr(executions.EXECUTIONS[type(LAYOUTS[name])], "is_faster", lambda *call: True)
+    query, key, _ = inputs(LAYOUTS[name])
+    places = tuple(np.zeros(4, int) for _ in LAYOUTS[name].caller_shape)
+    weights = tgnn.attention_weights(LAYOUTS[name], query, key, at=(*places, np.array([-1, 0, 3, 4])))
+    assert (np.asarray(weights) > 0).tolist() == [False, True, True, False]
