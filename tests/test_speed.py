@@ -120,3 +120,13 @@ def test_the_table_goes_between_its_marks(tmp_path):
     text = path.read_text()
     assert text.startswith("before\n<!-- speed -->\n|") and text.endswith("|\n<!-- /speed -->\nafter\n")
     assert "old" not in text and text.count("| TPU |") == 1
+
+
+def test_a_peer_may_be_missing_but_not_our_own_side():
+    def unable():
+        raise RuntimeError("no such kernel")
+
+    case = cases.make("edges-tiny", PRESETS["smoke"], None)[0]
+    with pytest.raises(RuntimeError, match="no such kernel"):
+        one(case._replace(sides={"tgnn": unable}), PRESETS["smoke"], Limits(1e9, 1e9))
+    assert one(case._replace(sides={"PyG": unable}), PRESETS["smoke"], Limits(1e9, 1e9)) == {}
