@@ -143,7 +143,13 @@ def test_features_of_another_number_of_nodes():
 
 
 def test_masks_that_are_not_bool():
-    for make in (tgnn.Dense, lambda mask: tgnn.EdgeList(jnp.arange(2), jnp.arange(2), 2, 2, mask)):
+    index = jnp.arange(2)
+    for make in (
+        tgnn.Dense,
+        lambda mask: tgnn.EdgeList(index, index, 2, 2, mask),
+        lambda mask: tgnn.Neighbors(index[:, None], 2, mask),
+        lambda mask: tgnn.Blocks(index, index, mask, 2, 2),
+    ):
         for mask in (jnp.array([[0, 2], [1, 0]]), np.eye(2)):
             with pytest.raises(ValueError, match=r"mask must be bool \(True = edge\), got .*; pass mask != 0"):
                 make(mask)

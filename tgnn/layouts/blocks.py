@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.checks import check_size
+from tgnn.checks import check_bool, check_size
 from tgnn.layouts.base import Layout, is_traced
 from tgnn.layouts.edges import EdgeList, check_simple
 from tgnn.softmax import expand, segment_reduce, wide_dtype
@@ -27,6 +27,9 @@ class Blocks(Layout):
     mask: Array
     n_receivers: int = jax.tree.static()  # pyright: ignore
     n_senders: int = jax.tree.static()  # pyright: ignore
+
+    def __post_init__(self):
+        check_bool("mask", self.mask)
 
     @classmethod
     def from_edges(

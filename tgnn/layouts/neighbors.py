@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.checks import check_size
+from tgnn.checks import check_bool, check_size
 from tgnn.layouts.base import Layout, is_traced
 from tgnn.layouts.edges import EdgeList, match, pair_key
 from tgnn.softmax import expand, wide_dtype
@@ -24,6 +24,9 @@ class Neighbors(Layout):
     senders: Array
     n_senders: int = jax.tree.static()  # pyright: ignore
     mask: Array | None = None
+
+    def __post_init__(self):
+        check_bool("mask", self.mask)
 
     @classmethod
     def from_edges(
