@@ -19,7 +19,8 @@ import inspect
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,26 +75,28 @@ def main(
     A mistake on the command line ends the process with exit status 2 and one line that says what would be right.
     """
     options = parse(name, presets, options_type=options_type, doc=inspect.getdoc(inspect.getmodule(run)), argv=argv)
-    try:
+    with mistakes(name, ValueError):
         config = preset(presets, options.preset)
         options = complete(name, options)
-    except ValueError as error:
-        print(f"python -m experiments.{name}: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
     started = time.perf_counter()
-    try:
+    with mistakes(name, Mistake, FileNotFoundError):
         metrics = run(config, options)
-    except Mistake as error:
-        print(f"python -m experiments.{name}: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
-    except FileNotFoundError as error:
-        if error.filename is not None:  # of the system, which says nothing of a remedy; the data sets' own have none
-            raise
-        print(f"python -m experiments.{name}: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
     record = results.describe(name, recorded(config, options), metrics, time.perf_counter() - started)
     print(f"results: {results.write(options.json, record)}")
     return record
+
+
+@contextmanager
+def mistakes(name: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Errors of these kinds inside end the process with exit status 2 and one line instead of a traceback."""
+    try:
+        yield
+    except kinds as error:
+        # The system's own say nothing of a remedy; those of the data sets do, and have no file name.
+        if isinstance(error, FileNotFoundError) and error.filename is not None:
+            raise
+        print(f"python -m experiments.{name}: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
 
 
 def recorded(config: Any, options: Options) -> dict[str, Any]:

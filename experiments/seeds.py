@@ -66,8 +66,11 @@ def run_seeds(
 
 def check_fresh(run_dir: Path, resume: bool) -> None:
     """A command.Mistake where a folder holds a run that is not to be resumed."""
-    if not resume and checkpoint.latest_step(run_dir / "checkpoints") is not None:
-        raise command.Mistake(f"{run_dir} holds a run; add --resume to go on with it, or choose another --run-dir")
+    saved = checkpoint.latest_step(run_dir / "checkpoints")
+    if saved is not None and not resume:
+        raise command.Mistake(
+            f"{run_dir} holds a run at step {saved}; add --resume to go on with it, or choose another --run-dir"
+        )
 
 
 def read(path: Path, header: dict) -> dict[int, dict[str, float]]:

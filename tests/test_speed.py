@@ -12,7 +12,7 @@ from experiments.speed import cases, graphs, measure, report
 from experiments.speed.config import PRESETS, Config
 from experiments.speed.contestant import Contestant, from_jax
 from experiments.speed.machine import Limits
-from experiments.speed.run import one
+from experiments.speed.run import main, one
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "experiments" / "speed" / "results" / "cpu.json"
@@ -130,3 +130,10 @@ def test_a_peer_may_be_missing_but_not_our_own_side():
     with pytest.raises(RuntimeError, match="no such kernel"):
         one(case._replace(sides={"tgnn": unable}), PRESETS["smoke"], Limits(1e9, 1e9))
     assert one(case._replace(sides={"PyG": unable}), PRESETS["smoke"], Limits(1e9, 1e9)) == {}
+
+
+def test_an_unknown_case_ends_in_one_line_before_anything_is_measured(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--preset", "smoke", "--cases", "edges", "foo", "--json", str(tmp_path / "speed.json")])
+    assert stop.value.code == 2 and not (tmp_path / "speed.json").exists()
+    assert "unknown case 'foo'; the families are edges, gat" in capsys.readouterr().err

@@ -1,6 +1,5 @@
 """Runs of several seeds, each in a folder of its own, and their learning curves in one picture."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,28 +10,21 @@ from rich.table import Table
 
 from experiments.classify.train import Answers, Init, Run, Trainer
 from experiments.results import summarise
-from tgnn import checkpoint, plot
+from experiments.seeds import check_fresh
+from tgnn import plot
 from tgnn.metrics_log import read_metrics
 
 
-def train_seeds(
-    name: str, options: Any, choice: str, trainer: Trainer, init: Init, test: Sequence
-) -> list[tuple[Run, Answers]]:
+def train_seeds(options: Any, choice: str, trainer: Trainer, init: Init, test: Sequence) -> list[tuple[Run, Answers]]:
     """One run for each seed of the command line, and what its best weights say of the test examples.
 
-    A folder that holds a run which is not to be resumed ends the process as a mistake on the command line does.
+    Raises:
+        command.Mistake: a folder holds a run which is not to be resumed.
     """
     found = []
     for seed in options.all_seeds:
         folder = seed_dir(options, choice, seed)
-        saved = checkpoint.latest_step(folder / "checkpoints")
-        if saved is not None and not options.resume:
-            print(
-                f"python -m experiments.{name}: {folder} holds a run at step {saved}; add --resume to go on with it, "
-                "or choose another --run-dir",
-                file=sys.stderr,
-            )
-            raise SystemExit(2)
+        check_fresh(folder, options.resume)
         run = trainer.train(init, seed, folder, options.resume)
         answers = trainer.answer(run.params, test)
         print(

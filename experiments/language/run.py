@@ -6,10 +6,8 @@ Tiny Shakespeare or any text file, character by character; reported on the valid
 
 import dataclasses
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import jax
 
@@ -18,6 +16,7 @@ from experiments.language import data
 from experiments.language.config import PRESETS, Config
 from experiments.language.models import MODELS, make
 from experiments.language.train import Trainer, generate, initial
+from experiments.seeds import check_fresh
 from tgnn import checkpoint
 from tgnn.datasets.text import decode, encode
 
@@ -47,14 +46,13 @@ def run(config: Config, options: Options) -> dict[str, list[float]]:
         config = resized(config, options.context_length)
         characters = data.load(options.file, config, options.data_dir)
         model, config = make(options.model, config, len(characters.vocabulary))
-    except (ValueError, FileNotFoundError) as error:
-        refuse(str(error))
+    except ValueError as error:
+        raise command.Mistake(str(error)) from error
     trainer = Trainer(model, characters, config)
     metrics: dict[str, list[float]] = {}
     for seed in options.all_seeds:
         folder = seed_dir(options, seed)
-        if not options.resume and checkpoint.latest_step(folder / "checkpoints") is not None:
-            refuse(f"{folder} holds a run; add --resume to go on with it, or choose another --run-dir")
+        check_fresh(folder, options.resume)
         folder.mkdir(parents=True, exist_ok=True)
         about = {"model": options.model, "vocabulary": characters.vocabulary, "config": dataclasses.asdict(config)}
         (folder / CONFIG).write_text(json.dumps(about) + "\n", encoding="utf-8")
@@ -102,19 +100,11 @@ def write(options: Options) -> str:
     return options.prompt + decode(said, vocabulary)
 
 
-def refuse(message: str) -> NoReturn:
-    """Ends the process as a mistake on the command line does."""
-    print(f"python -m experiments.{NAME}: {message}", file=sys.stderr)
-    raise SystemExit(2)
-
-
 def main(argv: list[str] | None = None) -> None:
     """Trains, or with --prompt writes."""
     options = command.parse(NAME, PRESETS, options_type=Options, doc=__doc__, argv=argv)
     if not options.prompt:
         command.main(NAME, PRESETS, run, options_type=Options, argv=argv)
         return
-    try:
+    with command.mistakes(NAME, ValueError):
         print(write(options))
-    except ValueError as error:
-        refuse(str(error))

@@ -16,8 +16,6 @@ from experiments.classify.train import Trainer
 from experiments.listops import data
 from experiments.listops.config import PRESETS, Config
 
-NAME = "listops"
-
 
 @dataclass(frozen=True)
 class Options(command.Options):
@@ -33,7 +31,7 @@ def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
     examples = [example for part in splits for example in part]
     classifier = make(options.model, config, Task(data.VOCAB_SIZE, 10, None, examples))
     trainer = Trainer(classifier, config, splits.train, splits.held_out)
-    found = train_seeds(NAME, options, options.model, trainer, classifier.init, splits.test)
+    found = train_seeds(options, options.model, trainer, classifier.init, splits.test)
     metrics: dict[str, Sequence[float]] = {
         "accuracy": [answers.score for _, answers in found],
         "held_out_accuracy": [run.held_out_score for run, _ in found],
@@ -46,4 +44,4 @@ def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
-    command.main(NAME, PRESETS, run, options_type=Options, argv=argv)
+    command.main("listops", PRESETS, run, options_type=Options, argv=argv)

@@ -6,7 +6,6 @@ each against the nearest of a word's alternatives.
 """
 
 import dataclasses
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from experiments.pronounce.architectures import ARCHITECTURES
 from experiments.pronounce.config import PRESETS, Config
 from experiments.pronounce.figures import save_figures
 from experiments.pronounce.train import Result, in_words, restore, spread, train
-from tgnn import checkpoint
+from experiments.seeds import check_fresh
 
 NAME = "pronounce"
 
@@ -37,14 +36,12 @@ class Options(command.Options):
 def run(config: Config, options: Options) -> dict[str, list[float]]:
     """Trains one model per seed, each in a folder of its own below the run folder."""
     if options.model not in ARCHITECTURES:
-        refuse(f"unknown model {options.model!r}; choose one of {', '.join(ARCHITECTURES)}")
+        raise command.Mistake(f"unknown model {options.model!r}; choose one of {', '.join(ARCHITECTURES)}")
     config = dataclasses.replace(config, architecture=options.model)
     metrics: dict[str, list[float]] = {"phoneme_error": [], "word_error": []}
     for seed in options.all_seeds:
         folder = seed_dir(options, seed)
-        saved = checkpoint.latest_step(folder / "checkpoints")
-        if saved is not None and not options.resume:
-            refuse(f"{folder} holds a run at step {saved}; add --resume to go on with it, or choose another --run-dir")
+        check_fresh(folder, options.resume)
         result = train(config, seed=seed, run_dir=folder, resume=options.resume)
         report(result)
         print("figures:", *save_figures(result, folder))
@@ -80,19 +77,11 @@ def say_word(word: str, run_dir: Path) -> tuple[str, ...]:
     return ARCHITECTURES[config.architecture].say(params, [word], config.slots)[0]
 
 
-def refuse(message: str) -> None:
-    """Ends the process as a mistake on the command line does."""
-    print(f"python -m experiments.{NAME}: {message}", file=sys.stderr)
-    raise SystemExit(2)
-
-
 def main(argv: list[str] | None = None) -> None:
     """Trains, or with --say pronounces a word."""
     options = command.parse(NAME, PRESETS, options_type=Options, doc=__doc__, argv=argv)
     if not options.say:
         command.main(NAME, PRESETS, run, options_type=Options, argv=argv)
         return
-    try:
+    with command.mistakes(NAME, ValueError):
         print(f"{options.say}: {' '.join(say_word(options.say, options.run_dir or Path('runs') / NAME))}")
-    except ValueError as error:
-        refuse(str(error))

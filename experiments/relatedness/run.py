@@ -15,8 +15,6 @@ from experiments.relatedness.config import PRESETS, Config
 from experiments.relatedness.data import Name, load
 from experiments.relatedness.model import PairTrainer, make
 
-NAME = "relatedness"
-
 
 @dataclass(frozen=True)
 class Options(command.Options):
@@ -31,7 +29,7 @@ def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
     data = load(config, options.model, options.data_dir)
     model = make(config, data)
     trainer = PairTrainer(model, config, data.train, data.held_out)
-    found = train_seeds(NAME, options, options.model, trainer, model.init, data.test)
+    found = train_seeds(options, options.model, trainer, model.init, data.test)
     metrics: dict[str, Sequence[float]] = {
         "pearson": [answers.score for _, answers in found],
         "held_out_pearson": [run.held_out_score for run, _ in found],
@@ -44,4 +42,4 @@ def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
-    command.main(NAME, PRESETS, run, options_type=Options, argv=argv)
+    command.main("relatedness", PRESETS, run, options_type=Options, argv=argv)

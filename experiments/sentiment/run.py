@@ -21,8 +21,6 @@ from experiments.classify.train import Answers, Init, Trainer
 from experiments.sentiment import data
 from experiments.sentiment.config import PRESETS, Config, Dataset
 
-NAME = "sentiment"
-
 
 @dataclass(frozen=True)
 class Options(command.Options):
@@ -48,7 +46,7 @@ def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
     init = starting_from(sentiment.vectors, classifier.init)
     trainer = Trainer(classifier, config, sentiment.train, sentiment.held_out)
     choice = f"{options.dataset}-{options.model}"
-    found = train_seeds(NAME, options, choice, trainer, init, sentiment.test)
+    found = train_seeds(options, choice, trainer, init, sentiment.test)
     metrics: dict[str, Sequence[float]] = {
         "accuracy": [answers.score for _, answers in found],
         "held_out_accuracy": [run.held_out_score for run, _ in found],
@@ -87,4 +85,4 @@ def binary_accuracy(answers: Answers) -> float:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
-    command.main(NAME, PRESETS, run, options_type=Options, argv=argv)
+    command.main("sentiment", PRESETS, run, options_type=Options, argv=argv)

@@ -6,7 +6,7 @@ Each case compares values and gradients first and refuses to time what is unequa
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +34,11 @@ def run(config: Config, options: Options) -> dict[str, list[float]]:
     """Metrics named `case/side/quantity`, a value per repetition."""
     if options.calibrate is not None:
         return calibrate.run(config, options.calibrate)
+    names = list(chosen(config, options))
     limits = machine.measure(*(256, 1024) if config.budget > 1 else (4, 128))
     metrics = {f"machine/{name}": [value] for name, value in limits._asdict().items()}
     unequal, started = 0, time.perf_counter()
-    for name in chosen(config, options):
+    for name in names:
         for case in cases.make(name, config, options.data_dir):
             try:
                 metrics |= one(case, config, limits)
@@ -58,6 +59,8 @@ def chosen(config: Config, options: Options) -> Iterator[str]:
     if not options.cases:
         yield from config.cases
     for name in options.cases:
+        if name.split("-")[0] not in cases.FAMILIES:
+            raise command.Mistake(f"unknown case {name!r}; the families are {', '.join(cases.FAMILIES)}")
         family = [x for x in config.cases if x.split("-")[0] == name]
         yield from family or [name]
 
@@ -86,9 +89,9 @@ def one(case: Case, config: Config, limits: machine.Limits) -> dict[str, list[fl
     return {f"{case.name}/{name}": x if isinstance(x, list) else [float(x)] for name, x in found.items()}
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """The command line; exit status 1 where sides of a case differ."""
-    record = command.main("speed", PRESETS, run, options_type=Options)
+    record = command.main("speed", PRESETS, run, options_type=Options, argv=argv)
     unequal = record["metrics"].get("machine/unequal_cases")
     if unequal and unequal["mean"]:
         raise SystemExit("some cases compute different things and were not timed; see above")
