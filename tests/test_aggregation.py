@@ -56,6 +56,36 @@ def reduce_all(layout, x, cotangents):
     return output, pull(cotangents)[0]
 
 
+@quick_jit
+def weigh(layout, weight, x):
+    """Weights in the layout's own order, weighted in- and out-degrees, and GCN's sum."""
+    inner, outer = (tgnn.degrees(layout, of, edge_weight=weight) for of in ("receivers", "senders"))
+    return (
+        layout.from_caller(weight),
+        inner,
+        outer,
+        layout.aggregate(symmetric_weights(layout, weight), x[:, None])[:, 0],
+    )
+
+
+@EVERY
+def test_weighted_degrees_and_symmetric_weights_are_those_of_the_weighted_matrix(layout):
+    weight = np.random.default_rng(2).uniform(0.1, 2.0, layout.caller_shape).astype(np.float32)
+    shape = layout.edge_shape
+    live = np.ones(shape, bool) if layout.live is None else np.broadcast_to(layout.live, shape)
+    receivers, senders = (np.broadcast_to(x, shape)[live] for x in (layout.receiver_index, layout.sender_index))
+    matrix = np.zeros((layout.n_receivers, layout.n_senders))
+    x = np.random.default_rng(3).normal(size=(layout.n_senders, 2)).astype(np.float32)
+    own, inner, outer, got = weigh(layout, weight, x)
+    np.add.at(matrix, (receivers, senders), np.asarray(own)[live])
+    np.testing.assert_allclose(inner, matrix.sum(1), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(outer, matrix.sum(0), rtol=1e-5, atol=1e-6)
+    outer = matrix.sum(1 if layout.n_receivers == layout.n_senders else 0)
+    root = lambda degree: np.divide(1, np.sqrt(degree), out=np.zeros_like(degree), where=degree > 0)  # noqa: E731
+    expected = root(matrix.sum(1))[:, None] * matrix * root(outer)
+    np.testing.assert_allclose(got, expected @ x, rtol=1e-4, atol=1e-5)
+
+
 @EVERY
 def test_values_and_gradients_are_those_of_the_loop_over_neighbours(layout):
     generator = np.random.default_rng(1)

@@ -2,12 +2,14 @@
 
 import jax
 import jax.numpy as jnp
+import jraph
 import numpy as np
 import pytest
 
 import tgnn
 from tgnn import rates
 from tgnn.batching import batch
+from tgnn.convert import as_layout
 
 
 def molecule(n, seed):
@@ -33,6 +35,37 @@ def test_both_forms_compute_attention_within_each_graph():
         got = jax.jit(lambda made, *nodes: made.attend(*nodes))(made, *(made.pack(x) for x in nodes))
         np.testing.assert_allclose(made.unpack(got), expected, rtol=1e-5, atol=1e-6)
         assert not np.asarray(got)[np.asarray(made.graph) < 0].any()  # padding receives nothing
+
+
+@pytest.mark.parametrize("form", ["union", "stack"])
+def test_features_of_edges_follow_their_edges(form):
+    """In the caller's order, whatever the layout sorts; a dead edge, also of a raw graph, has none."""
+    rng = np.random.default_rng(0)
+    raw = jraph.GraphsTuple(
+        np.zeros((3, 1)), None, np.array([2, -1, 0]), np.array([0, 1, 2]), None, np.array([3]), np.array([3])
+    )
+    masked = tgnn.EdgeList.from_edges([3, 0, 1, 2], [2, 1, 1, 0], n_receivers=4, mask=[True, True, False, True])
+    graphs = [molecule(5, 0), masked, raw, tgnn.Causal(3)]
+    counts, sizes = (13, 3, 2, 6), (5, 4, 3, 3)
+    values = [rng.normal(size=(count, 2, 3)).astype(np.float32) for count in counts]
+    nodes = [rng.normal(size=(n, 2, 3)).astype(np.float32) for n in sizes]
+    alone = []
+    for graph, x, value in zip(graphs, nodes, values, strict=True):
+        graph = as_layout(graph)
+        if isinstance(graph, tgnn.EdgeList):
+            live = np.asarray(graph.to_caller(graph.live))
+            own = np.zeros((len(live), 2, 3), np.float32)
+            own[live] = value
+        else:
+            own = np.zeros((3, 3, 2, 3), np.float32)
+            own[np.tril_indices(3)] = value
+        alone.append(tgnn.attend(graph, x, x, x, edges=own, edge_value=2 * own, bias=own[..., 0]))
+    made = batch(graphs, form, n_graph=5)
+    x, own = made.pack(np.concatenate(nodes)), made.pack_edges(np.concatenate(values))
+    run = lambda made, x, own: made.attend(x, x, x, edges=own, edge_value=2 * own, bias=own[..., 0])  # noqa: E731
+    np.testing.assert_allclose(made.unpack(jax.jit(run)(made, x, own)), np.concatenate(alone), rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="24 live edges; give one row for each"):
+        made.pack_edges(np.zeros(25))
 
 
 @pytest.mark.parametrize("form", ["union", "stack"])

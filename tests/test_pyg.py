@@ -81,6 +81,27 @@ def to_ours(name, params, read):
     return result
 
 
+def test_weighted_edges_equal_pygs():
+    """Loops of weight 1 last, as theirs has them; every weight has a gradient."""
+    weight = GENERATOR.uniform(0.1, 2.0, len(SENDERS)).astype(np.float32)
+    loops = len(np.setdiff1d(np.arange(N), SENDERS[SENDERS == RECEIVERS]))
+    params = init_gcn(jax.random.key(0), DIMS)
+    layers = torch_layers("gcn", True)
+    theirs = [dict(layer.named_parameters()) for layer in layers]
+    params = to_ours("gcn", params, lambda i, key: theirs[i][key].detach().numpy())
+    edge_index, edge_weight = torch.tensor(np.stack([SENDERS, RECEIVERS])), torch.tensor(weight, requires_grad=True)
+    expected = layers[1](torch.relu(layers[0](torch.tensor(X), edge_index, edge_weight)), edge_index, edge_weight)
+    (expected * torch.tensor(WEIGHT)).sum().backward()
+
+    def loss(weight):
+        output = gcn(params, tgnn.self_loops(LAYOUT), X, edge_weight=jnp.append(weight, jnp.ones(loops)))
+        return (output * WEIGHT).sum(), output
+
+    gradient, output = jax.jit(jax.grad(loss, has_aux=True))(weight)
+    chex.assert_trees_all_close(output, expected.detach().numpy(), rtol=1e-5, atol=1e-5)
+    chex.assert_trees_all_close(gradient, edge_weight.grad.numpy(), rtol=1e-5, atol=2e-5)
+
+
 @pytest.mark.parametrize("loops", [False, True])
 @pytest.mark.parametrize("name", MODELS)
 def test_values_and_gradients_equal_pygs(name, loops):

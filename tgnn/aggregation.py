@@ -127,17 +127,23 @@ def mean_log_degree(layout: Layout) -> Array:
     return jnp.log1p(degrees(layout)).mean()
 
 
-def symmetric_weights(layout: Layout) -> Array:
-    """GCN's weights `1 / sqrt(degree_i * degree_j)` on every edge: [*edge_shape, 1], in the layout's own order.
+def symmetric_weights(layout: Layout, edge_weight: Array | None = None) -> Array:
+    """GCN's weights `w / sqrt(degree_i * degree_j)` on every edge: [*edge_shape, 1], in the layout's own order.
 
-    Degrees count in-edges of receivers and, as in PyG, in-edges of senders where both are one set of nodes; else
-    out-edges of senders. Reference: Kipf & Welling, arXiv 1609.02907, equation 2.
+    Degrees sum the weights of in-edges of receivers and, as in PyG, of in-edges of senders where both are one set of
+    nodes; else of out-edges of senders. Nodes whose degree is not positive have weight 0.
+
+    Args:
+      layout: which edges exist.
+      edge_weight: [*edge_shape] in the caller's order; None: 1 each.
+
+    Reference: Kipf & Welling, arXiv 1609.02907, equation 2, where A may be weighted.
     """
-    inner = degrees(layout)
-    outer = inner if layout.n_receivers == layout.n_senders else degrees(layout, of="senders")
-    return layout.keep(
-        (layout.from_receivers(inverse_root(inner)) * layout.from_senders(inverse_root(outer)))[..., None]
-    )
+    inner = degrees(layout, edge_weight=edge_weight)
+    outer = inner if layout.n_receivers == layout.n_senders else degrees(layout, "senders", edge_weight=edge_weight)
+    roots = layout.from_receivers(inverse_root(inner)) * layout.from_senders(inverse_root(outer))
+    weights = roots if edge_weight is None else roots * layout.keep(layout.from_caller(jnp.asarray(edge_weight)))
+    return layout.keep(weights[..., None])
 
 
 def row_weights(layout: Layout) -> Array:
@@ -147,5 +153,5 @@ def row_weights(layout: Layout) -> Array:
 
 
 def inverse_root(degree: Array) -> Array:
-    """`degree ** -0.5`, and 0 for degree 0."""
-    return jnp.where(degree > 0, 1.0 / jnp.sqrt(jnp.maximum(degree, 1.0)), 0.0)
+    """`degree ** -0.5`, and 0 for degrees that are not positive."""
+    return jnp.where(degree > 0, 1.0 / jnp.sqrt(jnp.where(degree > 0, degree, 1.0)), 0.0)

@@ -15,7 +15,7 @@ import numpy as np
 from tgnn import rates
 from tgnn.aggregation import aggregate
 from tgnn.attention import attend
-from tgnn.convert import as_layout, bucket
+from tgnn.convert import as_layout, bucket, live_edges
 from tgnn.layouts import Complete, Dense, EdgeList, Layout
 from tgnn.layouts.pairs import pairs
 from tgnn.plan import GAIN
@@ -32,11 +32,13 @@ class Batch:
     Attributes:
       layout: of the union, or of the stack, with a leading axis of graphs. Padding has no edge.
       graph: int [n_node], or [n_graph, n_node] in a stack: the number of each node's graph, -1 in the padding.
+      edge: int [a bucket]: the slot of each edge, those of all graphs one after the other, -1 in the padding.
       n_graph: number of graphs, padding included.
     """
 
     layout: Layout
     graph: Array
+    edge: Array
     n_graph: int = jax.tree.static()  # pyright: ignore
 
     @property
@@ -54,11 +56,36 @@ class Batch:
         """The inverse of `pack`."""
         return np.asarray(x)[np.asarray(self.graph) >= 0]
 
+    def pack_edges(self, x) -> np.ndarray:
+        """Edges of all graphs one after the other, [n_edge, ...], into the batch's slots, zeros elsewhere. NumPy.
+
+        The edges of an edge list or a GraphsTuple are its live ones in the caller's order; those of other layouts are
+        in row-major order of their slots, as in `to_edges`.
+        """
+        shape = self.graph.shape + self.graph.shape[-1:] if self.form == "stack" else self.layout.edge_shape
+        slots = np.asarray(self.edge)
+        slots = slots[slots >= 0]
+        if np.shape(x)[:1] != slots.shape:
+            raise ValueError(
+                f"x has shape {np.shape(x)}, but the graphs have {len(slots)} live edges; give one row for each"
+            )
+        packed = np.zeros((int(np.prod(shape)), *np.shape(x)[1:]), np.asarray(x).dtype)
+        packed[slots] = x
+        return packed.reshape(shape + np.shape(x)[1:])
+
     def attend(self, query: Array, key: Array, value: Array, **options) -> Array:
-        """`tgnn.attend` within each graph, on packed arrays; options are shared by all graphs."""
+        """`tgnn.attend` within each graph, on packed arrays, also `edges`, `edge_value` and an array as `bias`.
+
+        All other options are shared by all graphs.
+        """
         if self.form == "union":
             return attend(self.layout, query, key, value, **options)
-        return jax.vmap(lambda *call: attend(*call, **options))(self.layout, query, key, value)
+        packed = {name: options.pop(name, None) for name in ("edges", "edge_value", "bias")}
+        if callable(packed["bias"]):
+            options["bias"] = packed.pop("bias")
+        packed = {name: x for name, x in packed.items() if x is not None}
+        run = lambda layout, nodes, packed: attend(layout, *nodes, **packed, **options)  # noqa: E731
+        return jax.vmap(run)(self.layout, (query, key, value), packed)
 
     def pool(self, x: Array, reduction: str = "mean") -> Array:
         """`tgnn.aggregate` over the nodes of each graph: packed features -> [n_graph, ...], zeros for the padding.
@@ -108,7 +135,7 @@ def batch(
     graphs = [as_layout(graph) for graph in graphs]
     check(graphs, form, n_graph)
     sizes = np.array([graph.n_receivers for graph in graphs])
-    edges = [pairs(graph) for graph in graphs]
+    edges = [live_edges(graph) if isinstance(graph, EdgeList) else pairs(graph) for graph in graphs]
     if form is None:
         form = faster(graphs, sizes, edges, heads, head_dim, gradients, measured)
     return (union if form == "union" else stack)(sizes, edges, n_graph or len(graphs))
@@ -150,7 +177,7 @@ def union(sizes: np.ndarray, edges, n_graph: int) -> Batch:
     n = bucket(int(sizes.sum()))
     graph = np.append(np.repeat(np.arange(len(sizes)), sizes), np.full(n - sizes.sum(), -1)).astype(np.int32)
     layout = EdgeList.from_edges(senders, receivers, n_receivers=n, pad_to=bucket(len(senders)))
-    return Batch(layout, jnp.asarray(graph), n_graph)
+    return Batch(layout, jnp.asarray(graph), numbered(np.arange(len(senders))), n_graph)
 
 
 def stack(sizes: np.ndarray, edges, n_graph: int) -> Batch:
@@ -163,4 +190,10 @@ def stack(sizes: np.ndarray, edges, n_graph: int) -> Batch:
         raise ValueError('an edge stands twice, and a matrix keeps each edge once; use form="union"')
     inside = np.arange(n)[None] < np.append(sizes, np.zeros(n_graph - len(sizes), int))[:, None]
     graph = np.where(inside, np.arange(n_graph)[:, None], -1).astype(np.int32)
-    return Batch(Dense(jnp.asarray(counts > 0)), jnp.asarray(graph), n_graph)
+    slots = [(i * n + receivers) * n + senders for i, (senders, receivers) in enumerate(edges)]
+    return Batch(Dense(jnp.asarray(counts > 0)), jnp.asarray(graph), numbered(np.concatenate(slots)), n_graph)
+
+
+def numbered(slots: np.ndarray) -> Array:
+    """Slots of edges, padded with -1 to a bucket."""
+    return jnp.asarray(np.append(slots, np.full(bucket(len(slots)) - len(slots), -1)).astype(np.int32))

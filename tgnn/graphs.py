@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from tgnn.checks import check_edges
 from tgnn.convert import as_layout, live_edges
 from tgnn.layouts import EdgeList, Layout
 from tgnn.typing import Array
@@ -50,8 +51,10 @@ def check_square(layout: Layout) -> None:
         )
 
 
-def degrees(layout: Layout | jraph.GraphsTuple, of: str = "receivers") -> Array:
+def degrees(layout: Layout | jraph.GraphsTuple, of: str = "receivers", *, edge_weight: Array | None = None) -> Array:
     """Number of live edges at each node, float32: in-degrees `of="receivers"`, out-degrees `of="senders"`.
+
+    With `edge_weight`, [*edge_shape] in the caller's order, the sum of the weights instead.
 
     >>> degrees(EdgeList.from_edges([0, 1], [1, 1], n_receivers=2)).tolist()
     [0.0, 2.0]
@@ -59,9 +62,13 @@ def degrees(layout: Layout | jraph.GraphsTuple, of: str = "receivers") -> Array:
     if of not in ("receivers", "senders"):
         raise ValueError(f'of must be "receivers" or "senders", got {of!r}')
     layout = as_layout(layout)
+    weights = jnp.ones(layout.edge_shape)
+    if edge_weight is not None:
+        check_edges(layout, "edge_weight", edge_weight)
+        weights *= layout.keep(layout.from_caller(jnp.asarray(edge_weight, jnp.float32)))
 
     def total(x):  # linear in x, and its derivative counts the out-edges: right for every layout
-        return layout.aggregate(jnp.ones((*layout.edge_shape, 1)), x[:, None, None])[:, 0, 0]
+        return layout.aggregate(weights[..., None], x[:, None, None])[:, 0, 0]
 
     ones = jnp.ones(layout.n_senders)
     return total(ones) if of == "receivers" else jax.grad(lambda x: total(x).sum())(ones)
