@@ -40,7 +40,7 @@ def test_graphs_of_a_drawing():
     }
     assert pairs["one_hop"] == {(0, 1), (1, 2), (3, 4)}
     assert pairs["two_hop"] == {(0, 1), (1, 2), (0, 2), (3, 4)}
-    assert pairs["strokes"] == {(2, 3)}
+    assert pairs["strokes"] == {(2, 3), (0, 4)}
     assert len(pairs["complete"]) == 10
     for relation in graphs.RELATIONS.values():
         mask = np.asarray(relation(stroke))

@@ -26,11 +26,15 @@ def within(stroke: jax.Array, hops: int) -> jax.Array:
 
 
 def strokes(stroke: jax.Array) -> jax.Array:
-    """The last point of each stroke and the first of the next one, in both directions: what the pen jumps over."""
+    """The last point of each stroke and the first of the next one, in both directions: what the pen jumps over.
+
+    As in the authors' code, the last point of the drawing and its first one close the ring.
+    """
     place = jnp.arange(len(stroke))
     jump = (place[:, None] + 1 == place[None]) & (stroke[:, None] != stroke[None])
+    ring = (place[:, None] == (stroke >= 0).sum() - 1) & (place[None] == 0)
     own = place[:, None] == place[None]
-    return (jump | jump.T | own) & complete(stroke)
+    return (jump | jump.T | ring | ring.T | own) & complete(stroke)
 
 
 RELATIONS = {
