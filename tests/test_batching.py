@@ -109,6 +109,12 @@ def test_what_cannot_be_batched_is_a_clear_error():
             batch(graphs, form, n_graph=n_graph)
 
 
+def test_edges_that_are_traced_are_a_clear_error():
+    for make in (tgnn.self_loops, tgnn.undirected, tgnn.to_graph, lambda layout: batch([layout])):
+        with pytest.raises(ValueError, match="EdgeList are traced, .* outside jit, and pass the result in"):
+            jax.jit(lambda layout, make=make: (make(layout), layout)[1])(molecule(3, 0))
+
+
 def test_gradients_pass_through_a_packed_batch():
     made = batch([tgnn.Complete(3), tgnn.Complete(2)], "stack")
     x = jnp.asarray(made.pack(np.ones((5, 1, 2), np.float32)))

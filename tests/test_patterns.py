@@ -327,7 +327,7 @@ def test_rules_stay_rules():
 
 
 def test_what_is_not_known_under_jit_is_said():
-    with pytest.raises(ValueError, match="combine them outside jit"):
+    with pytest.raises(ValueError, match="do this outside jit"):
         jax.jit(lambda mask: (tgnn.Dense(mask) | patterns.causal(3)).adjacency())(np.ones((3, 3), bool))
     with pytest.raises(ValueError, match="must join the same nodes"):
         patterns.causal(3) | patterns.causal(4)

@@ -17,7 +17,7 @@ from tgnn.aggregation import aggregate
 from tgnn.attention import attend
 from tgnn.convert import as_layout, bucket, live_edges
 from tgnn.layouts import Complete, Dense, EdgeList, Layout
-from tgnn.layouts.pairs import pairs
+from tgnn.layouts.pairs import pairs, require_concrete
 from tgnn.plan import GAIN
 from tgnn.typing import Array
 
@@ -155,6 +155,7 @@ def check(graphs: Sequence[Layout], form: str | None, n_graph: int | None) -> No
                 f"graph {i} has {graph.n_receivers} receivers and {graph.n_senders} senders; "
                 "a batch needs graphs on one set of nodes"
             )
+        require_concrete(graph)
 
 
 def faster(graphs, sizes, edges, heads, head_dim, gradients, measured) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tgnn.checks import check_size
 from tgnn.layouts import Blocks, EdgeList, Layout, Neighbors
+from tgnn.layouts.pairs import require_concrete
 from tgnn.typing import Array
 
 
@@ -112,7 +113,9 @@ def edge_slots(layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     In NumPy throughout: host code sees a new shape with every graph, and JAX would compile for each of them.
     """
-    edges = as_layout(layout).to_edges()
+    edges = as_layout(layout)
+    require_concrete(edges)
+    edges = edges.to_edges()
     senders, receivers = np.asarray(edges.senders), np.asarray(edges.receivers)
     live = (senders >= 0) & (senders < edges.n_senders) & (receivers >= 0) & (receivers < edges.n_receivers)
     live = live if edges.mask is None else live & np.asarray(edges.mask)

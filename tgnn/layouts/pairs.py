@@ -85,8 +85,8 @@ def require_concrete(layout: Layout) -> None:
     """A ValueError where edges are only known under jit."""
     if any(map(is_traced, jax.tree.leaves(layout))):
         raise ValueError(
-            f"the edges of this {type(layout).__name__} are traced, and these two layouts have no rule for the result; "
-            "combine them outside jit"
+            f"the edges of this {type(layout).__name__} are traced, but they are needed on the host; "
+            "do this outside jit, and pass the result in"
         )
 
 
