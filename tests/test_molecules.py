@@ -33,9 +33,8 @@ def molecules(num=5):
     return Graphs(nodes, orders, senders, receivers, n_node, n_edge, rng.normal(size=num).astype(np.float32))
 
 
-@pytest.mark.parametrize(
-    "name", ["mpnn_max", *(pytest.param(x, marks=pytest.mark.slow) for x in ("mpnn_pna", "gated_gcn", "gin", "gps"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mpnn_max", "mpnn_pna", "gated_gcn", "gin", "gps"])
 def test_a_padded_union_has_the_predictions_and_gradients_of_its_graphs(name):
     graphs, network = molecules(), build(name, SMOKE, SIZES, 0)
     params, pairs = network.init(jax.random.key(1)), name == "gps"

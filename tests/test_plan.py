@@ -123,6 +123,7 @@ def test_a_multigraph_never_becomes_a_mask(measured):
     assert sorted(zip(*pairs(plan(doubled)), strict=True)) == sorted(zip(*pairs(doubled), strict=True))
 
 
+@pytest.mark.slow
 def test_the_librarys_own_measurement_tells_sparse_from_dense():
     sparse = RNG.random((1500, 1500)) < 0.002
     half = RNG.random((512, 512)) < 0.5

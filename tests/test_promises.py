@@ -16,7 +16,7 @@ def dead_rows(layout):
 
 
 @EVERY
-@pytest.mark.parametrize("poison", [1e30, np.inf, np.nan])
+@pytest.mark.parametrize("poison", [*(pytest.param(x, marks=pytest.mark.slow) for x in (1e30, np.inf)), np.nan])
 @pytest.mark.nans
 def test_rows_without_a_live_edge_change_nothing(layout, poison):
     query, key, value = inputs(layout)
@@ -31,7 +31,7 @@ def test_rows_without_a_live_edge_change_nothing(layout, poison):
 
 
 @pytest.mark.parametrize("implementation", ["definition", "fused"])
-@pytest.mark.parametrize("kind", ["edges unsorted", "complete segments"])
+@pytest.mark.parametrize("kind", ["edges unsorted", pytest.param("complete segments", marks=pytest.mark.slow)])
 @pytest.mark.nans
 def test_parameters_of_a_score_do_not_learn_from_rows_without_a_live_edge(kind, implementation):
     layout = LAYOUTS[kind]

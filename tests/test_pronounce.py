@@ -89,6 +89,7 @@ def test_an_epoch_says_every_word_about_once_and_is_a_function_of_the_step():
     assert any((a != b).any() for a, b in zip(batches(0), batches(batches.per_epoch), strict=True))
 
 
+@pytest.mark.slow
 def test_the_loss_of_a_packed_batch_is_that_of_its_words_one_by_one(params):
     words = data.examples(SHORT)
     batch = data.lay_out(words, data.pack(np.array([(len(a), len(b) + 1) for a, b in words]), 6), 6)
@@ -142,6 +143,7 @@ def test_words_are_said_in_the_order_in_which_they_were_asked(params):
     assert together == model.say(params, words[::-1], 16, batch_size=2)[::-1]
 
 
+@pytest.mark.slow
 def test_cross_attention_is_that_of_the_model(params):
     weights = model.cross_attention(params, "clock", ["K", "L"])
     assert weights.shape == (1, 3, 5, 2)

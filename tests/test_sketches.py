@@ -55,6 +55,7 @@ def test_the_comparison_changes_nothing_but_the_graphs():
     assert RELATIONS["multi_graph"] == ("one_hop", "two_hop", "strokes") and set(RELATIONS["complete"]) == {"complete"}
 
 
+@pytest.mark.slow
 def test_padding_changes_no_logit_and_graphs_do():
     params = init_classifier(jax.random.key(0), SMOKE, 3, 5)
     short, long = data.points_of(drawings(), 5), data.points_of(drawings(), 11)

@@ -51,6 +51,7 @@ def record():
     return results.describe("speed", {"threads": 1}, found, 1.0)
 
 
+@pytest.mark.slow
 def test_a_case_is_equal_timed_and_reported(record, tmp_path):
     for direction in ("forward", "both"):
         for quantity in ("seconds", "cpu_seconds", "error", "compile_seconds", "temporary_bytes"):

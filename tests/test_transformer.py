@@ -113,6 +113,7 @@ def loss_and_gradient(params, rng, remat=False):
     return jax.value_and_grad(loss)(params)
 
 
+@pytest.mark.slow
 def test_scanned_and_listed_blocks_are_the_same():
     blocks = [jax.tree.map(lambda p, i=i: np.asarray(p)[i], ENCODER["blocks"]) for i in range(CONFIG.num_layers)]
     value, gradient = loss_and_gradient(ENCODER, RNG)
@@ -135,6 +136,7 @@ def test_recomputing_blocks_changes_nothing():
     )
 
 
+@pytest.mark.slow
 def test_dropout_follows_its_key_and_differs_between_layers():
     first, again = loss_and_gradient(ENCODER, RNG)[0], loss_and_gradient(ENCODER, RNG)[0]
     assert first == again != loss_and_gradient(ENCODER, jax.random.key(1))[0]
