@@ -89,14 +89,14 @@ PRESETS = {
         save_every=1600,
         test_words=2000,
     ),
-    # an hour on 2 cores
+    # an hour of one core
     "cpu": Config(
         model_dim=128,
         num_layers=3,
         num_heads=4,
         hidden_dim=512,
-        rows=96,
-        num_steps=8000,
+        rows=64,
+        num_steps=4000,
         warmup_steps=400,
         learning_rate=2e-3,
         dropout_rate=0.05,
