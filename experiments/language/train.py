@@ -1,6 +1,7 @@
 """Trains a model of `language` and measures it: bits per character, step time, memory."""
 
 import math
+import statistics
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,19 +48,15 @@ class Trainer:
         Raises:
             ValueError: the folder holds a run that is not to be resumed.
         """
-        config, seconds = self.config, []
+        config = self.config
 
         def evaluate(state: State) -> dict[str, float]:
-            jax.block_until_ready(state.memory)
-            started = time.perf_counter()
             nats = float(self.evaluation(state.train.params))
-            seconds.append(time.perf_counter() - started)
             print(f"step {int(state.step)}: {nats:.4f} nats, {nats / math.log(2):.4f} bits a character", flush=True)
             return {"validation_nats": nats}
 
         state: Any = initial(self.model, config, seed)
         batches = Excerpts(self.characters.train, config, seed=seed, read_on=self.model.remembers)
-        started = time.perf_counter()
         state = fit(
             state,
             self.step,
@@ -72,17 +69,26 @@ class Trainer:
             save_every=config.save_every,
             resume=resume,
         )
-        elapsed = time.perf_counter() - started - sum(seconds)
-        return state, self.metrics(state, elapsed)
+        return state, self.metrics(state, self.seconds_per_step(state, batches))
 
-    def metrics(self, state: State, seconds: float) -> dict[str, float]:
-        """What a run reports; `seconds` are those of all steps."""
+    def seconds_per_step(self, state: State, batches: Excerpts) -> float:
+        """The median of three steps, so that a run which only resumes a finished one reports the same as it did."""
+        state = jax.tree.map(lambda leaf: leaf.copy(), state)  # a step donates the one that it is given
+        seconds = []
+        for i in range(3):
+            started = time.perf_counter()
+            state = jax.block_until_ready(self.step(state, batches(i))[0])
+            seconds.append(time.perf_counter() - started)
+        return statistics.median(seconds)
+
+    def metrics(self, state: State, seconds_per_step: float) -> dict[str, float]:
+        """What a run reports."""
         nats = float(self.evaluation(state.train.params))
         memory = self.step.memory_analysis()
         return {
             "validation_nats": nats,
             "validation_bits": nats / math.log(2),
-            "seconds_per_step": seconds / self.config.num_steps,
+            "seconds_per_step": seconds_per_step,
             "edges_per_token": self.model.edges_per_token,
             "num_parameters": num_parameters(self.model),
             "temporary_bytes": memory.temp_size_in_bytes if memory else math.nan,
