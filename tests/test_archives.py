@@ -46,6 +46,19 @@ def test_only_named_types_are_allowed(name):
         read_pickle("file", b"c" + name.replace(" ", "\n").encode() + b"\n.")
 
 
+def test_bytes_are_never_taken_for_objects():
+    """A dtype of objects whose state denies it, over bytes: NumPy's own would follow them as addresses, and crash."""
+    unknown = b"J\xff\xff\xff\xff"
+    dtype = b"cnumpy\ndtype\n(X\x02\x00\x00\x00O8I00\nI01\ntR(K\x03X\x01\x00\x00\x00|NNN" + 2 * unknown + b"K\x00tb"
+    empty = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
+    with pytest.raises(ValueError, match="an array of object from a str"):
+        read_pickle("file", b"\x80\x02" + empty + b"(K\x01(K\x01t" + dtype + b"I00\nU\x08AAAAAAAAtb.")
+    with pytest.raises(ValueError, match="a call of numpy.ndarray"):
+        read_pickle("file", b"\x80\x02cnumpy\nndarray\n(J\xff\xff\xff\x7ftR.")
+    objects = np.array([1, "a", None], object)
+    assert read_pickle("file", pickle.dumps(objects, 2)).tolist() == objects.tolist()
+
+
 def test_only_the_harmless_codec_is_allowed():
     with pytest.raises(ValueError, match="zlib"):
         read_pickle("file", b"c_codecs\nencode\n(X\x01\x00\x00\x00aX\x04\x00\x00\x00zlibtR.")
@@ -148,6 +161,20 @@ def test_npz_never_unpickles_and_names_what_is_missing(tmp_path):
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(ValueError, match="truncated or not an npz"):
         archives.read_npz(path, ["x"])
+
+
+def test_a_changed_npz_is_always_the_same_kind_of_error(tmp_path):
+    """Each byte of its headers in turn: an unknown compression, an encryption, a version, impossible lengths."""
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, x=np.arange(3))
+    data = path.read_bytes()
+    for place in [*range(60), *range(len(data) - 90, len(data))]:
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x5B]) + data[place + 1 :])
+        for read in (archives.read_npz, lambda path: archives.read_zip(path, "x.npy")):
+            try:
+                read(path)
+            except ValueError as error:
+                assert "a.npz" in str(error)
 
 
 def test_zip_members_are_read_under_a_cap(tmp_path):

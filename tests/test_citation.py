@@ -152,6 +152,13 @@ def test_attention_on_citeseer_stops_on_accuracy_and_nothing_else_changes():
     assert recipe("gcn", "citeseer") == recipe("gcn", "cora")
 
 
+def test_the_authors_weights_are_of_one_model_and_data_set(capsys, tmp_path):
+    for more in (["--dataset", "citeseer"], ["--model", "gcn"], ["--seeds", "5"]):
+        with pytest.raises(SystemExit):
+            run.main(["--pretrained", str(tmp_path), "--run-dir", str(tmp_path), *more])
+        assert "leave out --model, --dataset and --seeds" in capsys.readouterr().err
+
+
 def test_an_unknown_model_ends_with_two_and_names_the_choices(capsys):
     with pytest.raises(SystemExit) as stop:
         run.main(["--model", "gnc"])

@@ -219,6 +219,12 @@ def test_zinc_edges_run_both_ways(tmp_path):
         ({"bonds": [[0, 2, 1]]}, "an edge to a node outside its graph"),
         ({"num_atoms": [2, 2]}, "sizes disagree"),
         ({"y": [0.5]}, "sizes disagree"),
+        ({"y": [np.nan]}, "labels that are not one finite number"),
+        ({"y": [[0.5]]}, "labels that are not one finite number"),
+        ({"num_atoms": [3, -1]}, "numbers of nodes or edges that cannot be"),
+        ({"num_atoms": 2}, "numbers of nodes or edges that cannot be"),
+        ({"num_bonds": [2, -1]}, "numbers of nodes or edges that cannot be"),
+        ({"atom_type": [0.5, 1.0]}, r"\['atom_type'\] that are not integers"),
         ({"bonds": [[0, 1]]}, r"expected \[n_bond, 3\]"),
     ],
 )
@@ -496,6 +502,10 @@ def test_gat_weights(data_dir, tmp_path):
         gat_cora.load(tmp_path)
     np.savez(tmp_path / "gat_cora_weights.npz", **{"layer1/kernel": np.zeros((8, 1433, 7))})
     with pytest.raises(ValueError, match=r"layer1/kernel of shape \(8, 1433, 7\), expected \(8, 1433, 8\)"):
+        gat_cora.load(tmp_path)
+    weights = dict(np.load(folder / "gat_cora_weights.npz"))
+    np.savez(tmp_path / "gat_cora_weights.npz", **(weights | {"layer2/bias": np.full((1, 7), np.nan)}))
+    with pytest.raises(ValueError, match="layer2/bias with values that are not finite"):
         gat_cora.load(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import os
 import threading
 import time
 
@@ -105,6 +106,17 @@ def test_a_failure_while_writing_leaves_nothing(server, cache, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         download.fetch(f"{server}/body", "body.txt", DIGEST)
     assert files(cache) == []
+
+
+def test_what_a_killed_process_left_is_removed_and_what_another_one_is_writing_is_not(server, cache):
+    cache.mkdir(parents=True)
+    old, new = cache / ".body.txt.old", cache / ".body.txt.new"
+    for left in (old, new):
+        left.write_bytes(b"part")
+    os.utime(old, (0, 0))
+    download.fetch(f"{server}/body", "body.txt", DIGEST)
+    assert not old.exists() and new.exists()
+    assert (cache / "body.txt").stat().st_mode & 0o444 == 0o444  # others may share the folder
 
 
 def test_the_data_folder_comes_first_is_verified_and_never_written(server, cache, tmp_path, monkeypatch):

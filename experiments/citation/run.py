@@ -31,6 +31,10 @@ class Options(command.Options):
 def run(config: Config, options: Options) -> seeds.Metrics:
     """Accuracies of every seed."""
     if options.pretrained:
+        if (options.model, options.dataset, options.seeds) != ("gat", "cora", 1):
+            raise command.Mistake(
+                "--pretrained are the weights of one GAT on Cora; leave out --model, --dataset and --seeds"
+            )
         return pretrained.score(options.pretrained, options.data_dir)
     chosen = recipe(options.model, options.dataset)
     graph = data.load(options.dataset, self_loops=chosen.self_loops, data_dir=options.data_dir)

@@ -10,6 +10,18 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+# What zipfile and NumPy raise on a zip file that was changed: an unknown compression, an encrypted member, a length or
+# a shape that cannot be. The file itself has been read by then, so that none of these says that it is missing.
+_CHANGED = (
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+    MemoryError,
+)
 MAX_BYTES = 1 << 28  # uncompressed; the largest archive here unpacks to 16 MB
 
 
@@ -69,10 +81,11 @@ def read_zip(path: Path, member: str, max_bytes: int = MAX_BYTES) -> bytes:
     Raises:
         ValueError: the archive is damaged, has no such member, or the member unpacks to more than max_bytes.
     """
+    packed = path.read_bytes()
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive, archive.open(member) as file:
             data = file.read(max_bytes + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except _CHANGED as error:
         raise ValueError(f"{path} is truncated or not a zip file ({error}); delete it and get it again") from error
     except KeyError:
         raise ValueError(f"{path} has no member {member!r}; delete it and get it again") from None
@@ -86,23 +99,24 @@ def read_npz(path: Path, names: Sequence[str] | None = None, max_bytes: int = MA
     Raises:
         ValueError: the file is damaged, lacks an array, holds a pickle, or unpacks to more than max_bytes.
     """
-    _check_size(path, _unpacked_size(path), max_bytes)
+    packed = path.read_bytes()
+    _check_size(path, _unpacked_size(path, packed), max_bytes)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
             missing = sorted(set(names or ()) - set(arrays.files))
             found = {name: arrays[name] for name in names or arrays.files if name not in missing}
-    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except _CHANGED as error:
         raise ValueError(f"{path} is damaged or holds pickles ({error}); get the published file") from error
     if missing:
         raise ValueError(f"{path} has no array {missing}; get the published file")
     return found
 
 
-def _unpacked_size(path: Path) -> int:
+def _unpacked_size(path: Path, packed: bytes) -> int:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             return sum(info.file_size for info in archive.infolist())
-    except zipfile.BadZipFile as error:
+    except _CHANGED as error:
         raise ValueError(f"{path} is truncated or not an npz file ({error}); delete it and get it again") from error
 
 

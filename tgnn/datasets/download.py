@@ -8,9 +8,9 @@ it downloaded, into the cache. TGNN_DATA_DIR itself is never written to.
 import hashlib
 import http.client
 import os
-import tempfile
 import time
 import urllib.request
+import uuid
 from pathlib import Path
 
 from tgnn.datasets.checksums import SHA256
@@ -77,8 +77,9 @@ def require(path: str, remedy: str, data_dir: str | Path | None = None) -> Path:
 def fetch(url: str, path: str, sha256: str, data_dir: str | Path | None = None, timeout: float = 30.0) -> Path:
     """The file named `path`, from the search folders or else from `url`, verified in either case.
 
-    The body is verified before anything is written, then written beside its target and renamed: the cache never holds
-    a partial file, also when the process dies or two of them download at once.
+    The body is verified before anything is written, then written beside its target and renamed: under its name the
+    cache never holds a partial file, also when the process dies or two of them download at once. What a process that
+    was killed while writing has left under a hidden name, a later download of the same file removes.
 
     Args:
         url: http(s) or file address.
@@ -133,12 +134,15 @@ def _check_digest(name, data: bytes, expected: str, remedy: str) -> None:
 
 def _write(target: Path, data: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    for left in target.parent.glob(f".{target.name}.*"):  # by processes that were killed
+        if time.time() - left.stat().st_mtime > MAX_SECONDS:
+            left.unlink(missing_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

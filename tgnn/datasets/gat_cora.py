@@ -45,9 +45,11 @@ class GatLayer(NamedTuple):
 def load(folder: str | Path | None = None, data_dir: str | Path | None = None) -> tuple[GatLayer, GatLayer]:
     """The two layers, from `folder`, or else from `gat_cora_pretrained/` in the search folders.
 
+    The file in the search folders is verified; one in `folder` may hold other weights of the same shapes.
+
     Raises:
         FileNotFoundError: there is no gat_cora_weights.npz.
-        ValueError: it is damaged or was changed, or its shapes are not those of the published model.
+        ValueError: it is damaged, its shapes are not those of the published model, or a weight is not finite.
     """
     if folder is None:
         remedy = "it is converted from a TensorFlow checkpoint and not public: put the file into TGNN_DATA_DIR"
@@ -74,5 +76,9 @@ def _layer(path: Path, arrays: dict[str, np.ndarray], name: str, heads: int, inp
         if got != shape:
             raise ValueError(
                 f"{path} has {name}/{part} of shape {got}, expected {shape}; get the published weights again"
+            )
+        if not np.isfinite(arrays[f"{name}/{part}"]).all():
+            raise ValueError(
+                f"{path} has {name}/{part} with values that are not finite; get the published weights again"
             )
     return GatLayer(*(arrays[f"{name}/{part}"] for part in shapes))

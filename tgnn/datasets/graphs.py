@@ -52,9 +52,16 @@ def check_graphs(name: str, graphs: Graphs) -> Graphs:
     """`graphs` if its parts fit together.
 
     Raises:
-        ValueError: sizes disagree, or an edge joins a node that its graph does not have.
+        ValueError: sizes disagree or are negative, an edge joins a node that its graph does not have, or labels are not
+            finite numbers.
     """
     n_node, n_edge = graphs.n_node, graphs.n_edge
+    if graphs.labels.ndim != 1 or not np.isfinite(graphs.labels).all():
+        raise ValueError(
+            f"{name} has labels that are not one finite number for each graph; it is damaged: get it again"
+        )
+    if any(sizes.ndim != 1 or (sizes < 0).any() for sizes in (n_node, n_edge)):
+        raise ValueError(f"{name} has numbers of nodes or edges that cannot be; it is damaged: get it again")
     sizes = len(n_node) == len(n_edge) == len(graphs.labels) and n_node.sum() == len(graphs.nodes)
     if not (sizes and n_edge.sum() == len(graphs.edges) == len(graphs.senders) == len(graphs.receivers)):
         raise ValueError(f"{name} has parts whose sizes disagree; it is damaged: get it again")

@@ -26,13 +26,43 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin1")
 
 
-_reconstruct = np.empty(0).__reduce__()[0]  # NumPy's own, whichever private module this version keeps it in
+class _Dtype:
+    """Stands for `numpy.dtype`, whose own state a file could set to what is not true of the data."""
+
+    def __init__(self, name: str, *_: object):
+        self.dtype = np.dtype(name)
+        if self.dtype.kind not in "biufO":
+            raise _Forbidden(f"dtype {name!r}")
+
+    def __setstate__(self, state: tuple) -> None:
+        self.dtype = self.dtype.newbyteorder(state[1])  # the rest says what its name does
+
+
+class _Array(np.ndarray):
+    """An array whose pickled numbers are numbers: bytes that say they are objects would be followed as addresses."""
+
+    def __new__(cls, *_: object):
+        raise _Forbidden("a call of numpy.ndarray")  # which makes one of any size, or of memory that is not the file's
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, is_fortran, data = state
+        if isinstance(data, list) != dtype.dtype.hasobject:
+            raise _Forbidden(f"an array of {dtype.dtype} from a {type(data).__name__}")
+        super().__setstate__((1, shape, dtype.dtype, is_fortran, data))
+
+
+def _empty_array(kind, shape, _) -> np.ndarray:
+    # NumPy pickles an array as an empty one of bytes and a state
+    if kind is not _Array or shape != (0,):
+        raise _Forbidden("an array that is not made empty first")
+    return np.empty(0, np.int8).view(_Array)
+
 
 _ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+    ("numpy.core.multiarray", "_reconstruct"): _empty_array,
+    ("numpy._core.multiarray", "_reconstruct"): _empty_array,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
     ("scipy.sparse.csr", "csr_matrix"): CsrParts,
     ("scipy.sparse._csr", "csr_matrix"): CsrParts,
     ("collections", "defaultdict"): collections.defaultdict,

@@ -155,9 +155,13 @@ def _rows(path: Path) -> list[tuple[str, int, bool, list[np.ndarray]]]:
 def _read(path: Path) -> Drawings:
     names = ("points", "stroke_end", "num_points", "label", "key_id", "recognized", "class_names")
     points, ends, n_point, labels, key_ids, recognized, classes = read_npz(path, names).values()
+    exact = zip((points, n_point, labels, key_ids), ("points", "num_points", "label", "key_id"), strict=True)
+    wrong = [name for x, name in exact if not np.issubdtype(x.dtype, np.integer)]
+    if wrong:
+        raise ValueError(f"{path} has {wrong} that are not integers; it is damaged: get it again")
     sizes_fit = points.shape == (len(ends), 2) and n_point.sum() == len(points)
     if (
-        not (sizes_fit and len(n_point) == len(labels) == len(key_ids))
+        not (sizes_fit and len(n_point) == len(labels) == len(key_ids) == len(recognized))
         or (n_point < 1).any()
         or not ends[np.cumsum(n_point) - 1].all()
     ):

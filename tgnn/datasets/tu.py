@@ -94,6 +94,8 @@ def parse_graphs(name: str, text: str) -> Graphs:
 def _graph(lines) -> tuple[int, list[int], list[int], list[int]]:
     """Label, tag of each node, number of neighbours of each node, neighbours."""
     n_node, label = (int(word) for word in _next(lines).split())
+    if n_node < 0:
+        raise ValueError
     tags, degrees, senders = [], [], []
     for _ in range(n_node):
         tag, degree, *neighbours = (int(word) for word in _next(lines).split())

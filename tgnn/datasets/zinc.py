@@ -50,6 +50,10 @@ def load(split: str = "train", data_dir: str | Path | None = None) -> Zinc:
     path = require(name, remedy, data_dir)
     arrays = read_npz(path, ("num_atoms", "num_bonds", "atom_type", "bonds", "y", "atom_vocab"))
     names = tuple(str(atom) for atom in arrays["atom_vocab"])
+    integers = ("num_atoms", "num_bonds", "atom_type", "bonds")
+    wrong = [key for key in integers if not np.issubdtype(arrays[key].dtype, np.integer)]
+    if wrong:
+        raise ValueError(f"{path} has {wrong} that are not integers; get the file again")
     atoms, bonds = arrays["atom_type"].astype(np.int32), arrays["bonds"].astype(np.int32)
     if bonds.ndim != 2 or bonds.shape[1] != 3:
         raise ValueError(f"{path} has bonds of shape {bonds.shape}, expected [n_bond, 3]; get the file again")
