@@ -171,3 +171,26 @@ def test_dead_edges_change_nothing_whatever_their_rows_hold():
 def test_an_unknown_reduction_is_named():
     with pytest.raises(ValueError, match="reduction must be one of .*'sum'.*got 'median'"):
         aggregate(LAYOUTS["edges"], jnp.ones((11, 1)), "median")
+
+
+def test_std_of_many_large_numbers_and_of_nan():
+    """The mean of 4,096 numbers of a million is rounded by more than their deviation."""
+    x = 1e6 + (jnp.arange(4096.0) % 2)[:, None]
+    hub = tgnn.EdgeList.from_edges(np.arange(4096), np.zeros(4096, int), n_receivers=1, n_senders=4096)
+    for layout in (hub, tgnn.Complete(1, 4096)):
+        np.testing.assert_allclose(tgnn.aggregate(layout, x, "std"), 0.5, rtol=1e-5)
+    pair = tgnn.EdgeList.from_edges([2, 0], [1, 1], n_receivers=3)
+    found = tgnn.aggregate(pair, jnp.array([[1.0], [2.0], [np.nan]]), "std")
+    np.testing.assert_array_equal(found, [[0.0], [np.nan], [0.0]])
+
+
+def test_scalers_of_a_training_set_without_edges():
+    empty = tgnn.EdgeList.from_edges([], [], n_receivers=3)
+    found = tgnn.aggregation.principal_neighbourhood(empty, jnp.ones((3, 2)), tgnn.aggregation.mean_log_degree(empty))
+    np.testing.assert_array_equal(found, np.zeros((3, 24)))
+
+
+def test_weights_of_edges_have_one_axis():
+    layout = tgnn.EdgeList.from_edges([0, 1], [1, 0], n_receivers=2)
+    with pytest.raises(ValueError, match=r"edge_weight must have shape \(2,\).* got \(2, 1\)"):
+        tgnn.aggregation.symmetric_weights(layout, jnp.ones((2, 1)))

@@ -158,3 +158,30 @@ def test_masks_that_are_not_bool():
 def test_segments_of_one_side_only():
     with pytest.raises(ValueError, match="sender_segments is missing; pass both, or use with_segments"):
         tgnn.Complete(4, receiver_segments=jnp.zeros(4, int))
+
+
+def test_several_graphs_at_once_outside_of_vmap():
+    """A stack, or a mask for each head, would broadcast against the nodes."""
+    stacked = tgnn.stack([tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)] * 2)
+    heads = tgnn.Dense(jnp.ones((3, 3, 3), bool))
+    x = jnp.ones((3, 3, 2))
+    for layout in (stacked, heads):
+        with pytest.raises(ValueError, match="give several, or one for each head, to jax.vmap"):
+            tgnn.attend(layout, x, x, x)
+        with pytest.raises(ValueError, match="give several, or one for each head, to jax.vmap"):
+            tgnn.degrees(layout)
+    each = jax.vmap(tgnn.attend)(heads, *(jnp.moveaxis(x, 1, 0)[:, :, None],) * 3)
+    assert each.shape == (3, 3, 1, 2)
+
+
+def test_scores_and_biases_of_another_shape():
+    class Summed(tgnn.Score):
+        def pair(self, receiver, sender, edge=None):
+            return (receiver * sender).sum((-1, -2))
+
+    x = jnp.ones((3, 2, 4))
+    for layout in (tgnn.Complete(3), tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)):
+        with pytest.raises(ValueError, match="score gave logits of shape"):
+            tgnn.attend(layout, x, x, x, score=Summed(), implementation="definition")
+        with pytest.raises(ValueError, match=r"bias\(i, j\) must give one number per head, shape \(2,\), got \(\)"):
+            tgnn.attend(layout, x, x, x, bias=lambda i, j: 1.0 * (i - j), implementation="definition")

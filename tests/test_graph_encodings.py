@@ -64,6 +64,16 @@ def test_the_sparse_solver_finds_the_vectors_of_the_dense_one():
     np.testing.assert_array_equal(again.vectors, sparse.vectors)
 
 
+def test_every_copy_of_a_multiple_eigenvalue_is_found():
+    """A cube of ten dimensions has 2/10 ten times, of which Lanczos from one start sees fewer."""
+    n = 1024
+    senders = np.repeat(np.arange(n), 10)
+    cube = tgnn.EdgeList.from_edges(senders, senders ^ np.tile(1 << np.arange(10), n), n_receivers=n)
+    values, vectors = laplacian_eigenvectors(cube, 8)
+    np.testing.assert_allclose(values, np.full((n, 8), 0.2), **CLOSE)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(8), **CLOSE)
+
+
 def test_a_long_path_whose_eigenvalues_lie_close_is_factorised():
     n = 997
     senders = np.arange(n - 1)

@@ -543,5 +543,44 @@ def test_edges_are_given_exactly_where_parameters_expect_them():
         models.gps(CASES["gps gated"].params, batch.layout, batch.x)
     with pytest.raises(ValueError, match="edges given is False"):
         models.graphormer(CASES["graphormer"].params, measure(batch).more, batch.x)
+    with pytest.raises(ValueError, match="edges given is True"):
+        models.gated_gcn(models.init_gated_gcn(jax.random.key(0), (DIM, 3)), batch.layout, batch.x, edges=batch.edges)
     with pytest.raises(ValueError, match="'gat'"):
         models.init_gps(jax.random.key(0), local="gat", **SIZES)
+
+
+@pytest.mark.parametrize("name", ["gated_gcn", "graph_transformer", "gps", "exphormer"])
+def test_features_of_another_number_of_edges(name):
+    """A row more or less would be another edge's, without a word."""
+    senders, receivers, x, edges = GRAPHS[0]
+    layout, x = tgnn.EdgeList.from_edges(senders, receivers, n_receivers=len(x)), jnp.asarray(x, jnp.float32)
+    model, init = getattr(models, name), getattr(models, f"init_{name}")
+    if name == "gated_gcn":
+        params = init(jax.random.key(0), (DIM, 3), edge_dim=DIM)
+    else:
+        more = {"graph_transformer": {"use_edges": True}, "gps": {"local": "gated", "use_edges": True}, "exphormer": {}}
+        params = init(jax.random.key(0), **more[name], **SIZES)
+    graph = models.interactions(layout) if name == "exphormer" else layout
+    for wrong in (edges[:2], np.concatenate([edges, edges[:1]])):
+        with pytest.raises(ValueError, match=r"must have shape \[17|must have 17 rows"):
+            model(params, graph, x, edges=jnp.asarray(wrong, jnp.float32))
+
+
+def test_graphormer_measured_with_other_sizes_and_on_a_graph_without_edges():
+    sizes = {"num_layers": 1, "model_dim": 4, "num_heads": 2, "edge_dim": 3}
+    params = models.init_graphormer(jax.random.key(0), max_distance=2, path_length=2, **sizes)
+    chain = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    x, edges = jnp.ones((3, 4)), jnp.ones((2, 3))
+    for wrong, name in (({"max_distance": 3}, "max_distance"), ({"path_length": 1}, "path_length")):
+        around = models.surroundings(chain, **({"max_distance": 2, "path_length": 2} | wrong))
+        with pytest.raises(ValueError, match=f"the same {name}"):
+            models.graphormer(params, around, x, edges=edges)
+    lonely = models.surroundings(tgnn.EdgeList.from_edges([], [], n_receivers=1), max_distance=2, path_length=2)
+    nodes, graph = models.graphormer(params, lonely, x[:1], edges=edges[:0])
+    assert np.isfinite(nodes).all() and np.isfinite(graph).all()
+
+
+@pytest.mark.parametrize("init", [models.init_graph_transformer, models.init_exphormer])
+def test_heads_share_the_features_evenly(init):
+    with pytest.raises(ValueError, match="num_heads must divide model_dim 5, got 2"):
+        init(jax.random.key(0), num_layers=1, model_dim=5, num_heads=2)

@@ -99,7 +99,7 @@ def test_weighted_edges_equal_pygs():
 
     gradient, output = jax.jit(jax.grad(loss, has_aux=True))(weight)
     chex.assert_trees_all_close(output, expected.detach().numpy(), rtol=1e-5, atol=1e-5)
-    chex.assert_trees_all_close(gradient, edge_weight.grad.numpy(), rtol=1e-5, atol=2e-5)
+    chex.assert_trees_all_close(gradient, edge_weight.grad.numpy(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("loops", [False, True])
@@ -128,4 +128,4 @@ def test_values_and_gradients_equal_pygs(name, loops):
     chex.assert_trees_all_close(output, expected.detach().numpy(), rtol=1e-5, atol=1e-5)
     chex.assert_trees_all_close(x_gradient, x.grad.numpy(), rtol=1e-5, atol=1e-5)
     expected_gradient = to_ours(name, params, lambda i, key: theirs[i][key].grad.numpy())
-    chex.assert_trees_all_close(gradient, expected_gradient, rtol=1e-5, atol=2e-5)
+    chex.assert_trees_all_close(gradient, expected_gradient, rtol=1e-5, atol=1e-5)

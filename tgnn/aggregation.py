@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import jraph
 
@@ -20,7 +21,7 @@ def aggregate(
 
     Args:
       layout: which edges exist: a layout, or a `jraph.GraphsTuple`.
-      x: [n_senders, ...] features.
+      x: [n_senders, ...] features, reduced in float32 or wider; so integers are exact up to 2 ** 24 only.
       reduction: "sum", "mean", "max", "min", "std", or "softmax": a mean of the messages, feature by feature, with the
         softmax of the messages themselves as weights.
       edges: [*edge_shape, ...] in the caller's order, added to each message.
@@ -62,7 +63,7 @@ def mean_messages(layout, messages):
 
 
 def max_messages(layout, messages):
-    """Their maximum, 0 where there is none."""
+    """Their maximum, 0 where there is none but -inf."""
     largest = layout.reduce(messages, "max")
     return jnp.where(jnp.isneginf(largest), 0.0, largest)
 
@@ -73,10 +74,13 @@ def min_messages(layout, messages):
 
 
 def std_messages(layout, messages):
-    """Two passes, so that nothing cancels; the square root is kept away from 0, where its derivative is infinite."""
-    centred = layout.keep(messages - layout.from_receivers(mean_messages(layout, messages)))
+    """Centred before it is squared, so that nothing cancels; no square root of 0, where its derivative is infinite."""
+    # The mean of many large numbers is rounded by more than they may differ; that of distances to the largest is not.
+    largest = jax.lax.stop_gradient(layout.from_receivers(max_messages(layout, messages)))
+    below = messages - largest
+    centred = layout.keep(below - layout.from_receivers(mean_messages(layout, below)))
     variance = mean_messages(layout, centred**2)
-    return jnp.where(variance > 0, jnp.sqrt(jnp.where(variance > 0, variance, 1.0)), 0.0)
+    return jnp.where(variance == 0, 0.0, jnp.sqrt(jnp.where(variance == 0, 1.0, variance)))
 
 
 def softmax_messages(layout, messages):
@@ -107,7 +111,8 @@ def principal_neighbourhood(
     Args:
       layout: which edges exist.
       x: [n_senders, dim] features.
-      mean_log_degree: the mean of `log(degree + 1)` over the nodes of the training graphs (`mean_log_degree(layout)`).
+      mean_log_degree: the mean of `log(degree + 1)` over the nodes of the training graphs (`mean_log_degree(layout)`);
+        0, where these have no edges, counts as 1.
       reductions: names that `aggregate` knows.
       edges: as for `aggregate`.
 
@@ -118,7 +123,8 @@ def principal_neighbourhood(
     """
     reduced = jnp.concatenate([aggregate(layout, x, reduction, edges=edges) for reduction in reductions], axis=-1)
     # A node of degree 0 has nothing to scale; taking its degree as 1 keeps the quotient finite.
-    amplified = jnp.log1p(jnp.maximum(degrees(layout), 1.0))[:, None] / mean_log_degree
+    unit = jnp.where(jnp.asarray(mean_log_degree) > 0, mean_log_degree, 1.0)
+    amplified = jnp.log1p(jnp.maximum(degrees(layout), 1.0))[:, None] / unit
     return jnp.concatenate([reduced, reduced * amplified, reduced / amplified], axis=-1).astype(x.dtype)
 
 
@@ -127,18 +133,19 @@ def mean_log_degree(layout: Layout) -> Array:
     return jnp.log1p(degrees(layout)).mean()
 
 
-def symmetric_weights(layout: Layout, edge_weight: Array | None = None) -> Array:
+def symmetric_weights(layout: Layout | jraph.GraphsTuple, edge_weight: Array | None = None) -> Array:
     """GCN's weights `w / sqrt(degree_i * degree_j)` on every edge: [*edge_shape, 1], in the layout's own order.
 
     Degrees sum the weights of in-edges of receivers and, as in PyG, of in-edges of senders where both are one set of
     nodes; else of out-edges of senders. Nodes whose degree is not positive have weight 0.
 
     Args:
-      layout: which edges exist.
+      layout: which edges exist, a layout or a graph.
       edge_weight: [*edge_shape] in the caller's order; None: 1 each.
 
     Reference: Kipf & Welling, arXiv 1609.02907, equation 2, where A may be weighted.
     """
+    layout = as_layout(layout)
     inner = degrees(layout, edge_weight=edge_weight)
     outer = inner if layout.n_receivers == layout.n_senders else degrees(layout, "senders", edge_weight=edge_weight)
     roots = layout.from_receivers(inverse_root(inner)) * layout.from_senders(inverse_root(outer))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import jraph
 
 from tgnn import fused
-from tgnn.checks import check_bias, check_call
+from tgnn.checks import check_bias, check_bias_function, check_call, check_logits
 from tgnn.convert import as_layout
 from tgnn.dropout import keep_edge
 from tgnn.layouts.base import Layout
@@ -84,6 +84,9 @@ def attend(
 def attention_weights(layout, query, key, *, score: Score = dot_product, bias=None, scale=None, edges=None, at=None):
     """The weights that `attend` uses, before dropout: order and shape as `bias`, [..., heads], float32 or wider.
 
+    The arrays of an `EdgeList` are sorted by receiver, the weights are not: the ends of edge `e` are
+    `layout.to_caller(layout.senders)[e]` and `layout.to_caller(layout.receivers)[e]`.
+
     With `at`, index arrays of shape [k] for every axis, only `attention_weights(...)[at]`, [k]: the others are never
     stored where a fused execution exists. `(*layout.locate(senders, receivers), heads)` names pairs of nodes.
 
@@ -103,12 +106,13 @@ def edge_logits(layout, query, key, score, bias, scale, edges) -> Array:
     """Scale * score + bias on every edge, [*edge_shape, heads], in the layout's own order; 0 where there is no edge."""
     heads = query.shape[1]
     edges = () if edges is None else (layout.from_caller(edges),)
-    logits = layout.keep(score(layout, query, repeat_heads(key, heads), *edges))
+    logits = layout.keep(check_logits(layout, heads, score(layout, query, repeat_heads(key, heads), *edges)))
     scale = score.default_scale(query.shape[-1]) if scale is None else scale
     logits = logits * (scale if jnp.ndim(scale) == 0 else jnp.reshape(scale, (1,) * (logits.ndim - 1) + (heads,)))
     if bias is None:
         return logits
     if callable(bias):
+        check_bias_function(bias, heads)
         values = jnp.vectorize(bias, signature="(),()->(h)")(layout.receiver_index, layout.sender_index)
     else:
         values = layout.from_caller(check_bias(layout, bias, heads))

@@ -30,10 +30,18 @@ class Bag:
     def from_rows(cls, indptr, indices, values, shape: tuple[int, int]) -> "Bag":
         """A bag from compressed sparse rows, such as the fields of `tgnn.datasets.sparse.SparseRows`. Host side.
 
+        Raises:
+            ValueError: the lengths are not those of one matrix.
+
         >>> bag = Bag.from_rows([0, 2, 2], [0, 2], [1.0, 10.0], (2, 3))
         >>> (bag @ jnp.arange(6.0).reshape(3, 2)).tolist()
         [[40.0, 51.0], [0.0, 0.0]]
         """
+        if not len(indices) == len(values) == indptr[-1] or len(indptr) != shape[0] + 1:
+            raise ValueError(
+                f"indptr must have {shape[0] + 1} entries, the last the number of indices and of values, got "
+                f"{len(indptr)} entries, {len(indices)} indices and {len(values)} values; pass the parts of one matrix"
+            )
         receivers = np.repeat(np.arange(shape[0]), np.diff(indptr))
         layout = EdgeList.from_edges(np.asarray(indices), receivers, n_receivers=shape[0], n_senders=shape[1])
         return cls(layout, layout.from_caller(jnp.asarray(values)))
@@ -60,4 +68,4 @@ class Bag:
     def __matmul__(self, kernel: Array) -> Array:
         """`[num_words, *out_dim] -> [n_node, *out_dim]`; O(entries * out_dim) time."""
         rows = self.layout.aggregate(self.weights[..., None], kernel.reshape(kernel.shape[0], 1, -1))
-        return rows.reshape(rows.shape[:1] + kernel.shape[1:]).astype(self.dtype)
+        return rows.reshape(rows.shape[:1] + kernel.shape[1:])

@@ -57,13 +57,23 @@ def check_mask(name: str, mask, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def check_segments(name: str, segments, size: int) -> Array:
-    """Integer segment ids of the given length (-1 = padding), or a ValueError."""
+    """Integer segment ids of the given length (-1 = padding) as int32, or a ValueError."""
     segments = segments if isinstance(segments, jax.Array) else np.asarray(segments)
-    if segments.ndim == 0 or segments.shape[-1] != size or not np.issubdtype(segments.dtype, np.integer):
+    segments = segments if segments.size else segments.astype(np.int32)  # an empty list is float
+    if segments.shape != (size,) or not np.issubdtype(segments.dtype, np.integer):
         raise ValueError(
-            f"{name} must be integers of shape [{size}] (-1 = padding), got {segments.dtype} of shape {segments.shape}"
+            f"{name} must be integers of shape [{size}] (-1 = padding), got {segments.dtype} of shape "
+            f"{segments.shape}; give one id per node, and use jax.vmap for a batch"
         )
-    return jax.numpy.asarray(segments).astype(np.int32)  # a small dtype would overflow beside the padding
+    if segments.size and not np.can_cast(segments.dtype, np.int32) and not isinstance(segments, jax.core.Tracer):
+        least, most, limit = int(np.asarray(segments).min()), int(np.asarray(segments).max()), np.iinfo(np.int32)
+        if least < limit.min or most > limit.max:
+            raise ValueError(
+                f"{name} must fit into int32, got {least} to {most}; renumber them, for example with "
+                f"np.unique({name}, return_inverse=True)[1]"
+            )
+    with jax.ensure_compile_time_eval():  # what is known before jit stays known; small dtypes overflow beside padding
+        return jax.numpy.asarray(segments).astype(np.int32)
 
 
 def check_call(layout, query, key, value, scale, dropout_rate: float, rng, edges=None, edge_value=None) -> None:
@@ -140,6 +150,27 @@ def check_bool(name: str, x) -> None:
     """A mask that is bool, where it is an array at all: pytrees of other things have the structure of layouts too."""
     if hasattr(x, "dtype") and (np.issubdtype(x.dtype, np.integer) or np.issubdtype(x.dtype, np.floating)):
         raise ValueError(f"{name} must be bool (True = edge), got {x.dtype}; pass {name} != 0")
+
+
+def check_logits(layout, heads: int, logits: Array) -> Array:
+    """What a score gives: one number per edge and head."""
+    shape = (*layout.edge_shape, heads)
+    if len(logits.shape) != len(shape) or not all(map(fits_axis, logits.shape, shape)):
+        raise ValueError(
+            f"score gave logits of shape {logits.shape}, expected {shape} or what broadcasts to it; its pair sums over "
+            "the last axis, [..., heads, head_dim] -> [..., heads]"
+        )
+    return logits
+
+
+def check_bias_function(bias, heads: int) -> None:
+    """A callable bias gives one number per head for a pair of indices."""
+    index = jax.ShapeDtypeStruct((), np.int32)
+    found = jax.tree.map(lambda x: x.shape, jax.eval_shape(bias, index, index))
+    if found not in ((heads,), (1,)):
+        raise ValueError(
+            f"bias(i, j) must give one number per head, shape ({heads},), got {found}; add an axis of heads"
+        )
 
 
 def check_bias(layout, bias: Array, heads: int) -> Array:

@@ -13,7 +13,7 @@ import jraph
 import numpy as np
 
 from tgnn.checks import check_size
-from tgnn.layouts import Blocks, EdgeList, Layout, Neighbors
+from tgnn.layouts import Blocks, Dense, EdgeList, Layout, Neighbors
 from tgnn.layouts.pairs import require_concrete
 from tgnn.typing import Array
 
@@ -23,7 +23,7 @@ def as_layout(
 ) -> Layout:
     """A layout as it is, or the edges of a GraphsTuple, between nodes of the given number or as many as it says."""
     if isinstance(graph, Layout):
-        return graph
+        return check_single(graph)
     if not isinstance(graph, jraph.GraphsTuple):
         raise ValueError(
             f"layout must be a tgnn layout or a jraph.GraphsTuple, got {type(graph).__name__}; "
@@ -32,6 +32,19 @@ def as_layout(
     if n_receivers is not None and n_senders is not None and n_receivers != n_senders:
         raise ValueError(f"a GraphsTuple joins nodes of one set, but query has {n_receivers} rows and key {n_senders}")
     return EdgeList.from_graph(graph, n_nodes=n_receivers)
+
+
+def check_single(layout: Layout) -> Layout:
+    """`layout`, or a ValueError for what `stack` made, or a mask for each head, outside of `jax.vmap`."""
+    kinds = ((EdgeList, "receivers", 1), (Neighbors, "senders", 2), (Blocks, "mask", 3), (Dense, "mask", 2))
+    arrays = [(getattr(layout, name), axes) for kind, name, axes in kinds if isinstance(layout, kind)]
+    for x, axes in (*arrays, (getattr(layout, "receiver_segments", None), 1)):
+        if x is not None and np.ndim(x) != axes:
+            raise ValueError(
+                f"layout is a {type(layout).__name__} with an array of shape {np.shape(x)}, expected {axes} axes for "
+                "one graph; give several, or one for each head, to jax.vmap"
+            )
+    return layout
 
 
 def from_networkx(graph) -> EdgeList:
@@ -183,7 +196,7 @@ def stack(layouts: Sequence[Layout]) -> Layout:
     Raises:
       ValueError: for no layouts, or different numbers of nodes.
     """
-    layouts = list(layouts)
+    layouts = [as_layout(layout) for layout in layouts]
     if not layouts:
         raise ValueError("layouts is empty; stack needs at least one")
     sizes = {(layout.n_receivers, layout.n_senders) for layout in layouts}

@@ -5,14 +5,16 @@ of a disjoint union is the union of the encodings: walks and paths stay within a
 are those of each connected component. So a batch is encoded as one layout, and needs no segment ids.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import jraph
 import numpy as np
 
 from tgnn.checks import check_size
-from tgnn.convert import edge_slots, live_edges, to_scipy
+from tgnn.convert import as_layout, edge_slots, live_edges, to_scipy
 from tgnn.graphs import check_square
 from tgnn.layouts import Layout
 from tgnn.typing import Array
@@ -32,7 +34,7 @@ class Spectrum(NamedTuple):
     vectors: np.ndarray
 
 
-def laplacian_eigenvectors(layout: Layout, k: int, *, dense_up_to: int = 512) -> Spectrum:
+def laplacian_eigenvectors(layout: Layout | jraph.GraphsTuple, k: int, *, dense_up_to: int = 512) -> Spectrum:
     """The k smoothest non-trivial eigenvectors of the normalised Laplacian of each connected component.
 
     `L = I - D^(-1/2) A D^(-1/2)`, where A joins each two nodes between which there is an edge in either direction, and
@@ -54,6 +56,7 @@ def laplacian_eigenvectors(layout: Layout, k: int, *, dense_up_to: int = 512) ->
     >>> laplacian_eigenvectors(EdgeList.from_edges([0], [1], n_receivers=2), 2).vectors.round(3).tolist()
     [[0.7070000171661377, 0.0], [-0.7070000171661377, 0.0]]
     """
+    layout = as_layout(layout)
     from scipy.sparse.csgraph import connected_components
 
     k, matrix = check_size("k", k), _undirected(layout)
@@ -109,19 +112,41 @@ def _lowest_sparse(adjacency: Any, nodes: np.ndarray, k: int) -> tuple[np.ndarra
     """
     from scipy.sparse import eye_array
     from scipy.sparse.csgraph import laplacian
-    from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+    from scipy.sparse.linalg import ArpackNoConvergence, splu
 
     matrix: Any = laplacian(adjacency[nodes][:, nodes], normed=True)
-    start = np.random.default_rng(0).normal(size=len(nodes))  # so that the result is the same every time
+    eye: Any = eye_array(len(nodes))
+    basis = min(len(nodes), max(LANCZOS_BASIS, 2 * k + 3))
     try:
-        smooth: Any = eye_array(len(nodes)) - matrix
-        basis = min(len(nodes), max(LANCZOS_BASIS, 2 * k + 3))
-        values, vectors = eigsh(smooth, k=k + 1, which="LA", v0=start, ncv=basis, maxiter=LANCZOS_RESTARTS)
-        values = 1.0 - values
+        vectors = _leading((eye - matrix).dot, len(nodes), k + 1, ncv=basis, maxiter=LANCZOS_RESTARTS)
     except ArpackNoConvergence:
-        values, vectors = eigsh(matrix.tocsc(), k=k + 1, sigma=-1e-2, v0=start)
+        vectors = _leading(splu((matrix + 1e-2 * eye).tocsc()).solve, len(nodes), k + 1)
+    values = (vectors * (matrix @ vectors)).sum(axis=0)
     lowest = np.argsort(values)[1:]
     return values[lowest], _settle_signs(vectors[:, lowest])
+
+
+def _leading(product: Callable[[np.ndarray], np.ndarray], n: int, count: int, **limits: Any) -> np.ndarray:
+    """Eigenvectors `[n, count]` of the largest eigenvalues of a symmetric operator, given as `vector -> product`.
+
+    From one start, Lanczos sees one vector of an eigenvalue that stands several times, and the others by rounding only.
+    So it looks again, beside the vectors that it has found, until nothing larger than the least of them is left.
+    """
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    start = np.random.default_rng(0).normal(size=(count + 1, n))  # so that the result is the same every time
+    values, vectors = eigsh(LinearOperator((n, n), product, dtype=float), k=count, which="LA", v0=start[0], **limits)
+    for again in start[1:]:
+
+        def beside(x, values=values, vectors=vectors):
+            return product(x) - vectors @ ((values + 2.0) * (vectors.T @ x))  # those found become -2, below all others
+
+        value, vector = eigsh(LinearOperator((n, n), beside, dtype=float), k=1, which="LA", v0=again, **limits)
+        least = values.argmin()
+        if value[0] <= values[least] + 1e-6 * np.abs(values).max():
+            break
+        values[least], vectors[:, least] = value[0], vector[:, 0]
+    return vectors
 
 
 def _settle_signs(vectors: np.ndarray) -> np.ndarray:
@@ -150,7 +175,7 @@ def flip_signs(rng: Array, vectors: Array, segments: Array | None = None) -> Arr
     return vectors * jax.random.rademacher(rng, (n_node, k), vectors.dtype)[jnp.clip(segments, 0)]
 
 
-def random_walk(layout: Layout, steps: int, *, numbers_at_once: int = 2**24) -> np.ndarray:
+def random_walk(layout: Layout | jraph.GraphsTuple, steps: int, *, numbers_at_once: int = 2**24) -> np.ndarray:
     """The probability that a random walk is back where it began after 1 to `steps` steps.
 
     A walker goes along the edges, each out-edge of its node (and each copy of it) with equal probability; at a node
@@ -174,6 +199,7 @@ def random_walk(layout: Layout, steps: int, *, numbers_at_once: int = 2**24) -> 
     >>> random_walk(EdgeList.from_edges([0, 1], [1, 0], n_receivers=2), 3)[0].tolist()
     [0.0, 1.0, 0.0]
     """
+    layout = as_layout(layout)
     from scipy.sparse import csr_matrix, diags_array
     from scipy.sparse.csgraph import connected_components
 
@@ -192,7 +218,9 @@ def random_walk(layout: Layout, steps: int, *, numbers_at_once: int = 2**24) -> 
     return result
 
 
-def shortest_paths(layout: Layout, *, max_distance: int | None = None, unreachable: int = -1) -> np.ndarray:
+def shortest_paths(
+    layout: Layout | jraph.GraphsTuple, *, max_distance: int | None = None, unreachable: int = -1
+) -> np.ndarray:
     """The number of edges on the shortest directed path from each sender to each receiver.
 
     Args:
@@ -210,6 +238,7 @@ def shortest_paths(layout: Layout, *, max_distance: int | None = None, unreachab
     >>> shortest_paths(EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)).tolist()
     [[0, -1, -1], [1, 0, -1], [2, 1, 0]]
     """
+    layout = as_layout(layout)
     return _capped(_search(layout)[0], max_distance, unreachable)
 
 
@@ -226,7 +255,9 @@ class ShortestPaths(NamedTuple):
     edges: np.ndarray
 
 
-def shortest_path_edges(layout: Layout, length: int, *, max_distance: int | None = None, unreachable: int = -1):
+def shortest_path_edges(
+    layout: Layout | jraph.GraphsTuple, length: int, *, max_distance: int | None = None, unreachable: int = -1
+):
     """The first `length` edges of one shortest path from each sender to each receiver; of several copies the first.
 
     Args:
@@ -238,6 +269,7 @@ def shortest_path_edges(layout: Layout, length: int, *, max_distance: int | None
     Returns:
         `ShortestPaths`. O(n_node ** 2 * length) memory.
     """
+    layout = as_layout(layout)
     length, n = check_size("length", length), layout.n_receivers
     hops, before = _search(layout)
     senders, receivers, live = edge_slots(layout)

@@ -12,10 +12,13 @@ from tgnn.typing import Array
 
 
 def self_loops(layout: Layout | jraph.GraphsTuple) -> EdgeList:
-    """The edges of `layout` and an edge i -> i for every node that has none. Host side; loops come last.
+    """The edges of `layout` and an edge i -> i for every node that has none. Host side.
 
-    >>> self_loops(EdgeList.from_edges([0, 1], [1, 1], n_receivers=2)).senders.tolist()
-    [0, 0, 1]
+    Arrays per edge take the loops last: `jnp.append(edge_weight, jnp.ones(number of loops))`.
+
+    >>> looped = self_loops(EdgeList.from_edges([0, 1], [1, 1], n_receivers=2))
+    >>> looped.to_caller(looped.senders).tolist(), looped.to_caller(looped.receivers).tolist()
+    ([0, 1, 0], [1, 1, 0])
     """
     layout = as_layout(layout)
     check_square(layout)
@@ -65,6 +68,11 @@ def degrees(layout: Layout | jraph.GraphsTuple, of: str = "receivers", *, edge_w
     weights = jnp.ones(layout.edge_shape)
     if edge_weight is not None:
         check_edges(layout, "edge_weight", edge_weight)
+        if np.ndim(edge_weight) != len(layout.caller_shape):
+            raise ValueError(
+                f"edge_weight must have shape {layout.caller_shape}, one number for each edge, got "
+                f"{np.shape(edge_weight)}; pass edge_weight[..., 0]"
+            )
         weights *= layout.keep(layout.from_caller(jnp.asarray(edge_weight, jnp.float32)))
 
     def total(x):  # linear in x, and its derivative counts the out-edges: right for every layout

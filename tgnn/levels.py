@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.checks import check_mask, check_size
-from tgnn.convert import live_edges
+from tgnn.convert import as_layout, live_edges
 from tgnn.layouts import Layout
 from tgnn.typing import Array
 
@@ -65,6 +65,7 @@ def schedule(
     >>> schedule(EdgeList.from_edges([0, 1], [2, 2], n_receivers=3), width=2).nodes.tolist()
     [[0, 1], [2, 6]]
     """
+    layout = as_layout(layout)
     n_node = layout.n_receivers
     senders, receivers = live_edges(layout)
     mask = np.ones(n_node, bool) if mask is None else check_mask("mask", mask, (n_node,))

@@ -56,7 +56,7 @@ def linear(params: Params, x: Array, *, in_axes: int = 1) -> Array:
         `[..., *out_dim]`, in the dtype of x.
 
     Raises:
-        ValueError: if the trailing axes of x are not the kernel's.
+        ValueError: if the trailing axes of x are not the kernel's, or x is not floating point.
 
     >>> params = init_linear(jax.random.key(0), 6, (2, 3))
     >>> linear(params, jnp.ones((5, 6))).shape
@@ -68,6 +68,8 @@ def linear(params: Params, x: Array, *, in_axes: int = 1) -> Array:
             f"x has shape {x.shape} but its last {in_axes} axes must be {kernel.shape[:in_axes]}, those of the kernel; "
             "project x or initialise the layer with the size of x"
         )
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"x must be floating point, got {x.dtype}, to which the weights would be cut off; use x * 1.0")
     kernel = kernel.astype(x.dtype)
     y = x @ kernel if isinstance(x, Bag) else jnp.tensordot(x, kernel, in_axes)
     return y + _broadcast(params["bias"], y) if "bias" in params else y

@@ -13,6 +13,7 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
+from tgnn.checks import check_edges
 from tgnn.softmax import expand, group_softmax, wide_dtype
 from tgnn.typing import Array
 
@@ -90,7 +91,8 @@ class Layout(ABC):
         return x if self.live is None else jnp.where(expand(self.live, x.ndim), x, jnp.zeros((), x.dtype))
 
     def from_caller(self, x: Array) -> Array:
-        """Per-edge values in the caller's order -> in this layout's order."""
+        """Per-edge values in the caller's order -> in this layout's order; a ValueError for a wrong number of them."""
+        check_edges(self, "values of edges", x)
         return x
 
     def to_caller(self, x: Array) -> Array:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.checks import check_bool, check_indices, check_mask, check_size
+from tgnn.checks import check_bool, check_edges, check_indices, check_mask, check_size
 from tgnn.layouts.base import Layout, is_traced
 from tgnn.softmax import expand, segment_reduce
 from tgnn.typing import Array
@@ -156,6 +156,7 @@ class EdgeList(Layout):
         return segment_reduce(x, jnp.where(self.live, self.receivers, self.n_receivers), self.n_receivers, op)
 
     def from_caller(self, x: Array) -> Array:
+        check_edges(self, "values of edges", x)
         return x if self.order is None else x[self.order]
 
     def to_caller(self, x: Array) -> Array:

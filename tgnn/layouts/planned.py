@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tgnn.checks import check_edges
 from tgnn.layouts.base import Layout
 from tgnn.layouts.edges import EdgeList
 from tgnn.typing import Array
@@ -82,6 +83,7 @@ class Planned(Layout):
         return self.chosen.aggregate(weights, value)
 
     def from_caller(self, x: Array) -> Array:
+        check_edges(self, "values of edges", x)
         return jnp.zeros(self.edge_shape + x.shape[1:], x.dtype).at[self.slots].set(x, mode="drop")
 
     def to_caller(self, x: Array) -> Array:

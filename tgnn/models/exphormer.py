@@ -12,9 +12,10 @@ from tgnn.block import run_blocks
 from tgnn.checks import check_size
 from tgnn.convert import edge_slots
 from tgnn.layouts import EdgeList
+from tgnn.layouts.base import is_traced
 from tgnn.models.choice import Choice
 from tgnn.models.graph_transformer import EdgeProduct, init_update, update
-from tgnn.models.layers import own_order, stack_layers
+from tgnn.models.layers import own_order, split_heads, stack_layers
 from tgnn.nn import embedding, init_embedding, init_linear, linear
 from tgnn.patterns import expander
 from tgnn.typing import Array, Params
@@ -104,7 +105,7 @@ def init_exphormer(
         num_virtual: as for `interactions`.
     """
     virtual_rng, kinds_rng, layers_rng = jax.random.split(rng, 3)
-    sizes = {"model_dim": model_dim, "heads": (num_heads, model_dim // num_heads)}
+    sizes = {"model_dim": model_dim, "heads": split_heads(model_dim, num_heads)}
     init = partial(_init_layer, hidden_dim=hidden_dim or 2 * model_dim, **sizes)
     return {
         "virtual": init_embedding(virtual_rng, num_virtual, model_dim)["table"],
@@ -144,7 +145,8 @@ def exphormer(
         `[n, model_dim]`. Cost: linear in nodes and edges.
 
     Raises:
-        ValueError: if the graph's virtual nodes are not a multiple of the parameters'.
+        ValueError: if the graph's virtual nodes are not a multiple of the parameters', or, outside jit, `edges` has not
+            one row for each given edge.
 
     Reference: Shirzad et al., Exphormer: Sparse Transformers for Graphs, arXiv:2303.06147, eqs. 1 to 3 and section 3.1.
         This is the attention by itself, with the norms and the perceptron of the Graph Transformer; theirs stands in
@@ -162,6 +164,7 @@ def exphormer(
     x = jnp.concatenate([x, virtual.reshape(rows, model_dim)])
     features = embedding(params["kinds"], graph.kinds).astype(x.dtype)
     if edges is not None:
+        _check_given(graph, edges)
         features = features + jnp.pad(edges, ((0, features.shape[0] - edges.shape[0]), (0, 0)))
     layout, features = own_order(graph.layout, x, features)
 
@@ -173,6 +176,15 @@ def exphormer(
         return update(layer["nodes"], x, heads, dropout_rate=dropout_rate, rng=layer_rng), None
 
     return run_blocks(apply, params["layers"], x, rng=rng)[0][:n]
+
+
+def _check_given(graph: Interactions, edges: Array) -> None:
+    """Rows of `edges` beyond the given edges would be added to the expander's."""
+    if is_traced(graph.kinds):
+        return
+    others = np.flatnonzero(np.asarray(graph.kinds) > GIVEN)
+    if len(others) and len(edges) != others[0]:
+        raise ValueError(f"edges must have {others[0]} rows, one for each given edge, got {len(edges)}")
 
 
 CHOICES = (

@@ -7,6 +7,7 @@ import jax
 
 from tgnn.convert import as_layout
 from tgnn.models.choice import Choice
+from tgnn.models.layers import check_edges
 from tgnn.nn import dropout, fold, init_linear, linear
 from tgnn.typing import Array, Params
 
@@ -55,9 +56,13 @@ def gated_gcn(
     Returns:
         `[n, dims[-1]]`. A node without in-edges gets its own part only.
 
+    Raises:
+        ValueError: if only one of the parameters and the call has edges.
+
     Reference: Bresson and Laurent, Residual Gated Graph ConvNets, arXiv:1711.07553, eq. 11; edge features as in Dwivedi
         et al., Benchmarking Graph Neural Networks, arXiv:2003.00982, without their batch norm and normalised gates.
     """
+    check_edges("edge" in params[0], edges)
     layout = as_layout(layout, x.shape[0], x.shape[0])
     edges = None if edges is None else layout.from_caller(edges)
     for i, layer_params in enumerate(params):

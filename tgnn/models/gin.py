@@ -57,7 +57,8 @@ def gin(
         first, *rest = params["mlp"]
         # The perceptron's first map is linear, so it may come before the sum: fewer features per edge.
         value = linear({"kernel": first["kernel"]}, x)
-        hidden = (1.0 + params["epsilon"]) * value + aggregate(layout, value) + first["bias"][None]
+        scale, bias = 1.0 + params["epsilon"].astype(x.dtype), first["bias"].astype(x.dtype)
+        hidden = scale * value + aggregate(layout, value) + bias[None]
         return mlp(rest, activation(hidden), activation=activation)
 
     return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)

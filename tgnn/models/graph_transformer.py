@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from tgnn.attention import attend
 from tgnn.block import feed_forward, run_blocks
 from tgnn.models.choice import Choice
-from tgnn.models.layers import check_edges, own_order, stack_layers
+from tgnn.models.layers import check_edges, own_order, split_heads, stack_layers
 from tgnn.nn import dropout, fold, init_layer_norm, init_linear, layer_norm, linear
 from tgnn.scores import Score
 from tgnn.softmax import wide_dtype
@@ -60,7 +60,7 @@ def init_graph_transformer(
 
 
 def _init_layer(rng: Array, *, model_dim: int, num_heads: int, hidden_dim: int, use_edges: bool) -> Params:
-    heads = num_heads, model_dim // num_heads
+    heads = split_heads(model_dim, num_heads)
     rngs = jax.random.split(rng, 6)
     names = ("query", "key", "value", "edge")[: 4 if use_edges else 3]
     params = {name: init_linear(r, model_dim, heads, use_bias=False) for name, r in zip(names, rngs[:4], strict=False)}

@@ -11,7 +11,9 @@ from tgnn.block import TransformerConfig, transformer_block
 from tgnn.convert import live_edges
 from tgnn.graph_encodings import shortest_path_edges
 from tgnn.layouts import Complete, Layout
+from tgnn.layouts.base import is_traced
 from tgnn.models.choice import Choice
+from tgnn.models.layers import check_edges
 from tgnn.nn import embedding, init_embedding
 from tgnn.transformer import encoder, init_encoder
 from tgnn.typing import Array, Params
@@ -135,29 +137,41 @@ def graphormer(
         The nodes `[n, model_dim]` and the virtual nodes `[n_graph, model_dim]`, the paper's readout. Cost: O(n ** 2).
 
     Raises:
-        ValueError: if edges are given to parameters without a `"path"`, or not given to others.
+        ValueError: if only one of the parameters and the call has edges, or `around` was measured with other sizes (of
+            `max_distance`, this is seen outside jit only: inside, other distances have no bias).
 
     Reference: Ying et al., Do Transformers Really Perform Bad for Graph Representation?, arXiv:2106.05234, eqs. 5 to 9.
         Pairs of nodes without a path share a bias of their own.
     """
-    if ("path" in params) != (edges is not None):
-        raise ValueError(
-            f"edges given is {edges is not None}, but params have a path bias: {'path' in params}; "
-            "pass edges exactly to parameters made with edge_dim"
-        )
+    check_edges("path" in params, edges)
+    _check_sizes(params, around)
     n, total = x.shape[0], around.segments.shape[0]
     for place, name in enumerate(("in_degree", "out_degree")):
         rows = params[name]["table"].shape[0]
         x = x + embedding(params[name], jnp.minimum(around.degrees[:, place], rows - 1)).astype(x.dtype)
     virtual = jnp.broadcast_to(params["virtual"].astype(x.dtype), (total - n, x.shape[1]))
     layout = Complete(total).with_segments(around.segments)
-    bias = params["distance"][around.distances]
+    bias = params["distance"].at[around.distances].get(mode="fill", fill_value=0)
     if edges is not None:
         bias = bias + path_bias(params["path"], around.paths, edges)
     block = partial(transformer_block, bias=bias, activation=jax.nn.gelu)
     x = jnp.concatenate([x, virtual])
     x = encoder(params["encoder"], layout, x, block=block, dropout_rate=dropout_rate, rng=rng)
     return x[:n], x[n:]
+
+
+def _check_sizes(params: Params, around: Surroundings) -> None:
+    if "path" in params and around.paths.shape[-1] != len(params["path"]):
+        raise ValueError(
+            f"around has paths of {around.paths.shape[-1]} edges, but params are for {len(params['path'])}; "
+            "pass the same path_length to surroundings and init_graphormer"
+        )
+    last, n_virtual = len(params["distance"]) - 1, len(around.segments) - len(around.degrees)
+    if n_virtual and not is_traced(around.distances) and np.max(around.distances) != last:
+        raise ValueError(
+            f"around numbers distances to {np.max(around.distances)}, but params to {last}; "
+            "pass the same max_distance to surroundings and init_graphormer"
+        )
 
 
 def path_bias(kernel: Array, paths: Array, edges: Array) -> Array:
@@ -171,10 +185,13 @@ def path_bias(kernel: Array, paths: Array, edges: Array) -> Array:
     Returns:
         `[n, n, heads]`.
     """
+    if not len(edges):  # no row to take
+        return jnp.zeros((*paths.shape[:2], kernel.shape[-1]), edges.dtype)
     there = paths >= 0
     total = jnp.zeros((*paths.shape[:2], kernel.shape[-1]), edges.dtype)
     for place in range(kernel.shape[0]):  # one after another: all at once would take `length` times the memory
-        found = (edges @ kernel[place].astype(edges.dtype))[jnp.clip(paths[..., place], 0)]
+        values = edges @ kernel[place].astype(edges.dtype)
+        found = values.at[jnp.clip(paths[..., place], 0)].get(mode="fill", fill_value=0)
         total = total + jnp.where(there[..., place, None], found, 0)
     return total / jnp.maximum(there.sum(-1), 1)[..., None].astype(edges.dtype)
 

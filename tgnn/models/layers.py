@@ -58,8 +58,15 @@ def check_edges(expected: bool, edges: Array | None) -> None:
     if expected != (edges is not None):
         raise ValueError(
             f"edges given is {edges is not None}, but params are for edges with features: {expected}; "
-            "pass edges exactly to parameters made with use_edges=True"
+            "pass edges exactly to parameters that were initialised with edge_dim or use_edges=True"
         )
+
+
+def split_heads(model_dim: int, num_heads: int) -> tuple[int, int]:
+    """`(num_heads, head_dim)`, or a ValueError if the heads do not share the features evenly."""
+    if num_heads < 1 or model_dim % num_heads:
+        raise ValueError(f"num_heads must divide model_dim {model_dim}, got {num_heads}; choose a divisor")
+    return num_heads, model_dim // num_heads
 
 
 def layer_sizes(dims, num_heads: int, num_output_heads: int) -> list[tuple[int, int, int, bool]]:
@@ -72,7 +79,7 @@ def layer_sizes(dims, num_heads: int, num_output_heads: int) -> list[tuple[int, 
 
 def concatenate_heads(x: Array) -> Array:
     """`[n, heads, head_dim] -> [n, heads * head_dim]`."""
-    return x.reshape(x.shape[0], -1)
+    return x.reshape(x.shape[0], x.shape[1] * x.shape[2])
 
 
 def add_bias(bias: Array, x: Array) -> Array:
@@ -85,7 +92,8 @@ def add_bias(bias: Array, x: Array) -> Array:
     Returns:
         `[n, heads * head_dim]` or `[n, head_dim]`.
     """
-    return concatenate_heads(x + bias[None]) if bias.ndim == 2 else x.mean(axis=1) + bias[None]
+    bias = bias.astype(x.dtype)[None]
+    return concatenate_heads(x + bias) if bias.ndim == 3 else x.mean(axis=1) + bias
 
 
 def glorot(rng: Array, shape: tuple[int, int]) -> Array:

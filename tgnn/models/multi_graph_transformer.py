@@ -148,7 +148,7 @@ def sketch_embedding(params: Params, coordinates: Array, flags: Array, positions
 CHOICES = (
     Choice(
         "Multi-graph Transformer",
-        "several, each with its own heads: stroke neighbours, whole strokes, complete",
+        "several, each with its own heads: in sketches neighbours in a stroke, ends of strokes, complete",
         "dot product",
         "softmax in each, then mixed",
         "arXiv:1912.11258",
