@@ -9,8 +9,10 @@ import pytest
 
 from experiments.language import data, run
 from experiments.language.config import PRESETS
-from experiments.language.models import MODELS, make, num_parameters
+from experiments.language.models import MODELS, make, mean_edges, num_parameters
+from tgnn import patterns
 from tgnn.datasets.text import from_text
+from tgnn.layouts import Causal, Window
 
 SMOKE = PRESETS["smoke"]
 TEXT = " ".join(f"{number:b} and {number:x}," for number in range(600))
@@ -71,6 +73,30 @@ def test_a_longer_context_takes_fewer_rows():
 def test_every_model_has_about_the_weights_of_the_transformer(name):
     budget = num_parameters(make("transformer", PRESETS["compare"], 65)[0])
     assert abs(num_parameters(make(name, PRESETS["compare"], 65)[0]) / budget - 1) < 0.08
+
+
+@pytest.mark.parametrize("layout", [patterns.causal(13), patterns.window(13, 4), patterns.strided_parts(13, 4)[1]])
+def test_edges_are_counted_without_being_listed(layout):
+    assert mean_edges(layout) == np.asarray(layout.adjacency()).sum() / 13
+
+
+def test_a_long_context_costs_no_matrix_of_all_pairs(monkeypatch):
+    def refuse(self):
+        raise AssertionError(f"{self} is listed")
+
+    monkeypatch.setattr(Causal, "live", property(refuse))
+    monkeypatch.setattr(Window, "live", property(refuse))
+    model, config = make("window", run.resized(PRESETS["compare"], 65_536), 65)
+    assert config.model_dim == 64 and 32.9 < model.edges_per_token < 33
+    assert make("transformer", run.resized(PRESETS["compare"], 65_536), 65)[0].edges_per_token == 65_537 / 2
+
+
+@pytest.mark.parametrize("name", ["light_conv", "dynamic_conv"])
+def test_a_context_shorter_than_the_kernel_is_enough(name):
+    model, config = make(name, run.resized(SMOKE, 3), 7)
+    assert config.window > 3
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    assert jax.eval_shape(lambda p: model.apply(p, jnp.zeros(3, int), ()).logits, params).shape == (3, 7)
 
 
 def test_an_unknown_model_is_refused(file, tmp_path, capsys):

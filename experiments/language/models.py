@@ -5,18 +5,17 @@ A new model is one function `(config, vocab_size) -> LanguageModel` in `MODELS`.
 """
 
 import dataclasses
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from experiments.language.config import Config
 from experiments.language.remembering import compressive_transformer, long_short_term_memory, transformer_xl
 from experiments.language.signature import LanguageModel, Output, stateless
 from tgnn import patterns
+from tgnn.cost import count_edges
 from tgnn.layouts import Layout
 from tgnn.models.adaptive_span import adaptive_span, init_adaptive_span, span_loss
 from tgnn.models.bp_transformer import bp_transformer, init_bp_transformer, partition
@@ -32,9 +31,7 @@ Factory = Callable[[Config, int], LanguageModel]
 
 def mean_edges(layout: Layout) -> float:
     """In-edges of a receiver, on average."""
-    slots = math.prod(layout.edge_shape)
-    count = slots if layout.live is None else int(jnp.broadcast_to(layout.live, layout.edge_shape).sum())
-    return count / max(layout.n_receivers, 1)
+    return count_edges(layout) / max(layout.n_receivers, 1)
 
 
 def language(init: Callable, model: Callable, graph: Any, edges: float, config: Config, **options) -> LanguageModel:
@@ -155,6 +152,9 @@ MODELS: dict[str, Factory] = {
 
 def make(name: str, config: Config, vocab_size: int) -> tuple[LanguageModel, Config]:
     """The model of that name and its config, at the width that gives it the weights of the Transformer.
+
+    All weights count, the Transformer's learned positions too, so that at long contexts, where that table is most of
+    them, models that need none become wider.
 
     Raises:
         ValueError: there is no such model.
