@@ -11,10 +11,11 @@ import pytest
 from filled import filled
 
 from tgnn import patterns
-from tgnn.block import TransformerConfig, feed_forward, transformer_block
+from tgnn.block import TransformerConfig, feed_forward
 from tgnn.encodings import sinusoidal
 from tgnn.layouts import Causal, Complete
 from tgnn.models.adaptive_span import adaptive_span, head_spans, init_adaptive_span, span_loss
+from tgnn.models.bp_transformer import bp_transformer, init_bp_transformer, partition
 from tgnn.models.compressive_transformer import compressive_transformer, init_compressive_transformer, init_memories
 from tgnn.models.memory_network import init_memory_network, memory_network
 from tgnn.models.seq2seq import begin, init_seq2seq, seq2seq, seq2seq_step
@@ -276,6 +277,9 @@ def test_the_universal_transformer_is_a_loop(halting):
     params = filled(init_universal_transformer, CONFIG, halting=halting)
     tokens, n = tokens_of(7), 7
 
+    def exponentials(part, query, rows):
+        return jnp.where(np.tri(n, dtype=bool)[..., None], jnp.exp(scaled_product(part, query, rows)), 0)
+
     def loop(params):
         x, result, total, steps = embed(params, tokens, encoding=None), 0.0, np.zeros(n), np.zeros(n)
         for t in range(4):
@@ -284,7 +288,8 @@ def test_the_universal_transformer_is_a_loop(halting):
             halts = running & ((total + chance > 0.99) | (t == 3))
             weight = jnp.where(halts, 1 - total, jnp.where(running, chance, 0))
             place = sinusoidal(jnp.arange(n), 8) + sinusoidal(jnp.full(n, t), 8)
-            x = jnp.where(running[:, None], transformer_block(params["block"], Causal(n), x + place), x)
+            seen = dense_block(params["block"], x + place, x + place, exponentials)
+            x = jnp.where(running[:, None], seen, x)
             result, total = result + weight[:, None] * x, jnp.where(halts, 1.0, total + weight)
             steps = steps + running + (jnp.where(halts, weight, 0) if halting else 0)
         return unembed(params, layer_norm(params["norm"], result)), steps
@@ -405,6 +410,95 @@ def test_the_attentive_rnn_is_its_equations(attention):
 def test_attention_is_of_three_kinds():
     with pytest.raises(ValueError, match='attention must be "additive"'):
         init_seq2seq(jax.random.key(5), VOCAB, VOCAB, 6, attention="bahdanau")
+
+
+# -- shapes and arguments ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("attention", ["additive", pytest.param("none", marks=pytest.mark.slow)])
+def test_an_empty_source_is_one_of_padding(attention):
+    params, target = filled(init_seq2seq, VOCAB, VOCAB, 6, attention=attention), tokens_of(3)
+    run = jax.jit(seq2seq)
+    close(run(params, tokens_of(0), target), run(params, jnp.full(2, -1), target))
+
+
+def test_an_empty_segment_leaves_the_memories_as_they_are(compressive_params):
+    run = jax.jit(compressive_transformer)
+    memories = run(compressive_params, tokens_of(4), init_memories(compressive_params, 4, 2)).memories
+    output = run(compressive_params, tokens_of(0), memories)
+    assert output.logits.shape == (0, VOCAB) and output.reconstruction == 0
+    chex.assert_trees_all_equal(output.memories, memories)
+
+
+def test_more_tokens_than_learned_positions_are_refused_under_jit():
+    params = init_language_model(KEY, replace(ONE, max_length=4))
+    run = jax.jit(language_model)
+    with pytest.raises(ValueError, match="tokens has 6 rows, but params have learned positions for 4"):
+        run(params, Causal(6), tokens_of(6))
+    packed = jax.eval_shape(run, params, Causal(6), tokens_of(6), positions=jnp.arange(6) % 3)
+    assert packed.shape == (6, VOCAB)
+
+
+def on_tokens(xl_params, compressive_params):
+    """Models as functions of tokens `[4]`, by name."""
+    plain, rnn = init_language_model(KEY, ONE), init_seq2seq(KEY, VOCAB, VOCAB, 6)
+    universal, tree = init_universal_transformer(KEY, ONE), partition([4])
+    bp, hops = init_bp_transformer(KEY, ONE, max_length=4), init_memory_network(KEY, VOCAB, 8)
+    return {
+        "language model": lambda x: language_model(plain, Causal(4), x),
+        "universal": lambda x: universal_transformer(universal, Causal(4), x, num_steps=2),
+        "xl": lambda x: transformer_xl(xl_params, x, init_past(xl_params, 2)),
+        "compressive": lambda x: compressive_transformer(
+            compressive_params, x, init_memories(compressive_params, 4, 2)
+        ),
+        "bp": lambda x: bp_transformer(bp, tree, x),
+        "source": lambda x: seq2seq(rnn, x, tokens_of(3)),
+        "target": lambda x: seq2seq(rnn, tokens_of(3), x),
+        "memory": lambda x: memory_network(hops, Complete(4), x if x.ndim else x[None]),  # which wants [n, words]
+    }
+
+
+def test_tokens_of_another_shape_are_refused(xl_params, compressive_params):
+    for name, model in on_tokens(xl_params, compressive_params).items():
+        for shape in ((), (2, 4), (4, 4)) if name != "memory" else ((), (4,), (4, 1, 1)):
+            with pytest.raises(ValueError, match=r"must have shape \[n.*use jax.vmap for a batch axis"):
+                jax.eval_shape(model, jax.ShapeDtypeStruct(shape, "int32"))
+
+
+def spans_of(max_span):
+    return adaptive_span(init_adaptive_span(KEY, ONE), Causal(3), tokens_of(3), max_span=max_span)
+
+
+def steps_of(num_steps):
+    return universal_transformer(init_universal_transformer(KEY, ONE), Causal(3), tokens_of(3), num_steps=num_steps)
+
+
+KEY = jax.random.key(0)
+BAD = {
+    "negative steps": (lambda: steps_of(-1), "num_steps must be an integer of at least 1, got -1"),
+    "half a step": (lambda: steps_of(2.5), "num_steps must be an integer known before jit, got 2.5"),
+    "no number": (lambda: spans_of(float("nan")), "max_span is nan but must be finite and at least 0"),
+    "negative span": (lambda: spans_of(-4.0), "max_span is -4.0 but must be finite and at least 0"),
+    "no rate": (lambda: init_compressive_transformer(KEY, ONE, rate=0), "rate must be .* at least 1, got 0"),
+    "no age": (lambda: init_memory_network(KEY, VOCAB, 8, max_age=0), "max_age must be .* at least 1, got 0"),
+    "no hop": (lambda: init_memory_network(KEY, VOCAB, 8, num_hops=0), "num_hops must be .* at least 1, got 0"),
+    "no distance": (lambda: init_transformer_xl(KEY, ONE, position_dim=0), "position_dim must be .* at least 2, got 0"),
+    "a layout": (lambda: sparse_transformer(init_language_model(KEY, ONE), Causal(3), tokens_of(3)), "a tuple of lay"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_impossible_arguments_are_refused(case):
+    call, message = BAD[case]
+    with pytest.raises(ValueError, match=message):
+        jax.eval_shape(call)
+
+
+def test_a_memory_has_no_negative_length(xl_params, compressive_params):
+    with pytest.raises(ValueError, match="length must be an integer of at least 0, got -1"):
+        init_past(xl_params, -1)
+    with pytest.raises(ValueError, match="n_recent must be an integer of at least 0, got -1"):
+        init_memories(compressive_params, -1, 2)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Reformer, BP-Transformer, LightConv, DynamicConv and Tree-LSTM: equal to their dense forms with the same weights."""
 
+from dataclasses import replace
 from functools import partial
 
 import chex
@@ -12,7 +13,7 @@ import tgnn
 from tgnn import patterns, recurrent
 from tgnn.block import TransformerConfig, feed_forward, run_parts
 from tgnn.models.bp_transformer import bp_nodes, bp_transformer, init_bp_transformer, partition, rows
-from tgnn.models.light_conv import init_light_conv, light_conv
+from tgnn.models.light_conv import convolve, init_light_conv, light_conv
 from tgnn.models.reformer import Hashing, hash_codes, init_reformer, reformer, unit
 from tgnn.models.tree_lstm import init_tree_lstm, tree_lstm
 from tgnn.nn import linear
@@ -139,6 +140,14 @@ def test_hashes_keep_factors_and_segments_apart():
     np.testing.assert_array_equal(apart[..., :-1], (segments[None, None] * 24 + codes)[..., :-1])
 
 
+def test_a_hash_without_borders_shows_the_past_alone():
+    params, tokens = make_reformer(bucket_sizes=(4,)), tokens_of(16)
+    run = jax.jit(lambda tokens: reformer(params, Hashing(chunk=16), tokens))
+    before, after = run(tokens), run(tokens.at[9:].set((tokens[9:] + 1) % VOCAB))
+    np.testing.assert_allclose(after[:9], before[:9], atol=1e-6)
+    assert jnp.abs(after[9:] - before[9:]).max() > 1e-3
+
+
 # -- BP-Transformer ------------------------------------------------------------------------------------------------
 
 
@@ -181,12 +190,13 @@ def test_bp_transformer_sees_no_later_token():
 
 def test_a_batch_of_partitions_is_the_partitions_one_by_one():
     lengths, tokens = [5, 1, 6], tokens_of(12)
-    together = partition(lengths, 2, n_token=17, n_node=41, n_edge=211)
+    sizes = {"n_token": 17, "n_node": 41, "n_edge": 211, "max_length": 32}
+    together = partition(lengths, 2, **sizes)
     nodes = jax.jit(bp_nodes)
     words = jnp.pad(tokens, (0, 5))
     roots = rows(nodes(BP_PARAMS(), together, words), together.roots)
     for i, (start, length) in enumerate(zip((0, 5, 6), lengths, strict=True)):
-        alone = partition([length], 2, n_token=17, n_node=41, n_edge=211)
+        alone = partition([length], 2, **sizes)
         mine = jnp.pad(tokens[start : start + length], (0, 17 - length))
         root = rows(nodes(BP_PARAMS(), alone, mine), alone.roots)
         np.testing.assert_allclose(roots[i], root[0], atol=1e-5)
@@ -200,6 +210,15 @@ def test_relations_stand_beside_their_edges():
     live = np.asarray(graph.layout.mask) & (np.asarray(graph.layout.receivers) < len(patterns.spans(n)))
     columns = (np.asarray(x)[live].tolist() for x in (graph.layout.receivers, graph.layout.senders, graph.relation))
     assert set(zip(*columns, strict=True)) == expected
+
+
+@pytest.mark.parametrize("stacked", [True, False])
+def test_a_tree_with_more_places_than_there_are_vectors_is_refused(stacked):
+    params = init_bp_transformer(jax.random.key(2), replace(CONFIG, stacked=stacked), max_length=8, k=2)
+    run = jax.jit(bp_transformer)  # where an index beyond a table is zeros
+    with pytest.raises(ValueError, match="graph tells 35 places apart, but params have vectors for 20"):
+        run(params, partition([64], 2), tokens_of(64))
+    assert jax.eval_shape(run, params, partition([8, 3], 2), tokens_of(11)).shape == (11, VOCAB)
 
 
 # -- LightConv and DynamicConv -------------------------------------------------------------------------------------
@@ -239,6 +258,7 @@ def shifted_sums(params, layout, x):
         (13, 4, 0, False, check_logits),
         (13, 2, 2, True, check_logits),
         pytest.param(13, 2, 2, False, check_equal, marks=pytest.mark.slow),
+        pytest.param(13, 2, 2, True, check_equal, marks=pytest.mark.slow),
         pytest.param(1, 4, 0, True, check_equal, marks=pytest.mark.slow),
         pytest.param(3, 6, 0, False, check_equal, marks=pytest.mark.slow),
     ],
@@ -249,8 +269,41 @@ def test_light_conv_is_a_depthwise_convolution(n, left, right, dynamic, check):
     check(light_conv, dense, params, tgnn.Window(n, left, right), tokens_of(n))
 
 
+def convolved(part, x, left):
+    """Both convolutions in NumPy, one node and offset after the other; offsets beyond the ends only take weight."""
+    part = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), part)
+    content, gate = np.moveaxis(np.einsum("nd,dghk->nghk", x, part["input"]["kernel"]), 1, 0)
+    value, messages = content / (1 + np.exp(-gate)), []  # biases begin as zeros
+    for node, own in enumerate(value):
+        kernel = part["logits"].get("kernel")
+        logits = part["logits"]["bias"] if kernel is None else np.einsum("hk,hkto->to", own, kernel)
+        weights = np.exp(logits) / np.exp(logits).sum(axis=0)
+        places = [(offset, node - left + offset) for offset in range(len(weights))]
+        messages.append(sum(weights[t][:, None] * value[j] for t, j in places if 0 <= j < len(x)))
+    return np.einsum("nhk,hkd->nd", messages, part["output"]["kernel"])
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
 @pytest.mark.parametrize(
-    "layout", [tgnn.Window(9, 3, 0), tgnn.Window(9, 2, 2, dilation=2), tgnn.Causal(9), tgnn.Window(9, 4, 0, offset=1)]
+    "n, left, right", [(1, 4, 0), (2, 4, 0), (2, 0, 4), (3, 4, 0), (3, 1, 3), (13, 4, 0), (13, 2, 2)]
+)
+def test_a_window_cut_to_a_short_line_is_the_same_convolution(n, left, right, dynamic):
+    blocks = init_light_conv(jax.random.key(3), CONFIG, 5, dynamic=dynamic)["decoder"]["blocks"]
+    part = jax.tree.map(lambda leaf: leaf[1], blocks["attention"])
+    x = np.random.default_rng(n).normal(size=(n, CONFIG.model_dim))
+    found = jax.jit(convolve)(part, patterns.window(n, left, right), x.astype("float32"))
+    np.testing.assert_allclose(found, convolved(part, x, left), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        tgnn.Window(9, 3, 0),
+        tgnn.Window(9, 2, 2, dilation=2),
+        tgnn.Causal(9),
+        tgnn.Window(9, 4, 0, offset=1),
+        patterns.window(2, 2, 2),  # or of (3, 1), or of (1, 3)
+    ],
 )
 def test_light_conv_refuses_windows_that_do_not_fit(layout):
     params = init_light_conv(jax.random.key(3), CONFIG, 5)
@@ -336,12 +389,22 @@ def test_dropout_changes_the_logits_and_keeps_them_finite():
         assert np.isfinite(dropped).all() and np.abs(dropped - plain).max() > 1e-3
 
 
+KEY = jax.random.key(0)
 BAD = {
     "odd buckets": (lambda: make_reformer(bucket_sizes=(3,)), r"bucket_sizes must be even numbers.*got \(3,\)"),
     "no buckets": (lambda: make_reformer(bucket_sizes=()), "bucket_sizes must be even numbers"),
     "empty sequence": (lambda: partition([3, 0]), "lengths must be at least 1, got 0"),
     "few nodes": (lambda: partition([3], n_node=4), "the sequences have 3 tokens and 6 nodes"),
     "few edges": (lambda: partition([3], n_edge=4), "pad_to is 4"),
+    "short trees": (lambda: partition([3, 9], max_length=8), "max_length must be an integer of at least 9, got 8"),
+    "no length": (lambda: init_bp_transformer(KEY, CONFIG, max_length=0), "max_length must be .* at least 1, got 0"),
+    "no k": (lambda: init_bp_transformer(KEY, CONFIG, max_length=8, k=0), "k must be .* at least 1, got 0"),
+    "no partition": (lambda: bp_transformer(BP_PARAMS(), tgnn.Causal(3), tokens_of(3)), "graph must be a Partition"),
+    "no rounds": (lambda: make_reformer(num_rounds=0), "num_rounds must be an integer of at least 1, got 0"),
+    "fewer rounds": (lambda: make_reformer(num_rounds=-1), "num_rounds must be an integer of at least 1, got -1"),
+    "no hashing": (lambda: reformer({}, tgnn.Causal(5), tokens_of(5)), "graph must be a Hashing.*got Causal"),
+    "no width": (lambda: init_light_conv(KEY, CONFIG, 0), "width must be an integer of at least 1, got 0"),
+    "less width": (lambda: init_light_conv(KEY, CONFIG, -1), "width must be an integer of at least 1, got -1"),
 }
 
 

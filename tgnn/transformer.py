@@ -135,13 +135,38 @@ def embed(
     Returns:
         `[n, model_dim]`: rows of the tables times `model_dim ** 0.5` (as in arXiv:1706.03762, section 3.4), plus the
         encoding.
+
+    Raises:
+        ValueError: for tokens of another shape, or more of them than there are learned positions. Positions that are
+            given must be in the table; see `tgnn.nn.embedding`.
     """
-    positions = jnp.arange(tokens.shape[0]) if positions is None else positions
+    check_tokens("tokens", tokens)
+    if positions is None:
+        positions = jnp.arange(tokens.shape[0])
+        check_room(params, tokens.shape[0])
     x = embedding(params["embedding"], tokens)
     if "positions" in params:
         x, encoding = x + learned_positions(params["positions"], positions), None
     x = x * x.shape[-1] ** 0.5
     return x if encoding is None else x + encoding(positions, x.shape[-1]).astype(x.dtype)
+
+
+def check_tokens(name: str, tokens: Array, shape: tuple[str, ...] = ("n",)) -> None:
+    """Tokens with an axis for each name in `shape`, or a ValueError."""
+    if jnp.ndim(tokens) != len(shape):
+        raise ValueError(
+            f"{name} must have shape [{', '.join(shape)}], got {jnp.shape(tokens)}; use jax.vmap for a batch axis, and "
+            "an axis of length 1 for a single one"
+        )
+
+
+def check_room(params: Params, n: int) -> None:
+    """Learned positions for n rows, if there are any: under jit the ones beyond the table would be zeros."""
+    if "positions" in params and n > (room := params["positions"]["table"].shape[0]):
+        raise ValueError(
+            f"tokens has {n} rows, but params have learned positions for {room}; initialise them with "
+            f"max_length={n}, or pass positions that are in the table"
+        )
 
 
 def unembed(params: Params, x: Array) -> Array:

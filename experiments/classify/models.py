@@ -140,13 +140,14 @@ def bp_transformer(config: Config, task: Task) -> Classifier:
     """Words and spans; the label belongs to the span of the whole sentence."""
     rows, slots = bins(config, task)
     lengths = sorted({len(example.tokens) for example in task.examples})
+    longest = max(lengths)
     n_node = 1 + int(rows * slots * max(len(spans(n)) / n for n in lengths))
     n_edge = 1 + int(rows * slots * max(len(partition_edges(n, config.k, False)[0]) / n for n in lengths))
 
     def lay_out(filled: list[list[Example]]) -> Batch:
         examples = [example for members in filled for example in members]
         lengths = [len(example.tokens) for example in examples]
-        graph = partition(lengths, config.k, n_token=rows * slots, n_node=n_node, n_edge=n_edge)
+        graph = partition(lengths, config.k, n_token=rows * slots, n_node=n_node, n_edge=n_edge, max_length=longest)
         tokens, labels = np.full(rows * slots, -1, np.int32), np.full(n_node, -1, np.int32)
         tokens[: sum(lengths)] = np.concatenate([example.tokens for example in examples])
         labels[np.asarray(graph.roots)] = [example.labels[-1] for example in examples]
@@ -155,5 +156,5 @@ def bp_transformer(config: Config, task: Task) -> Classifier:
     def apply(params, graph: Any, tokens, *, rng=None):
         return linear(params["classes"], bp_nodes(params, graph, tokens, dropout_rate=config.dropout_rate, rng=rng))
 
-    init = partial(init_bp_transformer, config=sizes(config, task.vocab_size), max_length=max(lengths), k=config.k)
+    init = partial(init_bp_transformer, config=sizes(config, task.vocab_size), max_length=longest, k=config.k)
     return Classifier(with_classes(init, config, task), apply, lay_out, node_count, rows, slots)

@@ -1,5 +1,6 @@
 """Adaptive attention span: every head learns how far back it looks, as a soft edge of its window."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 
 from tgnn.block import TransformerConfig, feed_forward, init_block, run_parts
 from tgnn.encodings import sinusoidal
+from tgnn.layouts.base import is_traced
 from tgnn.models.choice import Choice
 from tgnn.multi_head import multi_head_attention
 from tgnn.transformer import Encoding, init_language_model, language_model
@@ -79,7 +81,7 @@ def adaptive_span(
         layout: holds the edges of every span: `tgnn.patterns.window(n, max_span + ramp)` in training, then
             `tgnn.patterns.adaptive_span(n, spans, ramp=ramp)`, which gives the same result with fewer edges.
         tokens: ints `[n]`.
-        max_span: what no span exceeds, in steps.
+        max_span: what no span exceeds, in steps, at least 0.
         ramp: width of the soft edge, in steps, above 0.
         encoding: of the positions, where the parameters have none.
         dropout_rate: of the embeddings, the blocks and the attention weights.
@@ -90,14 +92,16 @@ def adaptive_span(
         `[n, vocab_size]`.
 
     Raises:
-        ValueError: `ramp` is not positive.
+        ValueError: `ramp` is not positive, or `max_span` negative, or one of them not finite.
 
     Reference: Sukhbaatar, Grave, Bojanowski and Joulin, Adaptive Attention Span in Transformers, arXiv:1905.07799,
         equations 5 to 7. The span is `max_span` times a sigmoid instead of a number clipped after every update, and
         positions are added to the tokens instead of to the keys.
     """
-    if not ramp > 0:
+    if not 0 < ramp < math.inf:
         raise ValueError(f"ramp is {ramp} but must be above 0, for a mask that has derivatives; the paper's is 32")
+    if not is_traced(max_span) and not 0 <= float(max_span) < math.inf:
+        raise ValueError(f"max_span is {max_span} but must be finite and at least 0; pass the number of steps back")
     block = partial(spanned_block, max_span=max_span, ramp=ramp)
     options = {"encoding": encoding, "dropout_rate": dropout_rate, "rng": rng, "remat": remat}
     return language_model(params, layout, tokens, block=block, **options)

@@ -14,12 +14,13 @@ import numpy as np
 
 from tgnn.attention import attend
 from tgnn.block import TransformerConfig, block_of, init_block
+from tgnn.checks import check_size
 from tgnn.layouts import EdgeList
 from tgnn.models.choice import Choice
 from tgnn.multi_head import remember
 from tgnn.nn import dropout, fold, linear
 from tgnn.patterns.spans import partition_edges, spans
-from tgnn.transformer import decoder, embed, init_language_model, unembed
+from tgnn.transformer import check_tokens, decoder, embed, init_language_model, unembed
 from tgnn.typing import Array, Params
 
 
@@ -33,14 +34,17 @@ class Partition:
         relation: int `[n_edge]`, the place of the sender in the receiver's tree; see `tgnn.patterns.relations`.
         tokens: int `[n_token]`, the node of each token, sequence after sequence; `n_node` in the padding.
         roots: int `[n_sequence]`, the node that spans each sequence.
+        n_relation: how many places the trees may have; the parameters need a vector for each.
     """
 
     layout: EdgeList
     relation: Array
     tokens: Array
     roots: Array
+    n_relation: int = jax.tree.static()  # pyright: ignore
 
 
+@jax.ensure_compile_time_eval()  # static, so that it is known under jit too
 def partition(
     lengths: Sequence[int],
     k: int = 4,
@@ -49,6 +53,7 @@ def partition(
     n_token: int | None = None,
     n_node: int | None = None,
     n_edge: int | None = None,
+    max_length: int | None = None,
 ) -> Partition:
     """The disjoint union of the binary partitions of sequences. Host side, O(n k log n).
 
@@ -59,9 +64,11 @@ def partition(
         n_token: padded number of tokens; default as many as there are.
         n_node: padded number of nodes.
         n_edge: padded number of edges.
+        max_length: that of the parameters; default the longest of these sequences. With all four, the partitions of a
+            bucket share one compiled program.
 
     Raises:
-        ValueError: for an empty sequence, or a padded number that is too small.
+        ValueError: for an empty sequence, or a number that is too small.
 
     >>> graph = partition([2, 1], k=1)
     >>> graph.tokens.tolist(), graph.roots.tolist()
@@ -69,6 +76,8 @@ def partition(
     """
     if any(length < 1 for length in lengths):
         raise ValueError(f"lengths must be at least 1, got {min(lengths)}; leave empty sequences out")
+    longest = max(lengths, default=1)
+    max_length = check_size("max_length", longest if max_length is None else max_length, minimum=longest)
     parts = [(short if length <= 256 else edges_of)(length, k, causal) for length in lengths]
     starts = np.cumsum([0] + [part[3] for part in parts])
     empty = np.zeros(0, np.int64)
@@ -91,7 +100,13 @@ def partition(
         jnp.asarray(relation.astype(np.int32)),
         jnp.asarray(np.append(tokens, np.full(n_token - len(tokens), n_node)).astype(np.int32)),
         jnp.asarray((starts[1:] - 1).astype(np.int32)),
+        count_relations(max_length, k),
     )
+
+
+def count_relations(max_length: int, k: int) -> int:
+    """Places in the tree of the longest sequence."""
+    return (2 * k + 1) * ((max_length - 1).bit_length() + 1)
 
 
 def edges_of(length: int, k: int, causal: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
@@ -108,13 +123,16 @@ def init_bp_transformer(rng: Array, config: TransformerConfig, *, max_length: in
     Args:
         rng: a key.
         config: sizes; `num_key_heads` must be that of the queries, `max_length` None: the tree tells positions.
-        max_length: the longest sequence.
-        k: that of the partition.
+        max_length: the longest sequence, at least 1.
+        k: that of the partition, at least 1.
 
     Returns:
         As `init_language_model`, with `"relation"` `[n_relation, heads, head_dim]` in the attention of the blocks.
+
+    Raises:
+        ValueError: `max_length` or `k` is no such integer.
     """
-    n_relation = (2 * k + 1) * ((max_length - 1).bit_length() + 1)
+    n_relation = count_relations(check_size("max_length", max_length, minimum=1), check_size("k", k, minimum=1))
     return init_language_model(rng, config, init=functools.partial(init_bp_block, n_relation=n_relation))
 
 
@@ -149,6 +167,9 @@ def bp_transformer(
     Returns:
         `[n_token, vocab_size]`. O(k n log(n / k)) time and memory.
 
+    Raises:
+        ValueError: `graph` is no partition, or has longer sequences or another k than the parameters are for.
+
     Reference: Ye, Guo, Gan, Qiu and Zhang, BP-Transformer: Modelling Long-Range Context via Binary Partitioning,
         arXiv:1911.04070, section 3. As there, spans begin as zeros and no other positions are added. Pre-LN by default.
     """
@@ -166,11 +187,27 @@ def bp_nodes(
     remat: bool = False,
 ) -> Array:
     """The vectors of all nodes, `[n_node, model_dim]`; `rows(nodes, graph.roots)` are those of whole sequences."""
+    check_tokens("tokens", tokens)
+    check_relations(params["decoder"]["blocks"], graph)
     n_node = graph.layout.n_receivers
     words = jnp.full(n_node, -1, jnp.int32).at[graph.tokens].set(tokens, mode="drop", unique_indices=False)
     x = dropout(fold(rng, 0), embed(params, words, encoding=None), dropout_rate)
     options = {"dropout_rate": dropout_rate, "rng": fold(rng, 1), "remat": remat}
     return decoder(params["decoder"], graph, x, block=block_of(partition_attention), **options)
+
+
+def check_relations(blocks: Params | list[Params], graph: Partition) -> None:
+    """A vector for each place in the trees: those beyond the table would have none."""
+    if not isinstance(graph, Partition):
+        raise ValueError(f"graph must be a Partition, got {type(graph).__name__}; make it with partition(lengths, k)")
+    stacked = isinstance(blocks, dict)
+    table = (blocks if stacked else blocks[0])["attention"]["relation"]
+    n_relation = table.shape[1 if stacked else 0]
+    if graph.n_relation > n_relation:
+        raise ValueError(
+            f"graph tells {graph.n_relation} places apart, but params have vectors for {n_relation}; initialise them "
+            "with the k of the partition and with max_length the longest sequence"
+        )
 
 
 def partition_attention(

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.block import TransformerConfig, run_blocks
+from tgnn.checks import check_size
 from tgnn.layouts import Complete
 from tgnn.losses import masked_mean
 from tgnn.models.choice import Choice
@@ -46,7 +47,11 @@ def init_compressive_transformer(
 
     Returns:
         What `init_transformer_xl` makes, and in each block a `"compression"`.
+
+    Raises:
+        ValueError: `rate` is no integer of at least 1.
     """
+    rate = check_size("rate", rate, minimum=1)
     model_rng, compression_rng = jax.random.split(rng)
     params = init_transformer_xl(model_rng, config, position_dim=position_dim)
     rngs = jax.random.split(compression_rng, config.num_layers)
@@ -57,6 +62,7 @@ def init_compressive_transformer(
 
 def init_memories(params: Params, n_recent: int, n_compressed: int) -> Memories:
     """The memories before the first segment: no row is live."""
+    n_recent, n_compressed = check_size("n_recent", n_recent), check_size("n_compressed", n_compressed)
     kernel = params["decoder"]["blocks"]["compression"]["kernel"]  # [layers, rate, model_dim, model_dim]
     rows = [jnp.zeros((kernel.shape[0], n, kernel.shape[-1]), kernel.dtype) for n in (n_compressed, n_recent)]
     return Memories(*rows, jnp.zeros(n_compressed, bool), jnp.zeros(n_recent, bool))
@@ -85,7 +91,8 @@ def compressive_transformer(
     Reference: Rae, Potapenko, Jayakumar and Lillicrap, Compressive Transformers for Long-Range Sequence Modelling,
         arXiv:1911.05507, section 3: convolution as the compression, attention reconstruction as its loss.
     """
-    n, rate = tokens.shape[0], params["decoder"]["blocks"]["compression"]["kernel"].shape[1]
+    x = dropout(fold(rng, 0), embed(params, tokens, encoding=None), dropout_rate)
+    n, rate = x.shape[0], params["decoder"]["blocks"]["compression"]["kernel"].shape[1]
     if n % rate:
         raise ValueError(f"tokens has {n} rows, but {rate} of them become one; pass a multiple of {rate}")
     layout = remembered(n, jnp.concatenate([memories.compressed_live, memories.recent_live]))
@@ -95,10 +102,9 @@ def compressive_transformer(
         block, (compressed, recent), block_rng = block_params
         y = xl_block(block, layout, x, jnp.concatenate([compressed, recent]), dropout_rate=dropout_rate, rng=block_rng)
         old = jax.lax.stop_gradient(jnp.concatenate([recent, x])[:n])
-        new = linear(block["compression"], old.reshape(n // rate, rate, -1), in_axes=2)
+        new = linear(block["compression"], old.reshape(n // rate, rate, x.shape[1]), in_axes=2)
         return y, (shift(compressed, new), shift(recent, x), reconstruction(block, x, old, new, leaving))
 
-    x = dropout(fold(rng, 0), embed(params, tokens, encoding=None), dropout_rate)
     each = memories.compressed, memories.recent
     x, (compressed, recent, losses) = run_blocks(apply, params["decoder"]["blocks"], x, each, rng=fold(rng, 1))
     live = shift(memories.compressed_live, coarse(leaving, rate)), shift(memories.recent_live, jnp.ones(n, bool))
@@ -123,7 +129,7 @@ def reconstruction(block: Params, x: Array, old: Array, new: Array, live: Array)
         layout = Complete(n, rows.shape[0]).with_segments(jnp.zeros(n, jnp.int32), segments)
         return multi_head_attention(fixed, layout, normed(fixed, x), normed(fixed, rows))
 
-    difference = message(old, live) - message(new, coarse(live, n // max(new.shape[0], 1)))
+    difference = message(old, live) - message(new, coarse(live, block["compression"]["kernel"].shape[0]))
     return masked_mean(jnp.square(difference))
 
 

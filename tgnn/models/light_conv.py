@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from tgnn.attention import attend
 from tgnn.block import TransformerConfig, block_of, init_block
+from tgnn.checks import check_size
 from tgnn.layouts import Window
 from tgnn.layouts.base import is_traced
 from tgnn.models.choice import Choice
@@ -27,12 +28,16 @@ def init_light_conv(rng: Array, config: TransformerConfig, width: int, *, dynami
     Args:
         rng: a key.
         config: sizes; each head has one kernel for its `head_dim` features.
-        width: senders of a receiver (the paper's: 3 to 31, growing with the layer).
+        width: senders of a receiver, at least 1 (the paper's: 3 to 31, growing with the layer).
         dynamic: DynamicConv, whose kernels are computed from each receiver.
 
     Returns:
         As `init_language_model`, with `"attention": {"input", "logits", "output"}` in the blocks.
+
+    Raises:
+        ValueError: `width` is no such integer.
     """
+    width = check_size("width", width, minimum=1)
     return init_language_model(rng, config, init=partial(init_light_conv_block, width=width, dynamic=dynamic))
 
 
@@ -68,7 +73,9 @@ def light_conv(
 
     Args:
         params: what `init_light_conv` made, for both kinds.
-        layout: `Window(n, width - 1, 0)` for a language model, or any other window of that width without dilation.
+        layout: `tgnn.patterns.window(n, width - 1)` for a language model, or any other window of that width without
+            dilation. One that has been cut to the line, because no node is so far away, is the same convolution; that
+            of a single node is taken as one of the past.
         tokens: ints `[n]`.
         dropout_rate: of the embeddings, the blocks and the weights of the kernels (DropConnect).
         rng: key of the dropout; None switches it off.
@@ -78,7 +85,8 @@ def light_conv(
         `[n, vocab_size]`. O(n * width) time and memory.
 
     Raises:
-        ValueError: if the layout is no plain window as wide as the kernels.
+        ValueError: if the layout is no plain window as wide as the kernels, or has been cut on both sides, so that its
+            middle is unknown.
 
     Reference: Wu, Fan, Baevski, Dauphin and Auli, Pay Less Attention with Lightweight and Dynamic Convolutions,
         arXiv:1901.10430, sections 3 and 4. Pre-LN by default, where the paper is post-LN.
@@ -122,12 +130,23 @@ def with_borders(layout: Window, width: int) -> Window:
     """The same window on a line that is longer by what it reaches beyond its ends."""
     plain = isinstance(layout, Window) and layout.dilation == 1 and layout.n_senders == layout.n
     plain = plain and (is_traced(layout.offset) or layout.offset == 0) and layout.receiver_segments is None
+    layout = uncut(layout, width) if plain else layout
     if not plain or layout.left + layout.right + 1 != width:
         raise ValueError(
             f"layout must be Window(n, left, right) with left + right + 1 = {width}, the width of the kernels, without "
-            f"dilation, offset or segments; got {layout}"
+            f"dilation, offset or segments, and whole where it is cut on both sides; got {layout}"
         )
     return replace(layout, n_senders=layout.n + width - 1, offset=layout.left)
+
+
+def uncut(layout: Window, width: int) -> Window:
+    """The window of that width that `tgnn.patterns.window` has cut to the line on one side; else the window itself."""
+    missing, most = width - 1 - layout.left - layout.right, max(layout.n - 1, 0)
+    ends_left, ends_right = layout.left == most, layout.right == most > 0
+    if missing <= 0 or ends_left == ends_right:
+        return layout
+    side = "left" if ends_left else "right"
+    return replace(layout, **{side: getattr(layout, side) + missing})
 
 
 CHOICES = (

@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.attention import attend
+from tgnn.checks import check_size
 from tgnn.models.choice import Choice
 from tgnn.nn import embedding, init_linear, linear
+from tgnn.transformer import check_tokens
 from tgnn.typing import Array, Params
 
 
@@ -35,14 +37,19 @@ def init_memory_network(
         rng: a key.
         vocab_size: words.
         model_dim: size of a word's vectors.
-        num_hops: how often the memory is read.
-        max_age: ages that are told apart; 1 is a memory without order.
+        num_hops: how often the memory is read, at least once.
+        max_age: ages that are told apart, at least 1, which is a memory without order.
         deviation: standard deviation of the tables (0.1 in the paper).
 
     Returns:
         `{"tables": [num_hops + 1, vocab_size, model_dim], "recency": [num_hops, max_age], "hop"}`: hop k compares with
         table k and reads table k + 1, and the last one is the output's (the paper's adjacent sharing).
+
+    Raises:
+        ValueError: `num_hops` or `max_age` is no such integer.
     """
+    num_hops = check_size("num_hops", num_hops, minimum=1)
+    max_age = check_size("max_age", max_age, minimum=1)
     table_rng, hop_rng = jax.random.split(rng)
     return {
         "tables": deviation * jax.random.normal(table_rng, (num_hops + 1, vocab_size, model_dim)),
@@ -67,15 +74,20 @@ def memory_network(
     Returns:
         `[n_questions, vocab_size]`. A question without memories is answered from its own words.
 
+    Raises:
+        ValueError: for a memory or a query of another shape.
+
     Reference: Sukhbaatar, Szlam, Weston and Fergus, End-To-End Memory Networks, arXiv:1503.08895, sections 2 and 5.
         Age adds a number to a logit, instead of a vector to keys and values; half of the units are rectified after
         every hop, as in their language model.
     """
+    check_tokens("memory", memory, ("n_memories", "words"))
     tables = params["tables"]
     dim = tables.shape[-1]
     if query is None:
         state = jnp.full((layout.n_receivers, dim), 0.1, tables.dtype)
     else:
+        check_tokens("query", query, ("n_questions", "words"))
         state = words(tables[0], query)
 
     def hop(state, part):

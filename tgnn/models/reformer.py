@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from tgnn.attention import attend
 from tgnn.block import TransformerConfig, block_of, init_block
+from tgnn.checks import check_size
 from tgnn.models.choice import Choice
 from tgnn.nn import linear
 from tgnn.patterns import lsh_buckets
@@ -27,7 +28,9 @@ class Hashing:
 
     Args:
         chunk: nodes in a chunk of the sorted nodes; a node sees its own chunk and the one before.
-        causal: only the past is seen.
+        causal: edges come from the past only. Which edges of the past there are depends on later nodes too, though on
+            their hashes alone: the borders of chunks are counted in the sorted nodes, and nodes of earlier buckets move
+            them. Nothing at all of the future is seen where no border is, `chunk >= n`.
         segments: ints `[n]`, -1 = padding; nodes see their own segment only. Default: one segment.
     """
 
@@ -44,7 +47,7 @@ def init_reformer(
     Args:
         rng: a key.
         config: sizes; `num_key_heads` must be that of the queries.
-        num_rounds: of hashing; a pair sees each other if it meets in any (the paper's: 1 to 8).
+        num_rounds: of hashing, at least 1; a pair sees each other if it meets in any (the paper's: 1 to 8).
         bucket_sizes: even numbers whose product is the number of buckets; about `2 * n / chunk` in all. Several factors
             cost their sum, one costs their product.
 
@@ -53,8 +56,9 @@ def init_reformer(
         the attention of the blocks. Rotations get no gradient.
 
     Raises:
-        ValueError: for an odd size.
+        ValueError: for an odd size, or no rounds.
     """
+    num_rounds = check_size("num_rounds", num_rounds, minimum=1)
     if not bucket_sizes or any(size < 2 or size % 2 for size in bucket_sizes):
         raise ValueError(f"bucket_sizes must be even numbers, such as (16,) or (16, 32), got {tuple(bucket_sizes)}")
     init = partial(init_reformer_block, num_rounds=num_rounds, bucket_sizes=bucket_sizes)
@@ -86,6 +90,8 @@ def reformer(
 ) -> Array:
     """Logits of the next token at each token, given those that its hashes show it.
 
+    With chunks shorter than the text it is not strictly causal; see `Hashing`.
+
     Args:
         params: what `init_reformer` made.
         graph: how buckets become a graph.
@@ -101,7 +107,15 @@ def reformer(
         drawn once for each layer and head, not in every step; positions are sinusoidal, not axial; blocks are not
         reversible (`remat` saves the same memory) and maps of nodes not cut into chunks; the first chunk does not see
         the last one.
+
+    Raises:
+        ValueError: `graph` is no `Hashing`.
     """
+    if not isinstance(graph, Hashing):
+        raise ValueError(
+            f"graph must be a Hashing, whose graph is made anew in each layer, got {type(graph).__name__}; pass "
+            "Hashing(chunk), or use tgnn.transformer.language_model on a fixed layout"
+        )
     options = {"dropout_rate": dropout_rate, "rng": rng, "remat": remat}
     return language_model(params, graph, tokens, block=block_of(lsh_attention), **options)
 

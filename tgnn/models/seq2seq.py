@@ -16,6 +16,7 @@ from tgnn.patterns import chain
 from tgnn.recurrent import Schedule, gru, init_gru, schedule
 from tgnn.scores import Score, dot_product
 from tgnn.softmax import wide_dtype
+from tgnn.transformer import check_tokens
 from tgnn.typing import Array, Params
 
 
@@ -100,7 +101,7 @@ def seq2seq(params: Params, source: Array, target: Array) -> Array:
 
     Args:
         params: what `init_seq2seq` made.
-        source: ints `[m]`, -1 behind the end.
+        source: ints `[m]`, -1 behind the end; nothing is read of an empty one, and decoding starts from zeros.
         target: ints `[n]`, beginning with a token that means the start.
 
     Returns:
@@ -119,15 +120,16 @@ def begin(params: Params, source: Array) -> Decoding:
 
     The backward chain runs over each sequence turned around, so that the rows behind its end come last both times.
     """
+    check_tokens("source", source)
     parts, m = params["source"], source.shape[0]
     live = source >= 0
     length = live.sum()
     turned = jnp.where(live, length - 1 - jnp.arange(m), jnp.arange(m))
     x, graph = embedding(parts["embedding"], source) * params["start"]["bias"].shape[0] ** 0.5, line(m)
     forward, backward = gru(parts["forward"], graph, x), gru(parts["backward"], graph, x[turned])
-    last = jnp.maximum(length - 1, 0)
     states = jnp.concatenate([forward, backward[turned]], axis=1)
-    state = jnp.tanh(linear(params["start"], jnp.concatenate([forward[last], backward[last]])))
+    ends = jnp.pad(jnp.concatenate([forward, backward], axis=1), ((1, 0), (0, 0)))[length]  # zeros before the first
+    state = jnp.tanh(linear(params["start"], ends))
     key = linear(params["key"], states) if "key" in params else states[:, None]
     return Decoding(state[None], Memory(key, states[:, None]), jnp.where(live, 0, -1))
 
@@ -143,6 +145,7 @@ def seq2seq_step(params: Params, decoding: Decoding, tokens: Array) -> tuple[Arr
     Returns:
         Logits `[n, vocab_size]` and what the next step needs.
     """
+    check_tokens("target", tokens)
     x = embedding(params["embedding"], tokens) * params["start"]["bias"].shape[0] ** 0.5
     if "vector" not in params:
         states = gru(params["decoder"], line(x.shape[0], 1), x, decoding.state)

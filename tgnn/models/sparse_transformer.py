@@ -75,8 +75,10 @@ def split_attention(
     """Multi-head self-attention whose heads are divided among several graphs, in their order.
 
     Raises:
-        ValueError: if the number of graphs does not divide the number of heads.
+        ValueError: if the number of graphs does not divide the number of heads, or `layouts` is no tuple of graphs.
     """
+    if not isinstance(layouts, (tuple, list)):
+        raise ValueError(f"layouts must be a tuple of layouts, got {type(layouts).__name__}; pass (layout,) for one")
     query, key, value = (linear(params[name], x) for name in ("query", "key", "value"))
     heads, parts = query.shape[1], len(layouts)
     if parts == 0 or heads % parts or key.shape[1] != heads:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from tgnn.attention import attend
 from tgnn.block import TransformerConfig, feed_forward, init_block, run_blocks, run_parts
+from tgnn.checks import check_size
 from tgnn.encodings import rotary
 from tgnn.layouts import Causal, Window
 from tgnn.models.choice import Choice
@@ -33,14 +34,18 @@ def init_transformer_xl(rng: Array, config: TransformerConfig, *, position_dim: 
 
     Returns:
         What `init_language_model` makes, and in each attention `{"position", "content_bias", "position_bias"}`.
+
+    Raises:
+        ValueError: `position_dim` is no integer of at least 2.
     """
+    dim = config.model_dim if position_dim is None else check_size("position_dim", position_dim, minimum=2)
 
     def init(rng: Array, config: TransformerConfig, *, cross: bool = False) -> Params:
         block_rng, position_rng = jax.random.split(rng)
         params = init_block(block_rng, config, cross=cross)
         shape = params["attention"]["query"]["kernel"].shape[1:]
         relative = {
-            "position": init_linear(position_rng, position_dim or config.model_dim, shape, use_bias=False),
+            "position": init_linear(position_rng, dim, shape, use_bias=False),
             "content_bias": jnp.zeros(shape),
             "position_bias": jnp.zeros(shape),
         }
@@ -51,6 +56,7 @@ def init_transformer_xl(rng: Array, config: TransformerConfig, *, position_dim: 
 
 def init_past(params: Params, length: int) -> Past:
     """The memory before the first segment: `length` rows a block, none of them live."""
+    length = check_size("length", length)
     scale = params["decoder"]["blocks"]["mlp"]["up"]["kernel"]  # [layers, model_dim, hidden_dim]
     return Past(jnp.zeros((scale.shape[0], length, scale.shape[1]), scale.dtype), jnp.zeros(length, bool))
 
@@ -82,15 +88,15 @@ def transformer_xl(
     Reference: Dai, Yang, Yang, Carbonell, Le and Salakhutdinov, Transformer-XL: Attentive Language Models Beyond a
         Fixed-Length Context, arXiv:1901.02860, sections 3.2 and 3.3; the two biases are each block's own.
     """
-    layout = remembered(tokens.shape[0], past.live, span)
+    x = dropout(fold(rng, 0), embed(params, tokens, encoding=None), dropout_rate)
+    layout = remembered(x.shape[0], past.live, span)
 
     def apply(x, block_params):
         block, hidden, block_rng = block_params
         return xl_block(block, layout, x, hidden, dropout_rate=dropout_rate, rng=block_rng), shift(hidden, x)
 
-    x = dropout(fold(rng, 0), embed(params, tokens, encoding=None), dropout_rate)
     x, hidden = run_blocks(apply, params["decoder"]["blocks"], x, past.hidden, rng=fold(rng, 1))
-    return unembed(params, last_norm(params, x)), Past(hidden, shift(past.live, jnp.ones(tokens.shape[0], bool)))
+    return unembed(params, last_norm(params, x)), Past(hidden, shift(past.live, jnp.ones(x.shape[0], bool)))
 
 
 def remembered(n: int, live: Array, span: int | None = None) -> Causal | Window:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.block import TransformerConfig, init_block, init_norm, transformer_block
+from tgnn.checks import check_size
 from tgnn.encodings import sinusoidal
 from tgnn.models.choice import Choice
 from tgnn.nn import dropout, fold, init_embedding, init_linear, layer_norm, linear
@@ -62,7 +63,7 @@ def universal_transformer(
         params: what `init_universal_transformer` made.
         layout: edges between the tokens, such as `Causal(n)`.
         tokens: ints `[n]`.
-        num_steps: how often the block runs, at most.
+        num_steps: how often the block runs, at most; at least 1.
         positions: ints `[n]`; default row numbers.
         dropout_rate: of the embeddings and the block.
         rng: key of the dropout; None switches it off.
@@ -101,7 +102,7 @@ def ponder(
         params: `{"block", ["halting"]}`.
         layout: edges between the nodes.
         x: `[n, model_dim]`.
-        num_steps: how often the block runs, at most.
+        num_steps: how often the block runs, at most; at least 1.
         positions: ints `[n]`; default row numbers.
         block: `transformer_block`, perhaps with some keywords bound.
         threshold: of halting, below 1.
@@ -111,9 +112,12 @@ def ponder(
     Returns:
         `Pondered`; all nodes take `num_steps` steps where they cannot halt.
 
+    Raises:
+        ValueError: `num_steps` is no integer of at least 1.
+
     Reference: arXiv:1807.03819, section 2.1 and appendix C; Graves, Adaptive Computation Time, arXiv:1603.08983.
     """
-    n, dim = x.shape
+    num_steps, (n, dim) = check_size("num_steps", num_steps, minimum=1), x.shape
     places = sinusoidal(jnp.arange(n) if positions is None else positions, dim).astype(x.dtype)
 
     def think(x, step):
