@@ -95,15 +95,14 @@ def test_a_chain_is_flaxs_cell_values_and_gradients(name):
 # -- the papers' recursions, in NumPy and float64 -----------------------------------------------------------------
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def recursion(name, params, children, x):
-    """Each node from its children, by recursion: (hidden, cell) of all nodes."""
-    into, bias = (np.asarray(params["input"][key], np.float64) for key in ("kernel", "bias"))
-    matrices = np.asarray(params["state"]["kernel"], np.float64)
+def recursion(name, params, children, x, np=np):
+    """Each node from its children, by recursion: (hidden, cell) of all nodes; in `np`, NumPy or JAX."""
+    into, bias = (np.asarray(params["input"][key], x.dtype) for key in ("kernel", "bias"))
+    matrices = np.asarray(params["state"]["kernel"], x.dtype)
     states = {}
+
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
 
     def visit(node):
         for child in children[node]:
@@ -163,6 +162,28 @@ def test_tree_lstm_is_the_recursion(name, arity, n):
         state = apply(params, schedule, x)
         expected = recursion(name, params, children, np.asarray(x, np.float64))
         np.testing.assert_allclose(np.stack([state.hidden, state.cell], axis=1), expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["lstm", pytest.param("nary", marks=pytest.mark.slow)])
+def test_gradients_of_a_tree_lstm_are_those_of_the_recursion(name):
+    children, x = [[], [], [0, 1], [], [3, 2], [], [4, 5]], inputs(7)  # leaves on either side
+    params, apply = make(name)
+    layout = plan(tree_layout(children))
+
+    def loss(params, x, states):
+        states = states(params, x)
+        return (states * jnp.sin(jnp.arange(states.size).reshape(states.shape))).sum()
+
+    def mine(params, x):
+        return jnp.stack(apply(params, layout, x), axis=1)
+
+    def written_out(params, x):
+        return recursion(name, params, children, x, np=jnp)
+
+    both = jax.jit(lambda *weights: [jax.grad(loss, (0, 1))(*weights, model) for model in (mine, written_out)])
+    gradients, expected = both(params, x)
+    chex.assert_trees_all_close(gradients, expected, atol=1e-5, rtol=1e-5)
+    assert all(np.abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(expected))
 
 
 def test_nary_lstm_with_one_sender_on_a_chain_is_the_lstm():
