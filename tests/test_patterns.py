@@ -1,5 +1,9 @@
 """Every pattern equals its definition, written out pair by pair; edge sets obey the laws of sets."""
 
+import importlib
+import tracemalloc
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,8 +14,12 @@ from reference import attend as reference_attend
 
 import tgnn
 from tgnn import patterns
+from tgnn.layouts.pairs import pair_keys
+from tgnn.models.bp_transformer import partition
+from tgnn.patterns.hubs import random_tiles
 from tgnn.patterns.spans import level_sizes
 
+measure = importlib.import_module("tgnn.patterns.statistics")  # the package has a function of this name
 SIZES = st.integers(0, 23)
 few = settings(max_examples=20)
 
@@ -136,12 +144,90 @@ def test_bigbird(n, block, width, n_global, n_random, seed):
     np.testing.assert_array_equal(extra, np.minimum(n_random, rows - ruled[::block, ::block].sum(axis=1)))
 
 
+def test_random_blocks_are_drawn_from_all_free_ones():
+    rows, width, n_global, n_random = 9, 1, 2, 3
+    drawn = np.zeros((rows, rows), int)
+    for seed in range(200):
+        drawn.ravel()[random_tiles(rows, width, n_global, n_random, seed)] += 1
+    free = matrix(rows, lambda i, j: i >= n_global and j >= n_global and abs(i - j) > width)
+    np.testing.assert_array_equal(drawn > 0, free)
+    share = np.minimum(n_random / np.maximum(free.sum(axis=1, keepdims=True), 1), 1) * free
+    np.testing.assert_allclose(drawn / 200, share, atol=0.17)  # five standard deviations
+
+
+LONG = {
+    "longformer": lambda n: patterns.longformer(n, 1, [0, n // 2], block=1),
+    "causal longformer": lambda n: patterns.longformer(n, 1, causal=True, block=1),
+    "bigbird": lambda n: patterns.bigbird(n, 1),
+    "fixed": lambda n: patterns.fixed_parts(n, 1, 0),
+    "statistics": lambda n: patterns.statistics(patterns.causal(n)),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_host_memory_of_long_sequences_is_no_matrix(name):
+    n = 4096
+    tracemalloc.start()
+    try:
+        LONG[name](n)
+        assert tracemalloc.get_traced_memory()[1] < n**2 / 2  # a bool matrix has n ** 2 bytes
+    finally:
+        tracemalloc.stop()
+
+
+MOST = 10**9
+FAR = {
+    "cached_past": lambda n, far: patterns.cached_past(n, 2, far),
+    "window": lambda n, far: patterns.window(n, far, far),
+    "star": patterns.star,
+    "longformer": patterns.longformer,
+    "bigbird": lambda n, far: patterns.bigbird(n, 2, n_window=2 * far + 1, n_global=far, n_random=far),
+    "expander": lambda n, far: patterns.expander(n, 2 * far),
+    "partition": patterns.binary_partition,
+    "causal partition": lambda n, far: patterns.binary_partition(n, far, causal=True),
+}
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
+@pytest.mark.parametrize("name", FAR)
+def test_reaching_beyond_all_nodes_costs_no_more_than_reaching_all(name, n):
+    beyond, all_nodes = FAR[name](n, MOST), FAR[name](n, 7)
+    assert np.prod(beyond.edge_shape) <= max(2 * (n + 2) ** 2, 1)
+    equal(beyond, adjacency(all_nodes))
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 13])
+def test_relations_keep_the_k_that_is_beyond_n(n):
+    k = 10**6
+    level, offset = np.divmod(patterns.relations(n, k), 2 * k + 1)
+    offset = np.where(offset > k, offset - k + n, offset)  # the right side begins at k + 1
+    np.testing.assert_array_equal((2 * n + 1) * level + offset, patterns.relations(n, n))
+
+
+STATIC = {
+    "fixed": lambda: patterns.fixed(5, 2),
+    "star": lambda: patterns.star(5) | patterns.window(5, 1),
+    "longformer": lambda: patterns.longformer(5, 1) - patterns.causal(5),
+    "bigbird": lambda: patterns.bigbird(5, 2, n_random=1) & patterns.star(5),
+    "expander": lambda: patterns.expander(5, 2),
+    "chain": lambda: patterns.chain(5, np.array([0, 0, 1, 1, 1])),
+    "document": lambda: patterns.document(5, np.array([0, 0, 1, 1, 1])) | patterns.star(5),
+    "tree": lambda: patterns.dependency(5, [-1, 0, 0, 1, 1]) | patterns.window(5, 1),
+    "partition": lambda: partition([5], 2).layout,
+}
+
+
+@pytest.mark.parametrize("name", STATIC)
+def test_what_is_static_is_built_under_jit(name):
+    equal(jax.jit(STATIC[name])(), adjacency(STATIC[name]()))
+
+
 @few
 @given(SIZES, st.sampled_from([0, 2, 4, 6]), st.integers(0, 99))
 def test_expander(n, degree, seed):
     layout = patterns.expander(n, degree, seed)
     sees = adjacency(layout)
-    assert layout.edge_shape == (n, degree)
+    assert layout.edge_shape == (n, min(degree, max(n - 1, 0)))
     np.testing.assert_array_equal(sees, sees.T)
     assert not sees.diagonal().any() and sees.sum(axis=1).max(initial=0) <= degree
     if n > 1 and degree:
@@ -214,6 +300,38 @@ def test_lsh_buckets(n, rounds, chunk, causal, keep_self):
         layout, expected = build(hashes), bucket_mates(hashes, chunk, causal, keep_self)
         equal(layout, expected)
         assert np.asarray(layout.mask).sum() == expected.sum()  # no pair twice
+
+
+WIDE = {
+    "largest": np.array([2**31 - 1, 2**31 - 1, 0, -1, 2**31 - 1]),
+    "int64": np.array([2**32, 0, 2**32, -(2**40), 5]),
+    "uint64": np.array([2**64 - 1, 0, 2**64 - 1, 7, 2**63], np.uint64),
+    "int8": np.array([127, 127, -1, -128, 0], np.int8),
+    "uint8": np.array([255, 0, 255, 3, 255], np.uint8),
+    "uint32": np.array([2**32 - 1, 0, 2**32 - 1, 2**31, 2**31], np.uint32),
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_equal_hashes_meet_whatever_their_width(name):
+    hashes = WIDE[name]
+    equal(patterns.lsh_buckets(5, hashes, chunk=2), bucket_mates(hashes[None], 2, True, False))
+
+
+@pytest.mark.parametrize("name", ["largest", "int8", "uint8"])
+def test_equal_hashes_meet_under_jit(name):
+    layout = jax.jit(lambda hashes: patterns.lsh_buckets(5, hashes, chunk=2))(WIDE[name])
+    equal(layout, bucket_mates(WIDE[name][None].astype(int), 2, True, False))
+
+
+def test_the_future_moves_only_the_borders_of_chunks():
+    hashes = np.random.default_rng(0).integers(0, 3, size=(2, 13))
+    other = np.where(np.arange(13) < 9, hashes, 0)  # another future of the same past
+    for chunk, depends in ((13, False), (2, True)):
+        build = jax.jit(partial(patterns.lsh_buckets, 13, chunk=chunk))
+        seen, instead = adjacency(build(hashes)), adjacency(build(other))
+        assert not np.triu(seen, 1).any() and not np.triu(instead, 1).any()
+        assert (seen[:9] != instead[:9]).any() == depends
 
 
 def test_one_bucket_is_full_attention():
@@ -383,6 +501,47 @@ def test_statistics_of_known_graphs():
     assert (apart.diameter, apart.spectral_gap) == (1, pytest.approx(0, abs=1e-9))
 
 
+SQUARE = {
+    "complete": tgnn.Complete(N),
+    "causal": tgnn.Causal(N),
+    "ahead": tgnn.Causal(N, offset=2),
+    "behind": tgnn.Causal(N, offset=-2),
+    "step ahead": tgnn.Causal(N, offset=1),
+    "prefix": tgnn.Prefix(N, 5),
+    "documents": patterns.document(N, np.arange(N) // 5, causal=True),
+    "loops": patterns.window(3, 0),
+    "dense": tgnn.Dense(jnp.asarray(RNG.random((N, N)) < 0.2)),
+    "pair": tgnn.Causal(2),
+}
+
+
+@pytest.mark.parametrize("name", SQUARE)
+def test_statistics_of_dense_graphs_are_those_of_sparse_ones(name, monkeypatch):
+    layout, n = SQUARE[name], SQUARE[name].n_receivers
+    monkeypatch.setattr(measure, "MANY_PAIRS", 0)
+    products = patterns.statistics(layout)
+    monkeypatch.setattr(measure, "MANY_PAIRS", 2)
+    assert patterns.statistics(layout).diameter == products.diameter
+    joined = adjacency(layout) | adjacency(layout).T
+    np.fill_diagonal(joined, False)
+    degree = joined.sum(axis=1)
+    root = np.divide(1, np.sqrt(degree), where=degree > 0, out=np.zeros(n))
+    laplacian = np.diag(degree > 0).astype(float) - root[:, None] * joined * root[None, :]
+    assert products.spectral_gap == pytest.approx(np.linalg.eigvalsh(laplacian)[1], abs=1e-9)
+
+
+@pytest.mark.parametrize("block", [1, 3, 64])
+@pytest.mark.parametrize("name", SETS)
+def test_counts_are_those_of_the_matrix(name, block):
+    found, sees = patterns.statistics(SETS[name], block=block), adjacency(SETS[name])
+    block = min(block, N)
+    padded = np.pad(sees, [(0, -N % block), (0, -M % block)])
+    tiles = padded.reshape(-(-N // block), block, -1, block).any(axis=(1, 3)).sum()
+    assert (found.n_edge, found.tile_fill) == (sees.sum(), sees.sum() / (tiles * block**2))
+    receivers, senders = np.nonzero(sees)
+    np.testing.assert_array_equal(pair_keys(SETS[name]), receivers * M + senders)
+
+
 def test_statistics_of_small_and_bipartite_graphs():
     for layout in (patterns.causal(0), patterns.causal(1), patterns.memory(3, 2)):
         found = patterns.statistics(layout)
@@ -398,12 +557,38 @@ def test_a_picture_in_one_call(tmp_path):
     assert "BigBird\n" in figure.get_suptitle() and "diameter 2" in figure.get_suptitle()
 
 
+@pytest.mark.parametrize("layout", [patterns.causal(0), patterns.memory(0, 2), patterns.complete(2, 0)])
+def test_a_picture_of_nothing(layout):  # and without a warning, which is an error here
+    pytest.importorskip("matplotlib")
+    assert "0 edges" in patterns.draw(layout).get_suptitle()
+
+
 IMPOSSIBLE = {
     "negative n": (lambda: patterns.causal(-1), "n must be an integer of at least 0, got -1"),
     "float n": (lambda: patterns.window(3.0, 1), "n must be an integer known before jit, got 3.0"),
     "left": (lambda: patterns.window(3, -1), "left must be .* at least 0, got -1"),
     "dilation": (lambda: patterns.dilated(3, 1, 1, 0), "dilation must be .* at least 1, got 0"),
     "length": (lambda: patterns.prefix(3, -1), "length must be .* at least 0"),
+    "length of an array": (lambda: patterns.prefix(3, jnp.array(-1)), "length must be .* at least 0"),
+    "float length": (lambda: patterns.prefix(5, jnp.array(1.5)), "length must be a single integer, got float32"),
+    "lengths": (lambda: patterns.prefix(5, jnp.array([1, 2])), r"length must be .* of shape \(2,\).* use jax.vmap"),
+    "traced length": (lambda: jax.jit(lambda x: patterns.prefix(5, x))(1.5), "length must be a single integer"),
+    "rows of chains": (lambda: patterns.chain(3, np.zeros((1, 3), int)), r"shape \[3\] .* shape \(1, 3\); .*jax.vmap"),
+    "traced chain": (lambda: jax.jit(lambda s: patterns.chain(3, s))(np.zeros(3, int)), "build the chain outside jit"),
+    "rows of documents": (lambda: patterns.document(3, np.zeros((2, 3), int)), r"shape \[3\] .* shape \(2, 3\)"),
+    "wide segments": (
+        lambda: patterns.document(2, np.array([2**32, 0])),
+        "segments must fit into int32, got 0 to 4294",
+    ),
+    "low segments": (lambda: patterns.document(2, np.array([0, -(2**32)])), r"renumber them, .* np.unique\(segments"),
+    "global of none": (lambda: patterns.longformer(0, 1, [3]), r"global_nodes\[0\] is 3, expected"),
+    "seed": (lambda: patterns.expander(5, 2, seed=1.5), "seed must be an integer known before jit, got 1.5"),  # pyright: ignore
+    "negative seed": (lambda: patterns.bigbird(5, 2, seed=-1), "seed must be .* at least 0, got -1"),
+    "huge k": (lambda: patterns.relations(3, MOST), "k is 1000000000, too large .* choose at most n, 3"),
+    "unsigned hashes": (
+        lambda: jax.jit(lambda x: patterns.lsh_buckets(1, x))(np.zeros(1, np.uint32)),
+        "hashes must be signed under jit, got uint32; cast them",
+    ),
     "stride": (lambda: patterns.strided(3, 0), "stride must be .* at least 1"),
     "summary": (lambda: patterns.fixed(3, 2, 3), "summary is 3, but a stretch has 2 nodes"),
     "global": (lambda: patterns.longformer(3, 1, [3]), r"global_nodes\[0\] is 3, expected an index in \[0, 3\)"),
@@ -417,7 +602,7 @@ IMPOSSIBLE = {
     "no spans": (lambda: patterns.adaptive_span(3, []), "spans and ramp must be finite"),
     "chain": (lambda: patterns.chain(3, [0, 0, 1], n_past=1), "n_past is 1, but only one chain"),
     "hashes": (lambda: patterns.lsh_buckets(3, [0, 1]), r"hashes must be integers of shape \[3\] or \[rounds, 3\]"),
-    "float hashes": (lambda: patterns.lsh_buckets(2, [0.0, 1.0]), "got float32 of shape"),
+    "float hashes": (lambda: patterns.lsh_buckets(2, [0.0, 1.0]), "got float64 of shape"),
     "k": (lambda: patterns.binary_partition(3, 0), "k must be .* at least 1"),
     "head": (lambda: patterns.dependency(2, [-1, 2]), r"heads must lie in \[-1, 2\), got -1 to 2"),
     "cycle": (lambda: patterns.dependency(3, [1, 0, -1]), "heads has a cycle through node"),

@@ -88,7 +88,9 @@ def draw_adjacency(graph: Any, *, title: str = "", ax: Any = None) -> Any:
         The axes.
     """
     ax = _axes(ax, title)
-    ax.imshow(np.asarray(_as_layout(graph).adjacency()), cmap="Greys", vmin=0, vmax=1.3, interpolation="nearest")
+    matrix = np.asarray(_as_layout(graph).adjacency())
+    extent = (-0.5, max(matrix.shape[1], 1) - 0.5, max(matrix.shape[0], 1) - 0.5, -0.5)  # also where there is nothing
+    ax.imshow(matrix, cmap="Greys", vmin=0, vmax=1.3, interpolation="nearest", extent=extent)
     ax.set_xlabel("sender")
     ax.set_ylabel("receiver")
     ax.xaxis.get_major_locator().set_params(integer=True)

@@ -23,7 +23,13 @@ def pair_keys(layout: Layout) -> np.ndarray:
     require_concrete(layout)
     senders, receivers = pairs(layout)
     inside = (senders >= 0) & (senders < layout.n_senders) & (receivers >= 0) & (receivers < layout.n_receivers)
-    return np.unique(pair_key(senders[inside], receivers[inside], layout.n_senders))
+    return distinct(pair_key(senders[inside], receivers[inside], layout.n_senders))
+
+
+def distinct(keys: np.ndarray) -> np.ndarray:
+    """Sorted, each once; by sorting, which for integers is several times as fast as the hashes of `numpy.unique`."""
+    keys = np.sort(keys)
+    return keys[np.append(np.ones(min(len(keys), 1), bool), keys[1:] != keys[:-1])]
 
 
 @singledispatch
@@ -71,9 +77,13 @@ def _(layout: Window):
 
 @pairs.register
 def _(layout: DenseLike):  # as many slots as the layout itself has
-    receivers, senders = np.divmod(np.arange(layout.n_receivers * layout.n_senders), max(layout.n_senders, 1))
-    live = contains(layout, senders, receivers)
-    return senders[live], receivers[live]
+    receivers, senders = np.nonzero(rows_of(layout, slice(None)))
+    return senders, receivers
+
+
+def rows_of(layout: DenseLike, rows: slice) -> np.ndarray:
+    """These rows of the adjacency matrix: bool [row, n_senders]."""
+    return contains(layout, np.arange(layout.n_senders)[None, :], np.arange(layout.n_receivers)[rows, None])
 
 
 def has_segments(layout: Layout) -> bool:
@@ -92,7 +102,7 @@ def require_concrete(layout: Layout) -> None:
 
 @singledispatch
 def contains(layout: Layout, senders: np.ndarray, receivers: np.ndarray) -> np.ndarray:
-    """Whether each pair is an edge: bool, as many as pairs; without enumerating layouts that are known by a rule."""
+    """Whether each pair is an edge: bool, as senders and receivers broadcast; of rules without enumerating edges."""
     return np.isin(pair_key(senders, receivers, layout.n_senders), pair_keys(layout))
 
 
@@ -126,6 +136,6 @@ def _(layout: Dense, senders, receivers):
 def in_segment(layout, senders, receivers) -> np.ndarray:
     """Whether each pair lies in one segment."""
     if not has_segments(layout):
-        return np.ones(len(senders), bool)
+        return np.ones(np.broadcast(senders, receivers).shape, bool)
     mine, theirs = np.asarray(layout.receiver_segments)[receivers], np.asarray(layout.sender_segments)[senders]
     return (mine == theirs) & (mine >= 0)

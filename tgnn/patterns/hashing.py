@@ -1,9 +1,11 @@
 """Buckets of a hash: nodes see nodes whose hash is equal, and similar vectors have equal hashes."""
 
 import jax.numpy as jnp
+import numpy as np
 
 from tgnn.checks import check_size
 from tgnn.layouts import SortedChunks
+from tgnn.layouts.base import is_traced
 from tgnn.layouts.sorted_chunks import band, cut, take
 from tgnn.typing import Array
 
@@ -19,9 +21,12 @@ def lsh_buckets(
 
     Args:
       n: number of nodes.
-      hashes: int [n] or [rounds, n], at least 0; -1 = padding.
+      hashes: int [n] or [rounds, n], at least 0 and of any width; -1 = padding.
       chunk: nodes in a chunk; a chunk longer than n is cut to n.
-      causal: only the past is seen.
+      causal: only the past is seen: no edge leads from a node to an earlier one. Which of the past is seen may depend
+        on later hashes, as in the paper's code: chunks are cut from the sorted order, where a later node of a smaller
+        bucket moves all that follow, and a border with them. With `chunk >= n` there is no border, and what a node
+        sees depends on its past alone.
       keep_self: whether every node sees itself, or (as with shared queries and keys) only one that sees nobody else.
 
     Returns:
@@ -38,7 +43,8 @@ def lsh_buckets(
     """
     n, chunk = check_size("n", n), check_size("chunk", chunk, minimum=1)
     buckets = check_hashes(n, hashes)
-    order = jnp.argsort(jnp.where(buckets < 0, jnp.iinfo(buckets.dtype).max, buckets), axis=1, stable=True)
+    last = jnp.where(buckets < 0, -1, buckets).astype(f"uint{8 * buckets.dtype.itemsize}")  # -1 is the largest then
+    order = jnp.argsort(last, axis=1, stable=True)
     nodes, places = cut(order, min(chunk, max(n, 1)))
     masks, earlier = [], []
     for bucket, slots, place in zip(buckets, nodes[:, None], places, strict=True):
@@ -70,18 +76,24 @@ def meetings(slots: Array, bucket: Array, earlier: list[tuple[Array, Array]]) ->
 
 def equal_buckets(slots: Array, bucket: Array) -> Array:
     """Pairs of slots in one bucket; padding and empty slots are in none."""
-    mine = take(bucket + 1, slots)  # shifted by one, so that the zeros of empty slots mean "no bucket"
-    return (mine[..., None] == band(mine, 0)[..., None, :]) & (mine[..., None] > 0)
+    mine = jnp.append(bucket, -1)[slots]  # empty slots hold node n
+    return (mine[..., None] == band(mine, -1)[..., None, :]) & (mine[..., None] >= 0)
 
 
 def check_hashes(n: int, hashes) -> Array:
-    """Integers [rounds, n], or a ValueError."""
-    hashes = jnp.atleast_1d(jnp.asarray(hashes))
-    hashes = hashes if hashes.size else hashes.astype(jnp.int32)
+    """Signed integers [rounds, n], or a ValueError. Concrete hashes of 64 bits are renumbered in their order."""
+    hashes = hashes if isinstance(hashes, Array) else np.asarray(hashes)
+    hashes = hashes if hashes.size else hashes.astype(np.int32)
     is_table = hashes.ndim == 1 or (hashes.ndim == 2 and len(hashes) > 0)
     if not is_table or hashes.shape[-1] != n or not jnp.issubdtype(hashes.dtype, jnp.integer):
         raise ValueError(
             f"hashes must be integers of shape [{n}] or [rounds, {n}], got {hashes.dtype} of shape {hashes.shape}; "
             "give one hash per node"
         )
-    return jnp.atleast_2d(hashes)
+    if not is_traced(hashes) and not np.can_cast(hashes.dtype, np.int32):
+        rank = np.unique(hashes, return_inverse=True)[1].reshape(hashes.shape)
+        hashes = np.where(np.asarray(hashes) < 0, -1, rank).astype(np.int32)
+    if jnp.issubdtype(hashes.dtype, jnp.unsignedinteger) and not np.can_cast(hashes.dtype, np.int32):
+        raise ValueError(f"hashes must be signed under jit, got {hashes.dtype}; cast them with astype(jnp.int32)")
+    small = np.can_cast(hashes.dtype, np.int32)
+    return jnp.atleast_2d(jnp.asarray(hashes, jnp.int32 if small else hashes.dtype))

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+import jax
 import numpy as np
 
 from tgnn.checks import check_indices, check_size
 from tgnn.layouts import Blocks, EdgeList
-from tgnn.patterns.tiles import blocks_where, tile_grid, tile_size
+from tgnn.patterns.tiles import band_tiles, blocks_where, cross_tiles, n_row, tile_size
 
 
+@jax.ensure_compile_time_eval()  # static, so that it is known under jit too
 def star(n: int, window: int = 1) -> EdgeList:
     """A hub, node 0, that sees everybody and is seen by everybody; the others form a ring. O(n * window).
 
@@ -25,10 +27,9 @@ def star(n: int, window: int = 1) -> EdgeList:
     [1, 1, 1, 0, 1]
     """
     n, window = check_size("n", n), check_size("window", window)
-    ring, steps = n - 1, np.arange(-window, window + 1)
-    satellites = np.arange(1, n)
-    if window >= ring // 2:
-        steps = np.arange(max(ring, 0))  # the ring is complete
+    ring, satellites = n - 1, np.arange(1, n)
+    is_complete = 2 * window + 1 >= ring
+    steps = np.arange(max(ring, 0)) if is_complete else np.arange(-window, window + 1)
     receivers = np.repeat(satellites, len(steps))
     senders = 1 + (receivers - 1 + np.tile(steps, len(satellites))) % max(ring, 1)
     hub = np.arange(n)
@@ -41,7 +42,9 @@ def star(n: int, window: int = 1) -> EdgeList:
 def longformer(
     n: int, window: int, global_nodes: Sequence[int] = (0,), *, causal: bool = False, block: int | None = None
 ) -> Blocks:
-    """Everybody sees `window` nodes on each side and the global nodes; these see everybody. Tiles, O(n * window).
+    """Everybody sees `window` nodes on each side and the global nodes; these see everybody.
+
+    Tiles that hold an edge, O(n * (window + block * n_global)): none of the others is looked at.
 
     Args:
       n: number of nodes.
@@ -60,14 +63,14 @@ def longformer(
     """
     n, window = check_size("n", n), check_size("window", window)
     block = tile_size(n, window) if block is None else check_size("block", block, minimum=1)
-    is_global = np.zeros(-(-n // block) * block, bool)
-    if n:
-        is_global[check_indices("global_nodes", global_nodes, n)] = True
-    rows, columns = tile_grid(n, block)
-    holds = np.logical_or.reduce(is_global.reshape(-1, block), axis=1)
-    candidates = (abs(rows - columns) <= -(-window // block)) | holds[:, None] | holds[None, :]
+    rows = n_row(n, block)
+    hubs = check_indices("global_nodes", global_nodes, max(n, 1))  # of no nodes at all the default may stand
+    is_global = np.zeros(rows * block, bool)
+    is_global[hubs[hubs < n]] = True
+    holds = np.flatnonzero(is_global.reshape(rows, block).any(axis=1))
+    candidates = np.append(band_tiles(rows, -(-window // block)), cross_tiles(rows, holds))
     if causal:
-        candidates &= columns <= rows
+        candidates = candidates[candidates % max(rows, 1) <= candidates // max(rows, 1)]
 
     def rule(receivers, senders):
         seen = (abs(receivers - senders) <= window) | is_global[receivers] | is_global[senders]
@@ -79,7 +82,9 @@ def longformer(
 def bigbird(
     n: int, block: int = 64, *, n_window: int = 3, n_global: int = 1, n_random: int = 3, seed: int = 0
 ) -> Blocks:
-    """Blocks of nodes see a window of blocks, global blocks and random blocks; global blocks see all. Full tiles, O(n).
+    """Blocks of nodes see a window of blocks, global blocks and random blocks; global blocks see all.
+
+    Full tiles, O(n * block * (n_window + n_global + n_random)): none of the others is looked at.
 
     Args:
       n: number of nodes.
@@ -87,7 +92,7 @@ def bigbird(
       n_window: blocks in the window, odd, the own block included.
       n_global: the first blocks, which are seen by all and see all.
       n_random: blocks that each other block sees besides; fewer where fewer are left.
-      seed: of the random blocks.
+      seed: of the random blocks, an integer of at least 0.
 
     Raises:
       ValueError: for an even window, or sizes that are no such integers.
@@ -104,9 +109,19 @@ def bigbird(
     if n_window % 2 == 0:
         raise ValueError(f"n_window is {n_window}, but a window around a block has an odd number of blocks; add one")
     block = min(block, max(n, 1))
-    rows, columns = tile_grid(n, block)
-    seen = (abs(rows - columns) <= n_window // 2) | (rows < n_global) | (columns < n_global)
-    order = np.where(seen, 2.0, np.random.default_rng(seed).random(seen.shape)).argsort(axis=1)[:, :n_random]
-    chosen = np.zeros_like(seen)
-    np.put_along_axis(chosen, order, True, axis=1)
-    return blocks_where(n, block, seen | chosen, lambda receivers, senders: np.True_)
+    rows = n_row(n, block)
+    n_global = min(n_global, rows)
+    ruled = np.append(band_tiles(rows, n_window // 2), cross_tiles(rows, np.arange(n_global)))
+    chosen = random_tiles(rows, n_window // 2, n_global, n_random, check_size("seed", seed))
+    return blocks_where(n, block, np.append(ruled, chosen), lambda receivers, senders: np.True_)
+
+
+def random_tiles(rows: int, width: int, n_global: int, n_random: int, seed: int) -> np.ndarray:
+    """In each row but the global ones, `n_random` tiles off the band and the global columns. O(rows * n_random)."""
+    generator, tiles = np.random.default_rng(seed), [np.arange(0)]
+    for row in range(n_global, rows):
+        start, end = max(row - width, n_global), min(row + width + 1, rows)  # of the band, which cuts the free columns
+        n_free = rows - n_global - (end - start)
+        free = n_global + generator.choice(n_free, min(n_random, n_free), replace=False, shuffle=False)
+        tiles.append(row * rows + np.where(free < start, free, free + end - start))
+    return np.concatenate(tiles)

@@ -1,7 +1,10 @@
 """Everything, the past, a prefix, documents, memories: graphs that are rules on whole rows."""
 
+import jax.numpy as jnp
+
 from tgnn.checks import check_segments, check_size
 from tgnn.layouts import Causal, Complete, Window
+from tgnn.layouts.base import is_traced
 from tgnn.layouts.prefix import Prefix
 from tgnn.typing import Array
 
@@ -32,12 +35,17 @@ def prefix(n: int, length: Array | int) -> Prefix:
       length: at least 0; may exceed n and may be traced.
 
     Raises:
-      ValueError: for a negative length.
+      ValueError: for a negative length that is known, or one that is no single integer.
 
     Reference: Raffel et al., Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer,
     arXiv 1910.10683, figure 4.
     """
-    return Prefix(n, length if isinstance(length, Array) else check_size("length", length))
+    if isinstance(length, Array) and (length.ndim or not jnp.issubdtype(length.dtype, jnp.integer)):
+        raise ValueError(
+            f"length must be a single integer, got {length.dtype} of shape {length.shape}; cast it, "
+            "and use jax.vmap for a batch"
+        )
+    return Prefix(n, length if is_traced(length) else check_size("length", length))
 
 
 def document(n: int, segments: Array, *, causal: bool = False) -> Complete | Causal:
@@ -73,7 +81,7 @@ def cached_past(n: int, n_past: int, span: int | None = None) -> Causal | Window
     Args:
       n: number of nodes.
       n_past: number of cached senders.
-      span: how many steps back anybody sees; default all.
+      span: how many steps back anybody sees; default all. More than all are cut to all.
 
     Reference: Dai et al., Transformer-XL, arXiv 1901.02860, section 3.2; `span=n_past` gives each node a past of one
     length.
@@ -84,4 +92,5 @@ def cached_past(n: int, n_past: int, span: int | None = None) -> Causal | Window
     n, n_past = check_size("n", n), check_size("n_past", n_past)
     if span is None:
         return Causal(n, n_senders=n_past + n, offset=n_past)
-    return Window(n, check_size("span", span), 0, n_senders=n_past + n, offset=n_past)
+    span = min(check_size("span", span), max(n_past + n - 1, 0))
+    return Window(n, span, 0, n_senders=n_past + n, offset=n_past)

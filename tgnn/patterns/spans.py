@@ -4,12 +4,14 @@ Reference: Ye, Guo, Gan, Qiu and Zhang, BP-Transformer: Modelling Long-Range Con
 arXiv 1911.04070, section 3. A span of level l covers 2 ** l tokens, the last one of a level perhaps fewer.
 """
 
+import jax
 import numpy as np
 
 from tgnn.checks import check_size
 from tgnn.layouts import EdgeList
 
 
+@jax.ensure_compile_time_eval()  # static, so that it is known under jit too
 def binary_partition(n: int, k: int = 4, *, causal: bool = False) -> EdgeList:
     """Tokens 0 ... n - 1 and, after them, the span nodes of a binary tree over them, level by level.
 
@@ -18,7 +20,7 @@ def binary_partition(n: int, k: int = 4, *, causal: bool = False) -> EdgeList:
 
     Args:
       n: number of tokens; the graph has `len(spans(n))` nodes, which send and receive.
-      k: nodes per level and side, at least 1.
+      k: nodes per level and side, at least 1; more than n cost no more than n.
       causal: a token sees only nodes of the past; no span that it sees holds a later token, so nothing leaks.
 
     Returns:
@@ -31,6 +33,7 @@ def binary_partition(n: int, k: int = 4, *, causal: bool = False) -> EdgeList:
     >>> layout.n_receivers, sorted(layout.senders[layout.receivers == 0].tolist())
     (7, [0, 1, 5])
     """
+    k = min(check_size("k", k, minimum=1), max(check_size("n", n), 1))
     senders, receivers, _ = partition_edges(n, k, causal)
     return EdgeList.from_edges(senders, receivers, n_receivers=len(spans(n)))
 
@@ -42,6 +45,9 @@ def relations(n: int, k: int = 4, *, causal: bool = False) -> np.ndarray:
       int32 [n_edge] in the caller's order of `binary_partition`: `(2 * k + 1) * level + offset`. Offset 0 is a token's
       way into the span above it (on level 0: to itself), 1 ... k the nearest to the k-th node on the left, k + 1 ...
       2 * k on the right. There are at most `(2 * k + 1) * n_level` of them, n_level = `(n - 1).bit_length() + 1`.
+
+    Raises:
+      ValueError: for sizes that are no such integers, or a k whose indices do not fit into int32.
 
     >>> relations(2, 1).tolist()
     [0, 0, 3, 3, 2, 1]
@@ -74,6 +80,8 @@ def partition_edges(n: int, k: int, causal: bool) -> tuple[np.ndarray, np.ndarra
     """Senders, receivers and relations."""
     n, k = check_size("n", n), check_size("k", k, minimum=1)
     sizes, tokens = level_sizes(n), np.arange(n)
+    if (2 * k + 1) * len(sizes) > np.iinfo(np.int32).max:
+        raise ValueError(f"k is {k}, too large for relations in int32; choose at most n, {n}, which sees as much")
     first = np.cumsum([0, *sizes])  # the first node of each level
     edges = [(tokens, first[level] + (tokens >> level), (2 * k + 1) * level) for level in range(len(sizes))]
     for side in (-1,) if causal else (1, -1):
@@ -92,7 +100,7 @@ def one_side(sizes: list[int], first: np.ndarray, k: int, side: int):
     tokens = np.arange(sizes[0])
     ahead, half_seen = tokens + side, np.zeros(sizes[0], bool)
     for level in range(len(sizes)):
-        for rank in range(1, k + 1):
+        for rank in range(1, min(k, sizes[level]) + 1):  # further ahead there is nothing on this level or above
             nodes, exists = first[level] + ahead, (ahead >= 0) & (ahead < sizes[level])
             if level:
                 half = 2 * ahead + (side > 0)  # the outer half

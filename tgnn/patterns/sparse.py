@@ -5,11 +5,12 @@ section 4.3. Each pattern is the union of two parts; the paper gives them to dif
 The parts have layouts of their own, the union is an edge list.
 """
 
+import jax
 import numpy as np
 
 from tgnn.checks import check_size
 from tgnn.layouts import Blocks, EdgeList, Layout, Window
-from tgnn.patterns.tiles import blocks_where, tile_grid
+from tgnn.patterns.tiles import band_tiles, blocks_where, n_row
 from tgnn.patterns.windows import dilated, window
 
 
@@ -29,8 +30,11 @@ def strided_parts(n: int, stride: int) -> tuple[Window, Window]:
     return window(n, stride), dilated(n, n // stride, dilation=stride)
 
 
+@jax.ensure_compile_time_eval()  # static, so that it is known under jit too
 def fixed(n: int, stride: int, summary: int = 1) -> Layout:
     """Everybody sees the past of its own stretch of `stride` nodes, and the last `summary` nodes of every stretch.
+
+    O(n * (stride + summary * n / stride)), least at a stride near the square root of n.
 
     >>> fixed(5, 2).adjacency()[4].astype(int).tolist()
     [0, 1, 0, 1, 1]
@@ -39,8 +43,11 @@ def fixed(n: int, stride: int, summary: int = 1) -> Layout:
     return local | summaries
 
 
+@jax.ensure_compile_time_eval()  # static, so that it is known under jit too
 def fixed_parts(n: int, stride: int, summary: int = 1) -> tuple[Blocks, EdgeList]:
     """The two parts of `fixed`: the past within one's stretch, and the past among the summary nodes.
+
+    O(n * stride) and O(n * summary * n / stride), which is n ** 2 / 2 edges at `summary == stride`.
 
     Args:
       n: number of nodes.
@@ -55,8 +62,7 @@ def fixed_parts(n: int, stride: int, summary: int = 1) -> tuple[Blocks, EdgeList
     if summary > stride:
         raise ValueError(f"summary is {summary}, but a stretch has {stride} nodes; choose at most that")
     block = min(stride, max(n, 1))
-    rows, columns = tile_grid(n, block)
-    local = blocks_where(n, block, rows == columns, lambda receivers, senders: senders <= receivers)
+    local = blocks_where(n, block, band_tiles(n_row(n, block), 0), lambda receivers, senders: senders <= receivers)
     index = np.arange(n)
     seen = index[index % stride >= stride - summary]
     senders = np.repeat(seen, n - seen)  # node s is seen by s, s + 1, ..., n - 1

@@ -1,5 +1,6 @@
 """Trees over or beside a sentence, as graphs: dependencies and constituents."""
 
+import jax
 import numpy as np
 
 from tgnn.checks import check_size
@@ -62,6 +63,7 @@ def constituency(n: int, children, *, direction: str = "up") -> EdgeList:
     return joined(child, parent, n, direction)
 
 
+@jax.ensure_compile_time_eval()  # static, so that it is known under jit too
 def joined(lower: np.ndarray, upper: np.ndarray, n: int, direction: str) -> EdgeList:
     """Edges of a tree in one direction or both."""
     if direction not in ("up", "down", "both"):

@@ -2,10 +2,12 @@
 
 import math
 
+import jax
 import numpy as np
 
 from tgnn.checks import check_segments, check_size
 from tgnn.layouts import EdgeList, Window
+from tgnn.layouts.base import is_traced
 
 
 def window(n: int, left: int, right: int = 0) -> Window:
@@ -64,17 +66,20 @@ def adaptive_span(n: int, spans, *, ramp: float = 0.0, multiple: int = 1) -> Win
     return window(n, -(-steps // multiple) * multiple)
 
 
+@jax.ensure_compile_time_eval()  # static, so that it is known under jit too
 def chain(n: int, segments=None, *, reverse: bool = False, n_past: int = 0) -> EdgeList:
     """Each node sees the node before it: the graph of a recurrent network.
 
     Args:
       n: number of nodes.
       segments: int [n], the sequence of each node, -1 = padding; sequences are not joined. Default one sequence.
+        Concrete: they decide how many edges there are.
       reverse: each node sees the node after it.
       n_past: 1 adds a sender `n`, the given state that the chain starts from.
 
     Raises:
-      ValueError: for `n_past` above 1, or with segments, where no single start exists.
+      ValueError: for `n_past` above 1, or with segments, where no single start exists; for segments that are traced
+        or not one integer per node.
 
     >>> chain(3).senders.tolist(), chain(3, reverse=True).senders.tolist()
     ([0, 1], [1, 2])
@@ -84,6 +89,10 @@ def chain(n: int, segments=None, *, reverse: bool = False, n_past: int = 0) -> E
         raise ValueError(f"n_past is {n_past}, but only one chain without segments has one start; pass 0 or one chain")
     keep = np.ones(max(n - 1, 0), bool)
     if segments is not None:
+        if is_traced(segments):
+            raise ValueError(
+                "segments is traced, but it decides how many edges a chain has; build the chain outside jit"
+            )
         segments = np.asarray(check_segments("segments", segments, n))
         keep = (segments[1:] == segments[:-1]) & (segments[1:] >= 0)
     before, after = np.flatnonzero(keep), np.flatnonzero(keep) + 1
