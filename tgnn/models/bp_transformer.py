@@ -45,7 +45,6 @@ class Partition:
 
 
 @jax.ensure_compile_time_eval()  # static, so that it is known under jit too
-@jax.ensure_compile_time_eval()  # static, so that it is known under jit too
 def partition(
     lengths: Sequence[int],
     k: int = 4,
