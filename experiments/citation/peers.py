@@ -21,7 +21,8 @@ import numpy as np
 from experiments import results
 from experiments.citation import data
 from experiments.citation.config import GAT
-from experiments.citation.train import build, fit
+from experiments.citation.models import build
+from experiments.citation.train import fit
 from tgnn.datasets import planetoid
 
 Run = Callable[[], Any]  # trains for the given number of epochs
@@ -30,7 +31,7 @@ Run = Callable[[], Any]  # trains for the given number of epochs
 def ours(num_epochs: int, data_dir: Path | None) -> Run:
     """All epochs are one compiled loop."""
     graph = data.load("cora", self_loops=True, data_dir=data_dir)
-    model = build("gat", GAT, graph.task.words.shape[1], graph.num_classes)
+    model = build("gat", GAT, graph.task.layout, graph.task.words.shape[1], graph.num_classes)
 
     @jax.jit
     def train(task):

@@ -13,7 +13,8 @@ from experiments import command, seeds
 from experiments.citation import data, pretrained
 from experiments.citation.config import PRESETS, Config, Dataset, Model, Recipe, recipe
 from experiments.citation.figures import save_spread
-from experiments.citation.train import build, fit
+from experiments.citation.models import build
+from experiments.citation.train import fit
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def trainer(
     name: Model, chosen: Recipe, graph: data.Citation, max_epochs: int | None = None
 ) -> Callable[[Sequence[int]], seeds.Metrics]:
     """A function from seeds to their metrics, which trains them at once; one compilation for each number of seeds."""
-    model = build(name, chosen, graph.task.words.shape[1], graph.num_classes)
+    model = build(name, chosen, graph.task.layout, graph.task.words.shape[1], graph.num_classes)
 
     @jax.jit
     def fit_all(seeds, task):

@@ -1,7 +1,5 @@
 """Trains one model from one seed until its validation scores stop improving; under vmap, many seeds at once."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,27 +8,9 @@ import optax
 
 from experiments.citation.config import Recipe
 from experiments.citation.data import Task
+from experiments.citation.models import Model
 from experiments.citation.stopping import Selection, begin, select
-from tgnn import models
 from tgnn.losses import accuracy, cross_entropy
-
-MODELS = {
-    "gcn": (models.init_gcn, models.gcn),
-    "gat": (models.init_gat, models.gat),
-    "gatv2": (models.init_gatv2, models.gatv2),
-    "transformer": (models.init_transformer_conv, models.transformer_conv),
-    "monet": (models.init_monet, models.monet),
-    "graph_sage": (models.init_graph_sage, models.graph_sage),
-    "gin": (models.init_gin, models.gin),
-    "basic_gnn": (models.init_basic_gnn, models.basic_gnn),
-}
-
-
-class Model(NamedTuple):
-    """A network without its parameters."""
-
-    init: Callable[[jax.Array], Any]  # rng -> params
-    apply: Callable[..., jax.Array]  # params, layout, words, rng=None -> logits [n_node, num_classes]
 
 
 class State(NamedTuple):
@@ -40,16 +20,6 @@ class State(NamedTuple):
     params: Any
     opt_state: Any
     best: Selection
-
-
-def build(name: str, recipe: Recipe, num_words: int, num_classes: int) -> Model:
-    """The network of a recipe."""
-    init, apply = MODELS[name]
-    choices = {choice: getattr(recipe, choice) for choice in ("num_heads", "num_output_heads", "num_kernels")}
-    options = {choice: value for choice, value in choices.items() if value is not None}
-    dims = (num_words, recipe.hidden_dim, num_classes)
-    reduction = {} if recipe.reduction is None else {"reduction": recipe.reduction}
-    return Model(lambda rng: init(rng, dims, **options), partial(apply, dropout_rate=recipe.dropout_rate, **reduction))
 
 
 def make_optimizer(recipe: Recipe) -> optax.GradientTransformation:
