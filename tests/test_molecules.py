@@ -34,7 +34,9 @@ def molecules(num=5):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["mpnn_max", "mpnn_pna", "gated_gcn", "gin", "gps"])
+@pytest.mark.parametrize(
+    "name", ["mpnn_sum", "mpnn_mean", "mpnn_max", "mpnn_pna", "gated_gcn", "gin", "graph_transformer", "gps"]
+)
 def test_a_padded_union_has_the_predictions_and_gradients_of_its_graphs(name):
     graphs, network = molecules(), build(name, SMOKE, SIZES, 0)
     params, pairs = network.init(jax.random.key(1)), name == "gps"
@@ -52,6 +54,25 @@ def test_a_padded_union_has_the_predictions_and_gradients_of_its_graphs(name):
     chex.assert_trees_all_close(together[:5], jnp.concatenate([said for _, said in alone]), atol=1e-5)
     total = jax.tree.map(lambda *x: sum(x), *(gradient for gradient, _ in alone))
     chex.assert_trees_all_close(gradient, total, atol=2e-5)
+
+
+@pytest.mark.slow
+def test_signs_of_eigenvectors_flip_in_training_and_only_there():
+    """A molecule's predictions in training are those of its encodings with one sign for each vector."""
+    graphs = molecules(2)
+    encoding = np.random.default_rng(1).normal(size=(len(graphs.nodes), 1)).astype(np.float32)
+    network = build("graph_transformer", SMOKE, SIZES, 1)
+    params, said = network.init(jax.random.key(0)), jax.jit(network.apply)
+
+    def batch(sign):
+        return union(graphs._replace(nodes=np.concatenate([graphs.nodes, sign * encoding], axis=1)), np.arange(2))
+
+    plain, flipped = (said(params, batch(sign)) for sign in (1, -1))
+    np.testing.assert_array_equal(plain, said(params, batch(1)))
+    assert SMOKE.dropout_rate == 0.0 and (abs(plain - flipped) > 1e-4).all()
+    trained = np.stack([said(params, batch(1), rng=jax.random.key(seed)) for seed in range(9)])
+    kept, changed = (np.isclose(trained, x[None], atol=1e-5) for x in (plain, flipped))
+    assert (kept ^ changed).all() and kept.any(axis=0).all() and changed.any(axis=0).all()
 
 
 def test_padding_is_no_graph_no_token_and_no_class():
