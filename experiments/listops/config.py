@@ -41,7 +41,7 @@ PRESETS = {
     # two or three minutes for each model and seed on 2 cores
     "cpu": Config(
         embedding_dim=64,
-        hidden_dim=64,
+        hidden_dim=100,  # as many weights as the Transformers
         num_layers=2,
         num_heads=4,
         mlp_dim=128,
