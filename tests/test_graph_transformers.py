@@ -549,14 +549,18 @@ def test_edges_are_given_exactly_where_parameters_expect_them():
         models.init_gps(jax.random.key(0), local="gat", **SIZES)
 
 
-@pytest.mark.parametrize("name", ["gated_gcn", "graph_transformer", "gps", "exphormer"])
+@pytest.mark.parametrize(
+    "name", ["gat", "gatv2", "transformer_conv", "gated_gcn", "graph_transformer", "gps", "exphormer"]
+)
 def test_features_of_another_number_of_edges(name):
     """A row more or less would be another edge's, without a word."""
     senders, receivers, x, edges = GRAPHS[0]
     layout, x = tgnn.EdgeList.from_edges(senders, receivers, n_receivers=len(x)), jnp.asarray(x, jnp.float32)
     model, init = getattr(models, name), getattr(models, f"init_{name}")
-    if name == "gated_gcn":
+    if name in ("gat", "gatv2", "transformer_conv", "gated_gcn"):
         params = init(jax.random.key(0), (DIM, 3), edge_dim=DIM)
+        with pytest.raises(ValueError, match="edges given is False"):
+            model(params, layout, x)
     else:
         more = {"graph_transformer": {"use_edges": True}, "gps": {"local": "gated", "use_edges": True}, "exphormer": {}}
         params = init(jax.random.key(0), **more[name], **SIZES)

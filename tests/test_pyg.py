@@ -23,7 +23,8 @@ WEIGHT = GENERATOR.normal(size=(N, DIMS[2])).astype(np.float32)
 # A linear map of ours is the transpose of theirs, with heads as axes.
 VECTORS = {
     "gcn": {"kernel": "lin.weight", "bias": "bias"},
-    "gat": {"linear.kernel": "lin.weight", "receiver_vector": "att_dst", "sender_vector": "att_src", "bias": "bias"},
+    "gat": {"linear.kernel": "lin.weight", "receiver_vector": "att_dst", "sender_vector": "att_src", "bias": "bias"}
+    | {"edge.kernel": "edge"},
     "gatv2": {
         "receiver.kernel": "lin_r.weight",
         "receiver.bias": "lin_r.bias",
@@ -31,12 +32,14 @@ VECTORS = {
         "sender.bias": "lin_l.bias",
         "vector": "att",
         "bias": "bias",
+        "edge.kernel": "lin_edge.weight",
     },
     "transformer_conv": {
         f"{ours}.{kind}": f"lin_{ours}.{theirs}"
         for ours in ("query", "key", "value", "skip")
         for kind, theirs in (("kernel", "weight"), ("bias", "bias"))
-    },
+    }
+    | {"edge.kernel": "lin_edge.weight"},
 }
 MODELS = {
     "gcn": (gcn, init_gcn, conv.GCNConv, torch.relu),
@@ -46,7 +49,7 @@ MODELS = {
 }
 
 
-def torch_layers(name, loops):
+def torch_layers(name, loops, **more):
     """Two layers of theirs, random biases included."""
     layer = MODELS[name][2]
     torch.manual_seed(0)
@@ -55,7 +58,7 @@ def torch_layers(name, loops):
     else:
         options = {} if name == "transformer_conv" else {"add_self_loops": loops}
         sizes = [(DIMS[0], DIMS[1], True), (HEADS * DIMS[1], DIMS[2], False)]
-        layers = [layer(a, b, heads=HEADS, concat=concat, **options) for a, b, concat in sizes]
+        layers = [layer(a, b, heads=HEADS, concat=concat, **options, **more) for a, b, concat in sizes]
     for module in layers:
         for parameter in module.parameters():
             if parameter.ndim == 1:
@@ -100,6 +103,35 @@ def test_weighted_edges_equal_pygs():
     gradient, output = jax.jit(jax.grad(loss, has_aux=True))(weight)
     chex.assert_trees_all_close(output, expected.detach().numpy(), rtol=1e-5, atol=1e-5)
     chex.assert_trees_all_close(gradient, edge_weight.grad.numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gat", "gatv2", "transformer_conv"])
+def test_features_of_edges_equal_pygs(name):
+    """GAT's one map of edges is the product of their two."""
+    model, init, _, activation = MODELS[name]
+    features = GENERATOR.normal(size=(len(SENDERS), 4)).astype(np.float32)
+    layers = torch_layers(name, False, edge_dim=4)
+    theirs = [dict(layer.named_parameters()) for layer in layers]
+
+    def read(i, key):
+        if key != "edge":
+            return theirs[i][key].detach().numpy()
+        vector = theirs[i]["att_edge"].detach().numpy()[0]
+        return (theirs[i]["lin_edge.weight"].detach().numpy().reshape(*vector.shape, 4) * vector[..., None]).sum(1)
+
+    params = to_ours(name, init(jax.random.key(0), DIMS, num_heads=HEADS, num_output_heads=HEADS, edge_dim=4), read)
+    x, edges = torch.tensor(X, requires_grad=True), torch.tensor(features, requires_grad=True)
+    edge_index = torch.tensor(np.stack([SENDERS, RECEIVERS]))
+    expected = layers[1](activation(layers[0](x, edge_index, edges)), edge_index, edges)
+    (expected * torch.tensor(WEIGHT)).sum().backward()
+
+    def loss(x, edges):
+        output = model(params, LAYOUT, x, edges=edges)
+        return (output * WEIGHT).sum(), output
+
+    gradients, output = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(jnp.asarray(X), jnp.asarray(features))
+    chex.assert_trees_all_close(output, expected.detach().numpy(), rtol=1e-5, atol=1e-5)
+    chex.assert_trees_all_close(gradients, (x.grad.numpy(), edges.grad.numpy()), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("loops", [False, True])

@@ -9,13 +9,15 @@ import jax.numpy as jnp
 
 from tgnn.attention import attend
 from tgnn.models.choice import Choice
-from tgnn.models.layers import add_bias, glorot, layer_sizes, run_layers
+from tgnn.models.layers import add_bias, check_edges, glorot, init_edge, layer_sizes, run_layers
 from tgnn.nn import init_linear, linear
 from tgnn.scores import Additive
 from tgnn.typing import Array, Params
 
 
-def init_gat(rng: Array, dims: Sequence[int], *, num_heads: int = 8, num_output_heads: int = 1) -> list[Params]:
+def init_gat(
+    rng: Array, dims: Sequence[int], *, num_heads: int = 8, num_output_heads: int = 1, edge_dim: int | None = None
+) -> list[Params]:
     """Initialises one layer between each two successive sizes of `dims`; hidden sizes are those of one head.
 
     Args:
@@ -23,12 +25,15 @@ def init_gat(rng: Array, dims: Sequence[int], *, num_heads: int = 8, num_output_
         dims: input features, features of a head of each hidden layer, outputs; the paper's Cora: `(1433, 8, 7)`.
         num_heads: heads of the hidden layers, which are concatenated.
         num_output_heads: heads of the last layer, which are averaged.
+        edge_dim: features of an edge; None if they have none.
 
     Returns:
-        A list of `{"linear", "receiver_vector", "sender_vector", "bias"}`; the last bias has no axis of heads.
+        A list of `{"linear", "receiver_vector", "sender_vector", "bias"}`, and `"edge"` where edges have features; the
+        last bias has no axis of heads.
     """
     sizes = layer_sizes(dims, num_heads, num_output_heads)
-    return [_init_layer(r, *size) for r, size in zip(jax.random.split(rng, len(sizes)), sizes, strict=True)]
+    rngs = jax.random.split(rng, len(sizes))
+    return [_init_layer(r, *size) | init_edge(r, edge_dim, size[1]) for r, size in zip(rngs, sizes, strict=True)]
 
 
 def _init_layer(rng: Array, in_dim: int, heads: int, head_dim: int, last: bool) -> Params:
@@ -46,6 +51,7 @@ def gat(
     layout: Any,
     x: Array,
     *,
+    edges: Array | None = None,
     activation: Callable[[Array], Array] = jax.nn.elu,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
@@ -56,6 +62,7 @@ def gat(
         params: what `init_gat` made.
         layout: edges between the nodes; as in the paper, with self-loops (`tgnn.self_loops`).
         x: `[n, dims[0]]`.
+        edges: `[*edge_shape, edge_dim]` in the caller's order, where `init_gat` was given `edge_dim`.
         activation: between the layers.
         dropout_rate: of each layer's input and of the attention weights (the paper's: 0.6).
         rng: key of the dropout; None switches it off.
@@ -63,18 +70,32 @@ def gat(
     Returns:
         `[n, dims[-1]]`. A node without in-edges gets the bias.
 
-    Reference: Veličković et al., Graph Attention Networks, arXiv:1710.10903, eqs. 3 to 6.
+    Raises:
+        ValueError: if only one of the parameters and the call has edges.
+
+    Reference: Veličković et al., Graph Attention Networks, arXiv:1710.10903, eqs. 3 to 6. Edges are not in the paper: a
+        linear map adds one number of each edge and head to the score, which PyG factorises into a map and a vector.
     """
-    layer = partial(gat_layer, dropout_rate=dropout_rate)
+    check_edges("edge" in params[0], edges)
+    layer = partial(gat_layer, edges=edges, dropout_rate=dropout_rate)
     return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)
 
 
-def gat_layer(params: Params, layout: Any, x: Array, rng: Array | None = None, *, dropout_rate: float = 0.0) -> Array:
+def gat_layer(
+    params: Params,
+    layout: Any,
+    x: Array,
+    rng: Array | None = None,
+    *,
+    edges: Array | None = None,
+    dropout_rate: float = 0.0,
+) -> Array:
     """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
     value = linear(params["linear"], x)
     score = Additive(params["receiver_vector"], params["sender_vector"])
+    options = {"edges": None if edges is None else linear(params["edge"], edges), "rng": rng}
     rate = 0.0 if rng is None else dropout_rate
-    return add_bias(params["bias"], attend(layout, value, value, value, score=score, dropout_rate=rate, rng=rng))
+    return add_bias(params["bias"], attend(layout, value, value, value, score=score, dropout_rate=rate, **options))
 
 
 CHOICES = (Choice("GAT", "neighbours and itself", "`Additive`", "softmax", "arXiv:1710.10903"),)

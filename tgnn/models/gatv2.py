@@ -9,16 +9,19 @@ import jax.numpy as jnp
 
 from tgnn.attention import attend
 from tgnn.models.choice import Choice
-from tgnn.models.layers import add_bias, glorot, layer_sizes, run_layers
+from tgnn.models.layers import add_bias, check_edges, glorot, init_edge, layer_sizes, run_layers
 from tgnn.nn import init_linear, linear
 from tgnn.scores import AdditiveV2
 from tgnn.typing import Array, Params
 
 
-def init_gatv2(rng: Array, dims: Sequence[int], *, num_heads: int = 8, num_output_heads: int = 1) -> list[Params]:
-    """Initialises layers `{"receiver", "sender", "vector", "bias"}`; arguments as for `init_gat`."""
+def init_gatv2(
+    rng: Array, dims: Sequence[int], *, num_heads: int = 8, num_output_heads: int = 1, edge_dim: int | None = None
+) -> list[Params]:
+    """Initialises layers `{"receiver", "sender", "vector", "bias"}`, perhaps `"edge"`; arguments as for `init_gat`."""
     sizes = layer_sizes(dims, num_heads, num_output_heads)
-    return [_init_layer(r, *size) for r, size in zip(jax.random.split(rng, len(sizes)), sizes, strict=True)]
+    rngs = jax.random.split(rng, len(sizes))
+    return [_init_layer(r, *size) | init_edge(r, edge_dim, size[1:3]) for r, size in zip(rngs, sizes, strict=True)]
 
 
 def _init_layer(rng: Array, in_dim: int, heads: int, head_dim: int, last: bool) -> Params:
@@ -36,16 +39,18 @@ def gatv2(
     layout: Any,
     x: Array,
     *,
+    edges: Array | None = None,
     activation: Callable[[Array], Array] = jax.nn.elu,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
 ) -> Array:
-    """Attends to neighbours with the scores `<vector, leaky_relu(receiver_i + sender_j)>`; the message is `sender_j`.
+    """Attends to neighbours with `<vector, leaky_relu(receiver_i + sender_j + edge_ij)>`; the message is `sender_j`.
 
     Args:
         params: what `init_gatv2` made.
         layout: edges between the nodes, with self-loops (`tgnn.self_loops`) if a node shall see itself.
         x: `[n, dims[0]]`.
+        edges: `[*edge_shape, edge_dim]` in the caller's order, where `init_gatv2` was given `edge_dim`.
         activation: between the layers.
         dropout_rate: of each layer's input and of the attention weights.
         rng: key of the dropout; None switches it off.
@@ -53,18 +58,31 @@ def gatv2(
     Returns:
         `[n, dims[-1]]`. A node without in-edges gets the bias.
 
+    Raises:
+        ValueError: if only one of the parameters and the call has edges.
+
     Reference: Brody, Alon and Yahav, How Attentive are Graph Attention Networks?, arXiv:2105.14491, eq. 7; both ends
-        have weights of their own, as in PyG's GATv2Conv.
+        have weights of their own, and edges may have features, as in PyG's GATv2Conv.
     """
-    layer = partial(gatv2_layer, dropout_rate=dropout_rate)
+    check_edges("edge" in params[0], edges)
+    layer = partial(gatv2_layer, edges=edges, dropout_rate=dropout_rate)
     return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)
 
 
-def gatv2_layer(params: Params, layout: Any, x: Array, rng: Array | None = None, *, dropout_rate: float = 0.0) -> Array:
+def gatv2_layer(
+    params: Params,
+    layout: Any,
+    x: Array,
+    rng: Array | None = None,
+    *,
+    edges: Array | None = None,
+    dropout_rate: float = 0.0,
+) -> Array:
     """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
     query, key = linear(params["receiver"], x), linear(params["sender"], x)
+    options = {"edges": None if edges is None else linear(params["edge"], edges), "rng": rng}
     rate = 0.0 if rng is None else dropout_rate
-    output = attend(layout, query, key, key, score=AdditiveV2(params["vector"]), dropout_rate=rate, rng=rng)
+    output = attend(layout, query, key, key, score=AdditiveV2(params["vector"]), dropout_rate=rate, **options)
     return add_bias(params["bias"], output)
 
 

@@ -9,7 +9,7 @@ import jax
 from tgnn.checks import check_rows
 from tgnn.convert import as_layout
 from tgnn.layouts import EdgeList
-from tgnn.nn import dropout, fold
+from tgnn.nn import dropout, fold, init_linear
 from tgnn.typing import Array, Params
 
 
@@ -60,6 +60,12 @@ def check_edges(expected: bool, edges: Array | None) -> None:
             f"edges given is {edges is not None}, but params are for edges with features: {expected}; "
             "pass edges exactly to parameters that were initialised with edge_dim or use_edges=True"
         )
+
+
+def init_edge(rng: Array, edge_dim: int | None, out_dim: int | tuple[int, ...]) -> Params:
+    """`{"edge": a linear map without bias}` of a layer made from `rng`, or nothing where edges have no features."""
+    # a key of its own, so that the other parameters are those of a layer without edges
+    return {"edge": init_linear(jax.random.fold_in(rng, 9), edge_dim, out_dim, use_bias=False)} if edge_dim else {}
 
 
 def split_heads(model_dim: int, num_heads: int) -> tuple[int, int]:

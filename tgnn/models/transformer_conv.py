@@ -8,17 +8,18 @@ import jax
 
 from tgnn.attention import attend
 from tgnn.models.choice import Choice
-from tgnn.models.layers import concatenate_heads, layer_sizes, run_layers
+from tgnn.models.layers import check_edges, concatenate_heads, init_edge, layer_sizes, run_layers
 from tgnn.nn import init_linear, linear
 from tgnn.typing import Array, Params
 
 
 def init_transformer_conv(
-    rng: Array, dims: Sequence[int], *, num_heads: int = 4, num_output_heads: int = 1
+    rng: Array, dims: Sequence[int], *, num_heads: int = 4, num_output_heads: int = 1, edge_dim: int | None = None
 ) -> list[Params]:
-    """Initialises layers `{"query", "key", "value", "skip"}`; arguments as for `init_gat`."""
+    """Initialises layers `{"query", "key", "value", "skip"}`, perhaps `"edge"`; arguments as for `init_gat`."""
     sizes = layer_sizes(dims, num_heads, num_output_heads)
-    return [_init_layer(r, *size) for r, size in zip(jax.random.split(rng, len(sizes)), sizes, strict=True)]
+    rngs = jax.random.split(rng, len(sizes))
+    return [_init_layer(r, *size) | init_edge(r, edge_dim, size[1:3]) for r, size in zip(rngs, sizes, strict=True)]
 
 
 def _init_layer(rng: Array, in_dim: int, heads: int, head_dim: int, last: bool) -> Params:
@@ -36,6 +37,7 @@ def transformer_conv(
     layout: Any,
     x: Array,
     *,
+    edges: Array | None = None,
     activation: Callable[[Array], Array] = jax.nn.relu,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
@@ -46,6 +48,8 @@ def transformer_conv(
         params: what `init_transformer_conv` made.
         layout: edges between the nodes; a node sees itself through the skip connection.
         x: `[n, dims[0]]`.
+        edges: `[*edge_shape, edge_dim]` in the caller's order, where `init_transformer_conv` was given `edge_dim`; a
+            linear map of them is added to keys and values.
         activation: between the layers.
         dropout_rate: of each layer's input and of the attention weights.
         rng: key of the dropout; None switches it off.
@@ -53,19 +57,31 @@ def transformer_conv(
     Returns:
         `[n, dims[-1]]`. A node without in-edges gets its skip connection.
 
+    Raises:
+        ValueError: if only one of the parameters and the call has edges.
+
     Reference: Shi et al., Masked Label Prediction: Unified Message Passing Model for Semi-Supervised Classification,
-        arXiv:2009.03509, eqs. 3 to 5, without their gate and edge features.
+        arXiv:2009.03509, eqs. 3 to 5, without their gate.
     """
-    layer = partial(transformer_conv_layer, dropout_rate=dropout_rate)
+    check_edges("edge" in params[0], edges)
+    layer = partial(transformer_conv_layer, edges=edges, dropout_rate=dropout_rate)
     return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)
 
 
 def transformer_conv_layer(
-    params: Params, layout: Any, x: Array, rng: Array | None = None, *, dropout_rate: float = 0.0
+    params: Params,
+    layout: Any,
+    x: Array,
+    rng: Array | None = None,
+    *,
+    edges: Array | None = None,
+    dropout_rate: float = 0.0,
 ) -> Array:
     """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
     query, key, value = (linear(params[name], x) for name in ("query", "key", "value"))
-    output = attend(layout, query, key, value, dropout_rate=0.0 if rng is None else dropout_rate, rng=rng)
+    edge = None if edges is None else linear(params["edge"], edges)
+    rate = 0.0 if rng is None else dropout_rate
+    output = attend(layout, query, key, value, edges=edge, edge_value=edge, dropout_rate=rate, rng=rng)
     skip = linear(params["skip"], x)
     return concatenate_heads(output + skip) if skip.ndim == 3 else output.mean(axis=1) + skip
 
