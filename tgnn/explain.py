@@ -15,13 +15,20 @@ from tgnn.layouts.base import is_traced
 from tgnn.layouts.pairs import pairs
 from tgnn.layouts.planned import Planned
 from tgnn.plan import GAIN, predictions
-from tgnn.scores import dot_product
+from tgnn.scores import Score, dot_product
 
 MOST_SLOTS = 2**22  # above, facts that need every edge are left out
 
 
 def explain(
-    layout: Layout | jraph.GraphsTuple, query: Any = None, key: Any = None, *, gradients: bool = True, measured=None
+    layout: Layout | jraph.GraphsTuple,
+    query: Any = None,
+    key: Any = None,
+    *,
+    score: Score = dot_product,
+    bias: Any = None,
+    gradients: bool = True,
+    measured=None,
 ) -> str:
     """Edges, density, fill, predicted bytes, operations and memory, which implementation runs, and why.
 
@@ -29,6 +36,8 @@ def explain(
       layout: concrete.
       query: [n_receivers, heads, head_dim], an array or `jax.ShapeDtypeStruct`; default 8 heads of 16 in float32.
       key: [n_senders, key_heads, head_dim]; default like the query.
+      score: as for `attend`; operations are counted as for dot products, but what runs is asked with it.
+      bias: as for `attend`.
       gradients: whether the call will be differentiated.
       measured: a file of rates, as for `plan`.
 
@@ -51,7 +60,7 @@ def explain(
         f"moves at least {amount(found.bytes)}B, computes {amount(found.flops)}FLOP, "
         f"temporaries of about {amount(found.memory)}B",
         *limits(found),
-        "runs: " + fused.reason(inner, dot_product, query, key, key, None, None, None),
+        "runs: " + fused.reason(inner, score, query, key, key, bias, None, None),
         *alternatives(layout, inner, heads, head_dim, gradients, measured),
     ]
     return "\n".join(lines)
