@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from flax import linen, nnx
 
-from tgnn.adapters import attention_fn
+from tgnn import models
+from tgnn.adapters import attention_fn, from_pyg
 
 attention = jax.jit(attention_fn, static_argnames=("is_causal", "deterministic", "dropout_rate", "broadcast_dropout"))
 
@@ -116,3 +117,18 @@ def test_linen_layer_gives_the_same_with_either_function():
         layer.apply(params, x, mask=mask, sow_weights=True, mutable=["intermediates"])[1] for layer in (ours, theirs)
     )
     chex.assert_trees_all_close(sown, expected, atol=1e-6)
+
+
+def test_pygs_weights_that_do_not_fit():
+    like = models.init_gcn(jax.random.key(0), (3, 2))
+    layer = {"lin.weight": np.ones((2, 3)), "bias": np.ones(2)}
+    assert from_pyg("gcn", [layer], like)[0]["kernel"].shape == (3, 2)
+    for wrong, message in (
+        (["gnc", [layer]], "model must be one of gcn, gat, .* got 'gnc'"),
+        (["gcn", [layer, layer]], "layers has 2 layers, but like has 1"),
+        (["gcn", [{"lin.weight": np.ones((2, 3))}]], r"layers\[0\] lacks \['bias'\] and has \[\] beside"),
+        (["gcn", [layer | {"lin_edge.weight": np.ones(1)}]], r"has \['lin_edge.weight'\] beside"),
+        (["gcn", [layer | {"bias": np.ones(5)}]], r"layers\[0\]\['bias'\] has shape \(5,\), expected \(2,\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            from_pyg(*wrong, like)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tgnn
+from tgnn.adapters import from_pyg
 from tgnn.models import gat, gatv2, gcn, init_gat, init_gatv2, init_gcn, init_transformer_conv, transformer_conv
 
 torch = pytest.importorskip("torch")
@@ -20,27 +21,6 @@ LAYOUT = tgnn.EdgeList.from_edges(SENDERS, RECEIVERS, n_receivers=N)
 X = GENERATOR.normal(size=(N, DIMS[0])).astype(np.float32)
 WEIGHT = GENERATOR.normal(size=(N, DIMS[2])).astype(np.float32)
 
-# A linear map of ours is the transpose of theirs, with heads as axes.
-VECTORS = {
-    "gcn": {"kernel": "lin.weight", "bias": "bias"},
-    "gat": {"linear.kernel": "lin.weight", "receiver_vector": "att_dst", "sender_vector": "att_src", "bias": "bias"}
-    | {"edge.kernel": "edge"},
-    "gatv2": {
-        "receiver.kernel": "lin_r.weight",
-        "receiver.bias": "lin_r.bias",
-        "sender.kernel": "lin_l.weight",
-        "sender.bias": "lin_l.bias",
-        "vector": "att",
-        "bias": "bias",
-        "edge.kernel": "lin_edge.weight",
-    },
-    "transformer_conv": {
-        f"{ours}.{kind}": f"lin_{ours}.{theirs}"
-        for ours in ("query", "key", "value", "skip")
-        for kind, theirs in (("kernel", "weight"), ("bias", "bias"))
-    }
-    | {"edge.kernel": "lin_edge.weight"},
-}
 MODELS = {
     "gcn": (gcn, init_gcn, conv.GCNConv, torch.relu),
     "gat": (gat, init_gat, conv.GATConv, torch.nn.functional.elu),
@@ -66,22 +46,10 @@ def torch_layers(name, loops, **more):
     return layers
 
 
-def flatten(tree):
-    """`{"linear.kernel": array}` from nested dicts."""
-    return {".".join(key.key for key in path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
-
-
-def to_ours(name, params, read):
-    """Params like ours from `read(index of the layer, name of theirs)`."""
-    result = []
-    for i, layer in enumerate(params):
-        leaves = {}
-        for ours, leaf in flatten(layer).items():
-            array = read(i, VECTORS[name][ours])
-            leaves[ours] = jnp.asarray(array.T if ours.endswith("kernel") else array).reshape(leaf.shape)
-        structure = jax.tree.structure(layer)
-        result.append(jax.tree.unflatten(structure, [leaves[key] for key in flatten(layer)]))
-    return result
+def numbers(layers, gradients=False):
+    """Their weights, or the gradients of these."""
+    named = [dict(layer.named_parameters()) for layer in layers]
+    return [{k: (p.grad if gradients else p.detach()).numpy() for k, p in weights.items()} for weights in named]
 
 
 def test_weighted_edges_equal_pygs():
@@ -90,8 +58,7 @@ def test_weighted_edges_equal_pygs():
     loops = len(np.setdiff1d(np.arange(N), SENDERS[SENDERS == RECEIVERS]))
     params = init_gcn(jax.random.key(0), DIMS)
     layers = torch_layers("gcn", True)
-    theirs = [dict(layer.named_parameters()) for layer in layers]
-    params = to_ours("gcn", params, lambda i, key: theirs[i][key].detach().numpy())
+    params = from_pyg("gcn", numbers(layers), params)
     edge_index, edge_weight = torch.tensor(np.stack([SENDERS, RECEIVERS])), torch.tensor(weight, requires_grad=True)
     expected = layers[1](torch.relu(layers[0](torch.tensor(X), edge_index, edge_weight)), edge_index, edge_weight)
     (expected * torch.tensor(WEIGHT)).sum().backward()
@@ -111,15 +78,8 @@ def test_features_of_edges_equal_pygs(name):
     model, init, _, activation = MODELS[name]
     features = GENERATOR.normal(size=(len(SENDERS), 4)).astype(np.float32)
     layers = torch_layers(name, False, edge_dim=4)
-    theirs = [dict(layer.named_parameters()) for layer in layers]
-
-    def read(i, key):
-        if key != "edge":
-            return theirs[i][key].detach().numpy()
-        vector = theirs[i]["att_edge"].detach().numpy()[0]
-        return (theirs[i]["lin_edge.weight"].detach().numpy().reshape(*vector.shape, 4) * vector[..., None]).sum(1)
-
-    params = to_ours(name, init(jax.random.key(0), DIMS, num_heads=HEADS, num_output_heads=HEADS, edge_dim=4), read)
+    like = init(jax.random.key(0), DIMS, num_heads=HEADS, num_output_heads=HEADS, edge_dim=4)
+    params = from_pyg(name, numbers(layers), like)
     x, edges = torch.tensor(X, requires_grad=True), torch.tensor(features, requires_grad=True)
     edge_index = torch.tensor(np.stack([SENDERS, RECEIVERS]))
     expected = layers[1](activation(layers[0](x, edge_index, edges)), edge_index, edges)
@@ -141,8 +101,7 @@ def test_values_and_gradients_equal_pygs(name, loops):
     options = {} if name == "gcn" else {"num_heads": HEADS, "num_output_heads": HEADS}
     params = init(jax.random.key(0), DIMS, **options)
     layers = torch_layers(name, loops)
-    theirs = [dict(layer.named_parameters()) for layer in layers]
-    params = to_ours(name, params, lambda i, key: theirs[i][key].detach().numpy())
+    params = from_pyg(name, numbers(layers), params)
 
     explicit_loops = loops and name == "transformer_conv"  # theirs never adds loops
     ours_layout = tgnn.self_loops(LAYOUT) if loops else LAYOUT
@@ -159,5 +118,5 @@ def test_values_and_gradients_equal_pygs(name, loops):
     (gradient, x_gradient), output = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(params, jnp.asarray(X))
     chex.assert_trees_all_close(output, expected.detach().numpy(), rtol=1e-5, atol=1e-5)
     chex.assert_trees_all_close(x_gradient, x.grad.numpy(), rtol=1e-5, atol=1e-5)
-    expected_gradient = to_ours(name, params, lambda i, key: theirs[i][key].grad.numpy())
+    expected_gradient = from_pyg(name, numbers(layers, gradients=True), params)
     chex.assert_trees_all_close(gradient, expected_gradient, rtol=1e-5, atol=1e-5)

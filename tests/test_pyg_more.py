@@ -14,6 +14,7 @@ import pytest
 
 import tgnn
 from tgnn import models
+from tgnn.adapters import from_pyg
 from tgnn.aggregation import aggregate, mean_log_degree, principal_neighbourhood
 from tgnn.models.gated_gcn import gated_gcn_layer
 
@@ -64,59 +65,30 @@ def with_gates(params, layout, x):
     return x
 
 
-def linear_names(ours, theirs):
-    return {f"{ours}.kernel": f"{theirs}.weight", f"{ours}.bias": f"{theirs}.bias"}
-
-
-SAGE = {"self.kernel": "lin_r.weight", "self.bias": "lin_l.bias", "neighbors.kernel": "lin_l.weight"}
-# Of each model: ours, its initialisation, a layer of theirs, its further arguments, their name of each leaf of ours.
+# Of each model: ours, its initialisation, a layer of theirs, its further arguments.
 MODELS = {
-    "basic_gnn": (
-        models.basic_gnn,
-        models.init_basic_gnn,
-        conv.GraphConv,
-        (),
-        {"self.kernel": "lin_root.weight", "self.bias": "lin_rel.bias", "neighbors.kernel": "lin_rel.weight"},
-    ),
-    "graph_sage": (models.graph_sage, models.init_graph_sage, conv.SAGEConv, (), SAGE),
+    "basic_gnn": (models.basic_gnn, models.init_basic_gnn, conv.GraphConv, ()),
+    "graph_sage": (models.graph_sage, models.init_graph_sage, conv.SAGEConv, ()),
     "graph_sage pool": (
         models.graph_sage,
         lambda rng, dims: models.init_graph_sage(rng, dims, pool=True),
         lambda a, b: conv.SAGEConv(a, b, aggr="max", project=True),
         (),
-        SAGE | {"pool.kernel": "lin.weight", "pool.bias": "lin.bias"},
     ),
     "gin": (
         models.gin,
         lambda rng, dims: models.init_gin(rng, dims, hidden_dim=11),
         lambda a, b: conv.GINConv(perceptron(a, b), train_eps=True),
         (),
-        {"epsilon": "eps"} | linear_names("mlp.0", "nn.0") | linear_names("mlp.1", "nn.2"),
     ),
-    "monet": (
-        on_coordinates,
-        init_kernels,
-        gaussian_kernels,
-        (torch.tensor(EDGES).double(),),
-        {"linear.kernel": "g", "mean": "mu", "width": "sigma", "bias": "bias"},
-    ),
-    "monet_mean": (
+    "monet": (on_coordinates, init_kernels, gaussian_kernels, (torch.tensor(EDGES).double(),)),
+    "monet mean": (
         partial(on_coordinates, reduction="mean"),
         init_kernels,
         partial(gaussian_kernels, aggr="mean"),
         (torch.tensor(EDGES).double(),),
-        {"linear.kernel": "g", "mean": "mu", "width": "sigma", "bias": "bias"},
     ),
-    "gated_gcn": (
-        with_gates,
-        models.init_gated_gcn,
-        conv.ResGatedGraphConv,
-        (),
-        {"self.kernel": "lin_skip.weight", "self.bias": "bias"}
-        | linear_names("receiver", "lin_key")
-        | linear_names("sender", "lin_query")
-        | linear_names("value", "lin_value"),
-    ),
+    "gated_gcn": (with_gates, models.init_gated_gcn, conv.ResGatedGraphConv, ()),
 }
 
 
@@ -131,28 +103,17 @@ def torch_layers(layer):
     return [module.double() for module in layers]
 
 
-def name_of(path):
-    return ".".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in path)
-
-
-def to_ours(params, names, read):
-    """Params like ours from `read(index of the layer, their name)`; a linear map of ours is the transpose of theirs."""
-
-    def convert(path, leaf):
-        theirs = names[name_of(path[1:])]
-        array = read(path[0].idx, theirs)
-        return jnp.asarray(array.T if theirs.endswith("weight") else array).reshape(leaf.shape)
-
-    return jax.tree_util.tree_map_with_path(convert, params)
+def numbers(layers, gradients=False):
+    """Their weights, or the gradients of these."""
+    named = [dict(layer.named_parameters()) for layer in layers]
+    return [{k: (p.grad if gradients else p.detach()).numpy() for k, p in weights.items()} for weights in named]
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_values_and_gradients_equal_pygs(name):
-    model, init, layer, extra, names = MODELS[name]
-    layers = torch_layers(layer)
-    theirs = [dict(module.named_parameters()) for module in layers]
-    params = to_ours(init(jax.random.key(0), DIMS), names, lambda i, key: theirs[i][key].detach().numpy())
-    assert [set(names.values())] * len(theirs) == [set(parameters) for parameters in theirs]
+    model, init, layer, extra = MODELS[name]
+    layers, name = torch_layers(layer), name.split()[0]
+    params = from_pyg(name, numbers(layers), init(jax.random.key(0), DIMS))
 
     x = torch.tensor(X, dtype=torch.float64, requires_grad=True)
     expected = layers[1](torch.relu(layers[0](x, EDGE_INDEX, *extra)), EDGE_INDEX, *extra)
@@ -163,7 +124,7 @@ def test_values_and_gradients_equal_pygs(name):
         return (output * WEIGHT).sum(), output
 
     (gradient, x_gradient), output = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(params, jnp.asarray(X))
-    expected_gradient = to_ours(params, names, lambda i, key: theirs[i][key].grad.numpy())
+    expected_gradient = from_pyg(name, numbers(layers, gradients=True), params)
     assert_close(output, expected.detach().numpy())
     assert_close(x_gradient, x.grad.numpy())
     assert_close(gradient, expected_gradient)
