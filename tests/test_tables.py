@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import experiments
-from experiments import results, tables
+from experiments import reproduction, results, tables
 
 ROOT = Path(experiments.__file__).parent
 
@@ -26,3 +26,11 @@ def test_readmes_say_what_the_results_say_and_the_results_name_no_machine(folder
     assert readme == tables.written(readme, folder)
     for path in folder.glob("*.json"):
         assert path.stat().st_size < 50_000 and '"/' not in path.read_text(encoding="utf-8")
+
+
+def test_the_readme_holds_what_the_results_say_beside_what_papers_say():
+    readme = (ROOT.parent / "README.md").read_text(encoding="utf-8")
+    assert readme == reproduction.written(readme), "run: python -m experiments.reproduction README.md"
+    assert reproduction.shown(results.summarise([0.25, 0.35]), percent=True) == "30.0 ± 7.1 %"
+    with pytest.raises(ValueError, match="text must hold"):
+        reproduction.written("# nothing")
