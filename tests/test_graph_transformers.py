@@ -570,6 +570,7 @@ def test_features_of_another_number_of_edges(name):
             model(params, graph, x, edges=jnp.asarray(wrong, jnp.float32))
 
 
+@pytest.mark.slow
 def test_graphormer_measured_with_other_sizes_and_on_a_graph_without_edges():
     sizes = {"num_layers": 1, "model_dim": 4, "num_heads": 2, "edge_dim": 3}
     params = models.init_graphormer(jax.random.key(0), max_distance=2, path_length=2, **sizes)

@@ -164,7 +164,8 @@ def test_tree_lstm_is_the_recursion(name, arity, n):
         np.testing.assert_allclose(np.stack([state.hidden, state.cell], axis=1), expected, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", ["lstm", pytest.param("nary", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lstm", "nary"])
 def test_gradients_of_a_tree_lstm_are_those_of_the_recursion(name):
     children, x = [[], [], [0, 1], [], [3, 2], [], [4, 5]], inputs(7)  # leaves on either side
     params, apply = make(name)
@@ -217,6 +218,7 @@ def test_width_and_padding_change_nothing(name):
         chex.assert_trees_all_close(apply(params, plan(layout, **kwargs), x), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @EACH
 def test_a_scan_that_carries_one_step_equals_one_that_carries_all_nodes(name):
     params, _ = make(name)

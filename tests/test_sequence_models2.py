@@ -188,6 +188,7 @@ def test_bp_transformer_sees_no_later_token():
     assert (np.abs(before - after).max(axis=1) > 1e-4)[7:].all()  # every later one does, in one layer
 
 
+@pytest.mark.slow
 def test_a_batch_of_partitions_is_the_partitions_one_by_one():
     lengths, tokens = [5, 1, 6], tokens_of(12)
     sizes = {"n_token": 17, "n_node": 41, "n_edge": 211, "max_length": 32}

@@ -84,6 +84,7 @@ def test_distortion_is_one_linear_map_and_one_shift_for_each_drawing():
     chex.assert_trees_all_close(data.distort(points, 0.0, seed=3), points, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_without_numbers_the_complete_graph_sees_a_set_and_the_strokes_an_order():
     params = init_classifier(jax.random.key(0), SMOKE, 3, 5)
     points = data.points_of(drawings(), 6)
