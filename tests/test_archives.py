@@ -55,8 +55,11 @@ def test_bytes_are_never_taken_for_objects():
         read_pickle("file", b"\x80\x02" + empty + b"(K\x01(K\x01t" + dtype + b"I00\nU\x08AAAAAAAAtb.")
     with pytest.raises(ValueError, match="a call of numpy.ndarray"):
         read_pickle("file", b"\x80\x02cnumpy\nndarray\n(J\xff\xff\xff\x7ftR.")
-    objects = np.array([1, "a", None], object)
-    assert read_pickle("file", pickle.dumps(objects, 2)).tolist() == objects.tolist()
+    objects = np.empty(3, object)
+    objects[:] = [1, "a", np.arange(2)]
+    found = read_pickle("file", pickle.dumps({"x": [objects]}, 2))["x"][0]
+    assert found[:2].tolist() == [1, "a"] and found[2].tolist() == [0, 1]
+    assert type(found) is type(found[2]) is np.ndarray  # which can be pickled again, unlike what stood for it
 
 
 def test_only_the_harmless_codec_is_allowed():

@@ -56,9 +56,9 @@ def laplacian_eigenvectors(layout: Layout | jraph.GraphsTuple, k: int, *, dense_
     >>> laplacian_eigenvectors(EdgeList.from_edges([0], [1], n_receivers=2), 2).vectors.round(3).tolist()
     [[0.7070000171661377, 0.0], [-0.7070000171661377, 0.0]]
     """
-    layout = as_layout(layout)
     from scipy.sparse.csgraph import connected_components
 
+    layout = as_layout(layout)
     k, matrix = check_size("k", k), _undirected(layout)
     spectrum = Spectrum(*(np.zeros((layout.n_receivers, k), np.float32) for _ in range(2)))
     number, component = connected_components(matrix, directed=False)
@@ -199,10 +199,10 @@ def random_walk(layout: Layout | jraph.GraphsTuple, steps: int, *, numbers_at_on
     >>> random_walk(EdgeList.from_edges([0, 1], [1, 0], n_receivers=2), 3)[0].tolist()
     [0.0, 1.0, 0.0]
     """
-    layout = as_layout(layout)
     from scipy.sparse import csr_matrix, diags_array
     from scipy.sparse.csgraph import connected_components
 
+    layout = as_layout(layout)
     check_square(layout)
     n, steps, counts = layout.n_receivers, check_size("steps", steps), to_scipy(layout).astype(np.float64)
     step = counts @ diags_array(1.0 / np.maximum(np.asarray(counts.sum(axis=0)).ravel(), 1.0))  # [to, from]

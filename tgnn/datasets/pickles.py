@@ -58,6 +58,22 @@ def _empty_array(kind, shape, _) -> np.ndarray:
     return np.empty(0, np.int8).view(_Array)
 
 
+def _plain(x):
+    # what stood for arrays while reading is handed on as arrays, wherever it is
+    if isinstance(x, _Array):
+        if x.dtype.hasobject:
+            for i, item in enumerate(x.flat):
+                x.flat[i] = _plain(item)
+        return x.view(np.ndarray)
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(_plain, x))
+    if isinstance(x, dict):
+        x.update((key, _plain(item)) for key, item in list(x.items()))
+    elif isinstance(x, CsrParts):
+        vars(x).update(_plain(vars(x)))
+    return x
+
+
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): _empty_array,
     ("numpy._core.multiarray", "_reconstruct"): _empty_array,
@@ -90,7 +106,7 @@ def read_pickle(name: str, data: bytes):
         ValueError: the pickle names anything else, in which case nothing of it has been called, or it is damaged.
     """
     try:
-        return _Restricted(io.BytesIO(data), encoding="latin1").load()
+        return _plain(_Restricted(io.BytesIO(data), encoding="latin1").load())
     except _Forbidden as error:
         raise ValueError(
             f"{name} is not a plain data pickle: it asks for {error}, which was not executed; "

@@ -1,7 +1,6 @@
 """GAT: the score of an edge is a sum of one number from each of its ends."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -9,7 +8,7 @@ import jax.numpy as jnp
 
 from tgnn.attention import attend
 from tgnn.models.choice import Choice
-from tgnn.models.layers import add_bias, check_edges, glorot, init_edge, layer_sizes, run_layers
+from tgnn.models.layers import add_bias, attention_options, glorot, init_edge, layer_sizes, run_attention_layers
 from tgnn.nn import init_linear, linear
 from tgnn.scores import Additive
 from tgnn.typing import Array, Params
@@ -76,9 +75,8 @@ def gat(
     Reference: Veličković et al., Graph Attention Networks, arXiv:1710.10903, eqs. 3 to 6. Edges are not in the paper: a
         linear map adds one number of each edge and head to the score, which PyG factorises into a map and a vector.
     """
-    check_edges("edge" in params[0], edges)
-    layer = partial(gat_layer, edges=edges, dropout_rate=dropout_rate)
-    return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)
+    options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng}
+    return run_attention_layers(gat_layer, params, layout, x, edges, **options)
 
 
 def gat_layer(
@@ -93,9 +91,8 @@ def gat_layer(
     """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
     value = linear(params["linear"], x)
     score = Additive(params["receiver_vector"], params["sender_vector"])
-    options = {"edges": None if edges is None else linear(params["edge"], edges), "rng": rng}
-    rate = 0.0 if rng is None else dropout_rate
-    return add_bias(params["bias"], attend(layout, value, value, value, score=score, dropout_rate=rate, **options))
+    options = attention_options(params, edges, dropout_rate, rng)
+    return add_bias(params["bias"], attend(layout, value, value, value, score=score, **options))
 
 
 CHOICES = (Choice("GAT", "neighbours and itself", "`Additive`", "softmax", "arXiv:1710.10903"),)

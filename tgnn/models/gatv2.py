@@ -1,7 +1,6 @@
 """GATv2: GAT with the nonlinearity before the attention vector: which sender is best depends on the receiver."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -9,7 +8,7 @@ import jax.numpy as jnp
 
 from tgnn.attention import attend
 from tgnn.models.choice import Choice
-from tgnn.models.layers import add_bias, check_edges, glorot, init_edge, layer_sizes, run_layers
+from tgnn.models.layers import add_bias, attention_options, glorot, init_edge, layer_sizes, run_attention_layers
 from tgnn.nn import init_linear, linear
 from tgnn.scores import AdditiveV2
 from tgnn.typing import Array, Params
@@ -64,9 +63,8 @@ def gatv2(
     Reference: Brody, Alon and Yahav, How Attentive are Graph Attention Networks?, arXiv:2105.14491, eq. 7; both ends
         have weights of their own, and edges may have features, as in PyG's GATv2Conv.
     """
-    check_edges("edge" in params[0], edges)
-    layer = partial(gatv2_layer, edges=edges, dropout_rate=dropout_rate)
-    return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)
+    options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng}
+    return run_attention_layers(gatv2_layer, params, layout, x, edges, **options)
 
 
 def gatv2_layer(
@@ -80,9 +78,8 @@ def gatv2_layer(
 ) -> Array:
     """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
     query, key = linear(params["receiver"], x), linear(params["sender"], x)
-    options = {"edges": None if edges is None else linear(params["edge"], edges), "rng": rng}
-    rate = 0.0 if rng is None else dropout_rate
-    output = attend(layout, query, key, key, score=AdditiveV2(params["vector"]), dropout_rate=rate, **options)
+    options = attention_options(params, edges, dropout_rate, rng)
+    output = attend(layout, query, key, key, score=AdditiveV2(params["vector"]), **options)
     return add_bias(params["bias"], output)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ import jax
 from tgnn.checks import check_rows
 from tgnn.convert import as_layout
 from tgnn.layouts import EdgeList
-from tgnn.nn import dropout, fold, init_linear
+from tgnn.nn import dropout, fold, init_linear, linear
 from tgnn.typing import Array, Params
 
 
@@ -33,6 +34,30 @@ def run_layers(
         x = dropout(fold(rng, 2 * i), x, dropout_rate)
         x = layer(layer_params, layout, x, fold(rng, 2 * i + 1))
     return x
+
+
+def run_attention_layers(
+    layer: Callable[..., Array],
+    params: list[Params],
+    layout: Any,
+    x: Array,
+    edges: Array | None,
+    *,
+    activation: Callable[[Array], Array],
+    dropout_rate: float,
+    rng: Array | None,
+) -> Array:
+    """`run_layers` for `layer(params, layout, x, rng, edges, dropout_rate)`, with edges in the layout's own order."""
+    check_edges("edge" in params[0], edges)
+    layout, edges = own_order(layout, x, edges)
+    layer = partial(layer, edges=edges, dropout_rate=dropout_rate)
+    return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)
+
+
+def attention_options(params: Params, edges: Array | None, dropout_rate: float, rng: Array | None) -> dict[str, Any]:
+    """What such a layer hands to `attend`: mapped features of edges, and dropout where there is a key."""
+    edge = None if edges is None else linear(params["edge"], edges)
+    return {"edges": edge, "dropout_rate": 0.0 if rng is None else dropout_rate, "rng": rng}
 
 
 def stack_layers(init: Callable[[Array], Params], rng: Array, num_layers: int) -> Params:

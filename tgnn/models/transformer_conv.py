@@ -1,14 +1,13 @@
 """The Transformer's attention on a sparse graph, with a linear skip connection in place of the block's residual one."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import jax
 
 from tgnn.attention import attend
 from tgnn.models.choice import Choice
-from tgnn.models.layers import check_edges, concatenate_heads, init_edge, layer_sizes, run_layers
+from tgnn.models.layers import attention_options, concatenate_heads, init_edge, layer_sizes, run_attention_layers
 from tgnn.nn import init_linear, linear
 from tgnn.typing import Array, Params
 
@@ -63,9 +62,8 @@ def transformer_conv(
     Reference: Shi et al., Masked Label Prediction: Unified Message Passing Model for Semi-Supervised Classification,
         arXiv:2009.03509, eqs. 3 to 5, without their gate.
     """
-    check_edges("edge" in params[0], edges)
-    layer = partial(transformer_conv_layer, edges=edges, dropout_rate=dropout_rate)
-    return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)
+    options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng}
+    return run_attention_layers(transformer_conv_layer, params, layout, x, edges, **options)
 
 
 def transformer_conv_layer(
@@ -79,9 +77,8 @@ def transformer_conv_layer(
 ) -> Array:
     """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
     query, key, value = (linear(params[name], x) for name in ("query", "key", "value"))
-    edge = None if edges is None else linear(params["edge"], edges)
-    rate = 0.0 if rng is None else dropout_rate
-    output = attend(layout, query, key, value, edges=edge, edge_value=edge, dropout_rate=rate, rng=rng)
+    options = attention_options(params, edges, dropout_rate, rng)
+    output = attend(layout, query, key, value, edge_value=options["edges"], **options)
     skip = linear(params["skip"], x)
     return concatenate_heads(output + skip) if skip.ndim == 3 else output.mean(axis=1) + skip
 
