@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments import results
+from experiments.tables import put
 
 START, END = (
     "<!-- reproduction: written by `python -m experiments.reproduction README.md` -->",
@@ -121,16 +122,8 @@ def shown(summary: dict, percent: bool) -> str:
 
 
 def written(text: str) -> str:
-    """The README with the table between its two comments.
-
-    Raises:
-        ValueError: it does not have them.
-    """
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        raise ValueError(f"text must hold {START!r} and then {END!r}, where the table belongs")
-    return f"{before}{START}\n\n{table()}\n\n{END}{after}"
+    """The README with the table between its two comments; a ValueError if it does not have them."""
+    return put(text, START, END, table())
 
 
 if __name__ == "__main__":

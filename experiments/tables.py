@@ -41,18 +41,21 @@ def entry(summary: dict | None) -> str:
 
 
 def written(text: str, folder: Path) -> str:
-    """A README with the table between its comments.
+    """A README with the table of a folder between its comments; a ValueError if it does not have them."""
+    return put(text, START, END, table(folder))
+
+
+def put(text: str, start: str, end: str, body: str) -> str:
+    """A text with `body` between two of its lines.
 
     Raises:
         ValueError: it does not have them.
     """
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        raise ValueError(
-            f"the README beside {folder} has no lines {START!r} and {END!r}; put both where results belong"
-        )
-    return f"{before}{START}\n\n{table(folder)}\n\n{END}{after}"
+    before, found, rest = text.partition(start)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"the text has no lines {start!r} and then {end!r}; put both where the table belongs")
+    return f"{before}{start}\n\n{body}\n\n{end}{after}"
 
 
 def folders(root: Path) -> list[Path]:

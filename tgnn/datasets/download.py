@@ -5,6 +5,7 @@ environment variable TGNN_DATA_DIR), then in the user's cache (`$XDG_CACHE_HOME/
 it downloaded, into the cache. TGNN_DATA_DIR itself is never written to.
 """
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -135,8 +136,9 @@ def _check_digest(name, data: bytes, expected: str, remedy: str) -> None:
 def _write(target: Path, data: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     for left in target.parent.glob(f".{target.name}.*"):  # by processes that were killed
-        if time.time() - left.stat().st_mtime > MAX_SECONDS:
-            left.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # by its own process, just now
+            if time.time() - left.stat().st_mtime > MAX_SECONDS:
+                left.unlink()
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
         with temporary.open("xb") as file:

@@ -7,6 +7,7 @@ below, none of which does more than hold numbers; SciPy's matrix is replaced by 
 import collections
 import io
 import pickle
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def _empty_array(kind, shape, _) -> np.ndarray:
     return np.empty(0, np.int8).view(_Array)
 
 
-def _plain(x):
+def _plain(x: Any) -> Any:
     # what stood for arrays while reading is handed on as arrays, wherever it is
     if isinstance(x, _Array):
         if x.dtype.hasobject:
@@ -95,7 +96,7 @@ class _Restricted(pickle.Unpickler):
         return _ALLOWED[module, name]
 
 
-def read_pickle(name: str, data: bytes):
+def read_pickle(name: str, data: bytes) -> Any:
     """The arrays, lists, dicts and `CsrParts` in a pickle; Python 2's strings are read as latin1.
 
     Args:
