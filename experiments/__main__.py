@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import experiments
-from experiments import results
+from experiments.common import results
 
 RUNS = Path("runs")
 

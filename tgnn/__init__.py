@@ -2,46 +2,90 @@
 
 from typing import Any
 
+from tgnn import moved as _moved  # noqa: F401
 from tgnn import patterns as patterns
 from tgnn import recurrent as recurrent
-from tgnn.aggregation import aggregate as aggregate
-from tgnn.attention import attend as attend
-from tgnn.attention import attention_weights as attention_weights
-from tgnn.bag import Bag as Bag
-from tgnn.batching import batch as batch
-from tgnn.convert import Masks as Masks
-from tgnn.convert import from_networkx as from_networkx
-from tgnn.convert import from_scipy as from_scipy
-from tgnn.convert import pad as pad
-from tgnn.convert import stack as stack
-from tgnn.convert import to_graph as to_graph
-from tgnn.convert import to_networkx as to_networkx
-from tgnn.convert import to_scipy as to_scipy
-from tgnn.explain import explain as explain
-from tgnn.graphs import degrees as degrees
-from tgnn.graphs import readout as readout
-from tgnn.graphs import self_loops as self_loops
-from tgnn.graphs import undirected as undirected
-from tgnn.layouts import Blocks as Blocks
-from tgnn.layouts import Causal as Causal
-from tgnn.layouts import Complete as Complete
-from tgnn.layouts import Dense as Dense
-from tgnn.layouts import EdgeList as EdgeList
-from tgnn.layouts import Layout as Layout
-from tgnn.layouts import Neighbors as Neighbors
-from tgnn.layouts import Prefix as Prefix
-from tgnn.layouts import SortedChunks as SortedChunks
-from tgnn.layouts import Window as Window
-from tgnn.plan import plan as plan
-from tgnn.reorder import reorder as reorder
-from tgnn.scores import Additive as Additive
-from tgnn.scores import AdditiveV2 as AdditiveV2
-from tgnn.scores import Gaussian as Gaussian
-from tgnn.scores import Score as Score
-from tgnn.scores import dot_product as dot_product
+from tgnn.attention.aggregation import aggregate as aggregate
+from tgnn.attention.api import attend as attend
+from tgnn.attention.api import attention_weights as attention_weights
+from tgnn.attention.scores import Additive as Additive
+from tgnn.attention.scores import AdditiveV2 as AdditiveV2
+from tgnn.attention.scores import Gaussian as Gaussian
+from tgnn.attention.scores import Score as Score
+from tgnn.attention.scores import dot_product as dot_product
+from tgnn.graphs import Blocks as Blocks
+from tgnn.graphs import Causal as Causal
+from tgnn.graphs import Complete as Complete
+from tgnn.graphs import Dense as Dense
+from tgnn.graphs import EdgeList as EdgeList
+from tgnn.graphs import Layout as Layout
+from tgnn.graphs import Neighbors as Neighbors
+from tgnn.graphs import Prefix as Prefix
+from tgnn.graphs import SortedChunks as SortedChunks
+from tgnn.graphs import Window as Window
+from tgnn.graphs.interop import from_networkx as from_networkx
+from tgnn.graphs.interop import from_scipy as from_scipy
+from tgnn.graphs.interop import to_graph as to_graph
+from tgnn.graphs.interop import to_networkx as to_networkx
+from tgnn.graphs.interop import to_scipy as to_scipy
+from tgnn.graphs.ordering import reorder as reorder
+from tgnn.graphs.padding import Masks as Masks
+from tgnn.graphs.padding import pad as pad
+from tgnn.graphs.padding import stack as stack
+from tgnn.graphs.transforms import degrees as degrees
+from tgnn.graphs.transforms import readout as readout
+from tgnn.graphs.transforms import self_loops as self_loops
+from tgnn.graphs.transforms import undirected as undirected
+from tgnn.nn.sparse_features import SparseFeatures as SparseFeatures
+from tgnn.planning.batching import batch as batch
+from tgnn.planning.choose import plan as plan
+from tgnn.planning.report import explain as explain
 from tgnn.softmax import segment_softmax as segment_softmax
 
-__version__ = "0.1.0"
+Bag = SparseFeatures  # its name until 0.1
+
+__version__ = "0.2.0"
+__all__ = [
+    "Additive",
+    "AdditiveV2",
+    "Bag",
+    "Blocks",
+    "Causal",
+    "Complete",
+    "Dense",
+    "EdgeList",
+    "Gaussian",
+    "Layout",
+    "Masks",
+    "Neighbors",
+    "Prefix",
+    "Score",
+    "SortedChunks",
+    "SparseFeatures",
+    "Window",
+    "aggregate",
+    "attend",
+    "attention_weights",
+    "batch",
+    "degrees",
+    "dot_product",
+    "explain",
+    "from_networkx",
+    "from_scipy",
+    "pad",
+    "patterns",
+    "plan",
+    "readout",
+    "recurrent",
+    "reorder",
+    "segment_softmax",
+    "self_loops",
+    "stack",
+    "to_graph",
+    "to_networkx",
+    "to_scipy",
+    "undirected",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -56,3 +100,9 @@ def __getattr__(name: str) -> Any:
         if error.name == f"tgnn.{name}":
             raise AttributeError(f"module 'tgnn' has no attribute {name!r}") from None
         raise
+
+
+def __dir__() -> list[str]:
+    """The public names, and the submodules that a user looks for."""
+    rooms = "adapters", "checkpoint", "datasets", "decoding", "losses", "models", "nn", "plot", "schedules", "training"
+    return sorted({*__all__, *rooms})

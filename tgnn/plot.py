@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tgnn.convert import as_layout, live_edges
-from tgnn.layouts import Dense, Layout
+from tgnn.graphs import Dense, Layout
+from tgnn.graphs.interop import as_layout, live_edges
 
 MAX_LABELS = 60  # more than these cannot be read
 

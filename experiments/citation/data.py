@@ -15,7 +15,7 @@ class Task(NamedTuple):
     """All that training and model selection see: labels are [n_node], -1 wherever they are not to be seen."""
 
     layout: tgnn.EdgeList
-    words: tgnn.Bag
+    words: tgnn.SparseFeatures
     train_labels: jax.Array
     validation_labels: jax.Array
 
@@ -45,12 +45,12 @@ def prepare(graph: planetoid.Planetoid, *, self_loops: bool) -> Citation:
     return Citation(task, only(graph.labels, graph.test), graph.num_classes)
 
 
-def words_of(graph: planetoid.Planetoid) -> tgnn.Bag:
+def words_of(graph: planetoid.Planetoid) -> tgnn.SparseFeatures:
     """The bipartite graph from words to papers. A paper without words has no in-edge, and its features are zeros."""
     indptr, indices, values, shape = graph.features
     paper = np.repeat(np.arange(shape[0]), np.diff(indptr))
     total = np.bincount(paper, values, minlength=shape[0])[paper]
-    return tgnn.Bag.from_rows(indptr, indices, (values / total).astype(np.float32), shape)
+    return tgnn.SparseFeatures.from_rows(indptr, indices, (values / total).astype(np.float32), shape)
 
 
 def only(labels: np.ndarray, nodes: np.ndarray) -> jax.Array:

@@ -10,8 +10,8 @@ import jraph
 
 from experiments.citation.config import Recipe
 from tgnn import models
-from tgnn.layouts import EdgeList
-from tgnn.nn import dropout, fold, init_linear, linear
+from tgnn.graphs import EdgeList
+from tgnn.nn.basic import dropout, fold, init_linear, linear
 
 NUM_LAYERS = 2
 

@@ -18,11 +18,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import results
 from experiments.citation import data
 from experiments.citation.config import GAT
 from experiments.citation.models import build
 from experiments.citation.train import fit
+from experiments.common import results
 from tgnn.datasets import planetoid
 
 Run = Callable[[], Any]  # trains for the given number of epochs

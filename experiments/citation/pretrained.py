@@ -10,7 +10,7 @@ import tgnn
 from experiments.citation import data
 from tgnn.datasets import gat_cora
 from tgnn.models.layers import add_bias
-from tgnn.nn import linear
+from tgnn.nn.basic import linear
 
 
 def score(folder: Path, data_dir: Path | None = None) -> dict[str, list[float]]:

@@ -9,12 +9,12 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from experiments import command, seeds
 from experiments.citation import data, pretrained
 from experiments.citation.config import PRESETS, Config, Dataset, Model, Recipe, recipe
 from experiments.citation.figures import save_spread
 from experiments.citation.models import build
 from experiments.citation.train import fit
+from experiments.common import command, seeds
 
 
 @dataclass(frozen=True)

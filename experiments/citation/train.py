@@ -10,7 +10,7 @@ from experiments.citation.config import Recipe
 from experiments.citation.data import Task
 from experiments.citation.models import Model
 from experiments.citation.stopping import Selection, begin, select
-from tgnn.losses import accuracy, cross_entropy
+from tgnn.train.losses import accuracy, cross_entropy
 
 
 class State(NamedTuple):

@@ -20,13 +20,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
-from experiments import command
+from experiments.common import command
+from experiments.common.results import summarise
 from experiments.digits.config import PRESETS, Config
 from experiments.digits.data import Digits, load, reveal
-from experiments.results import summarise
-from tgnn.losses import accuracy, cross_entropy
 from tgnn.models import gat, gcn, init_gat, init_gcn
-from tgnn.training import make_optimizer
+from tgnn.train.losses import accuracy, cross_entropy
+from tgnn.train.step import make_optimizer
 
 
 class Score(NamedTuple):

@@ -5,10 +5,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from experiments.graph_batches import Batch
+from experiments.common.graph_batches import Batch
 from experiments.graph_classification.config import Config
 from tgnn import aggregate
-from tgnn.nn import dropout, fold, init_layer_norm, init_linear, init_mlp, layer_norm, linear, mlp
+from tgnn.nn.basic import dropout, fold, init_layer_norm, init_linear, init_mlp, layer_norm, linear, mlp
 from tgnn.typing import Array, Params
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from rich.console import Console
 
-from experiments import command, seeds
+from experiments.common import command, seeds
 from experiments.graph_classification.config import PRESETS, Config, Dataset, Model
 from experiments.graph_classification.figures import save_curves
 from experiments.graph_classification.folds import best_common_epoch, best_validation_epoch, make_folds

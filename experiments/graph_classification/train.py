@@ -11,14 +11,14 @@ import optax
 from rich.console import Console
 from rich.progress import track
 
-from experiments.graph_batches import Batch, in_order, union
+from experiments.common.graph_batches import Batch, in_order, union
 from experiments.graph_classification.config import Config
 from experiments.graph_classification.folds import Folds, train_masks
 from experiments.graph_classification.model import classify, init_classifier
 from tgnn.datasets.graphs import take_graphs
 from tgnn.datasets.tu import TU
-from tgnn.losses import cross_entropy
-from tgnn.training import batch_indices
+from tgnn.train.losses import cross_entropy
+from tgnn.train.step import batch_indices
 
 EVALUATE = 256  # graphs at a time
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tgnn.transformer import TransformerConfig
+from tgnn.nn.transformer import TransformerConfig
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,12 @@ import numpy as np
 import tyro
 from matplotlib.figure import Figure
 
-from experiments import results
+from experiments.common import results
 from experiments.language.config import PRESETS
 from tgnn import attend, patterns
-from tgnn.losses import cross_entropy
-from tgnn.models.bp_transformer import bp_transformer, init_bp_transformer, partition
-from tgnn.transformer import init_language_model, language_model
+from tgnn.models.sequences.bp_transformer import bp_transformer, init_bp_transformer, partition
+from tgnn.nn.transformer import init_language_model, language_model
+from tgnn.train.losses import cross_entropy
 
 HEADS, HEAD_DIM = 4, 16
 REACH = 128  # of the window, and of a chunk of the hashed nodes

@@ -15,16 +15,16 @@ from experiments.language.config import Config
 from experiments.language.remembering import compressive_transformer, long_short_term_memory, transformer_xl
 from experiments.language.signature import LanguageModel, Output, stateless
 from tgnn import patterns
-from tgnn.cost import count_edges
-from tgnn.layouts import Layout
-from tgnn.models.adaptive_span import adaptive_span, init_adaptive_span, span_loss
-from tgnn.models.bp_transformer import bp_transformer, init_bp_transformer, partition
-from tgnn.models.light_conv import init_light_conv, light_conv
-from tgnn.models.memory_network import init_memory_network, memory_network
-from tgnn.models.reformer import Hashing, init_reformer, reformer
-from tgnn.models.sparse_transformer import init_sparse_transformer, sparse_transformer
-from tgnn.models.universal_transformer import init_universal_transformer, universal_transformer
-from tgnn.transformer import init_language_model, language_model
+from tgnn.graphs import Layout
+from tgnn.models.sequences.adaptive_span import adaptive_span, init_adaptive_span, span_loss
+from tgnn.models.sequences.bp_transformer import bp_transformer, init_bp_transformer, partition
+from tgnn.models.sequences.light_conv import init_light_conv, light_conv
+from tgnn.models.sequences.memory_network import init_memory_network, memory_network
+from tgnn.models.sequences.reformer import Hashing, init_reformer, reformer
+from tgnn.models.sequences.sparse_transformer import init_sparse_transformer, sparse_transformer
+from tgnn.models.sequences.universal_transformer import init_universal_transformer, universal_transformer
+from tgnn.nn.transformer import init_language_model, language_model
+from tgnn.planning.cost import count_edges
 
 Factory = Callable[[Config, int], LanguageModel]
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from experiments import results
+from experiments.common import results
 
 HEADER = """| | model | bits per character | nats | weights | edges per token | ms per step | temporary MiB |
 |---|---|---|---|---|---|---|---|"""

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 from experiments.language.config import Config
 from experiments.language.signature import LanguageModel, Output
 from tgnn import patterns
-from tgnn.models.compressive_transformer import compressive_transformer as compressive
-from tgnn.models.compressive_transformer import init_compressive_transformer, init_memories
-from tgnn.models.transformer_xl import init_past, init_transformer_xl
-from tgnn.models.transformer_xl import transformer_xl as xl
-from tgnn.nn import dropout, embedding, fold, init_embedding, init_linear, linear
-from tgnn.recurrent import LSTMState, init_lstm, lstm, schedule
+from tgnn.models.sequences.compressive_transformer import compressive_transformer as compressive
+from tgnn.models.sequences.compressive_transformer import init_compressive_transformer, init_memories
+from tgnn.models.sequences.transformer_xl import init_past, init_transformer_xl
+from tgnn.models.sequences.transformer_xl import transformer_xl as xl
+from tgnn.nn.basic import dropout, embedding, fold, init_embedding, init_linear, linear
+from tgnn.recurrent.cells import LSTMState, init_lstm, lstm, schedule
 
 POSITION_DIM = 32  # sines and cosines of a distance
 RATE = 4  # rows of the memory that the Compressive Transformer makes one

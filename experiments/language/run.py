@@ -11,14 +11,14 @@ from pathlib import Path
 
 import jax
 
-from experiments import command
+from experiments.common import command
+from experiments.common.seeds import check_fresh
 from experiments.language import data
 from experiments.language.config import PRESETS, Config
 from experiments.language.models import MODELS, make
 from experiments.language.train import Trainer, generate, initial
-from experiments.seeds import check_fresh
-from tgnn import checkpoint
 from tgnn.datasets.text import decode, encode
+from tgnn.train import checkpoint
 
 NAME = "language"
 CONFIG = "config.json"

@@ -15,9 +15,9 @@ from experiments.language.data import Excerpts, windows
 from experiments.language.models import num_parameters
 from experiments.language.signature import LanguageModel
 from tgnn.datasets.text import Characters
-from tgnn.losses import cross_entropy
-from tgnn.schedules import warmup_cosine
-from tgnn.training import TrainState, fit, init_state, make_optimizer, make_step
+from tgnn.train.losses import cross_entropy
+from tgnn.train.schedules import warmup_cosine
+from tgnn.train.step import TrainState, fit, init_state, make_optimizer, make_step
 
 
 class State(NamedTuple):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from experiments import command
-from experiments.classify.models import Name, Task, make
-from experiments.classify.seeds import num_parameters, table, train_seeds
-from experiments.classify.train import Trainer
+from experiments.common import command
+from experiments.common.sequences.models import Name, Task, make
+from experiments.common.sequences.seeds import num_parameters, table, train_seeds
+from experiments.common.sequences.train import Trainer
 from experiments.listops import data
 from experiments.listops.config import PRESETS, Config
 

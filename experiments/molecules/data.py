@@ -9,7 +9,7 @@ import numpy as np
 import tgnn
 from tgnn.datasets import esol, zinc
 from tgnn.datasets.graphs import Graphs, disjoint_edges, take_graphs
-from tgnn.graph_encodings import laplacian_eigenvectors, random_walk
+from tgnn.nn.graph_positions import laplacian_eigenvectors, random_walk
 
 NUM_BONDS = 5  # 1, 2, 3, and 4 for aromatic
 

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from tgnn import EdgeList, aggregate
-from tgnn.aggregation import principal_neighbourhood
-from tgnn.nn import dropout, fold, init_layer_norm, init_linear, init_mlp, layer_norm, linear, mlp
+from tgnn.attention.aggregation import principal_neighbourhood
+from tgnn.nn.basic import dropout, fold, init_layer_norm, init_linear, init_mlp, layer_norm, linear, mlp
 from tgnn.typing import Array, Params
 
 MEAN_LOG_DEGREE = 1.13  # of the atoms of ZINC: the unit of PNA's scalers

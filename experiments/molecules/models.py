@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from experiments.graph_batches import Batch
+from experiments.common.graph_batches import Batch
 from experiments.molecules.config import Config
 from experiments.molecules.data import NUM_BONDS
 from experiments.molecules.message_passing import init_message_passing, message_passing
 from tgnn import EdgeList, aggregate, models
-from tgnn.graph_encodings import flip_signs
-from tgnn.nn import embedding, fold, init_embedding, init_linear, init_mlp, linear, mlp
+from tgnn.nn.basic import embedding, fold, init_embedding, init_linear, init_mlp, linear, mlp
+from tgnn.nn.graph_positions import flip_signs
 from tgnn.typing import Array, Params
 
 ATOMS_OF_A_MOLECULE = 20.0  # about; keeps the sum over them near 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from experiments import command, seeds
+from experiments.common import command, seeds
 from experiments.molecules import data, train
 from experiments.molecules.config import PRESETS, Config, Dataset, Model
 from experiments.molecules.figures import save_scatter

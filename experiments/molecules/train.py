@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.graph_batches import Batch, in_order, union
+from experiments.common.graph_batches import Batch, in_order, union
 from experiments.molecules.config import Config
 from experiments.molecules.data import Task
 from experiments.molecules.models import Network
-from tgnn.losses import mean_absolute_error
-from tgnn.schedules import warmup_cosine
-from tgnn.training import TrainState, batch_indices, fit, init_state, make_optimizer, make_step
+from tgnn.train.losses import mean_absolute_error
+from tgnn.train.schedules import warmup_cosine
+from tgnn.train.step import TrainState, batch_indices, fit, init_state, make_optimizer, make_step
 
 
 class Trainer(NamedTuple):

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from experiments.pronounce import model, recurrent
 from experiments.pronounce.config import Config
 from experiments.pronounce.data import Batches
-from tgnn.encodings import rotary
-from tgnn.multi_head import Rotate
-from tgnn.transformer import init_transformer
+from tgnn.nn.multi_head import Rotate
+from tgnn.nn.positions import rotary
+from tgnn.nn.transformer import init_transformer
 
 
 class Architecture(NamedTuple):

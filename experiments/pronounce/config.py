@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tgnn.datasets.cmudict import LETTERS, PHONEMES
-from tgnn.transformer import TransformerConfig
+from tgnn.nn.transformer import TransformerConfig
 
 START = len(PHONEMES)  # the token before the first phoneme
 END = START + 1  # the token after the last one

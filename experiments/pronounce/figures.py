@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from experiments.pronounce.architectures import ARCHITECTURES
 from experiments.pronounce.train import Result
 from tgnn import plot
-from tgnn.metrics_log import read_metrics
+from tgnn.train.metrics_log import read_metrics
 
 
 def save_figures(result: Result, run_dir: Path) -> list[Path]:

@@ -10,12 +10,12 @@ import numpy as np
 import tgnn
 from experiments.pronounce.config import END, START, Config
 from experiments.pronounce.data import Batch, letter_ids, padded, phoneme_ids, phoneme_names
-from tgnn.block import cached_block, transformer_block
-from tgnn.decoding import decode_step, greedy, init_cache
-from tgnn.losses import cross_entropy
-from tgnn.multi_head import Rotate
-from tgnn.nn import layer_norm, linear
-from tgnn.transformer import Layouts, encode_source, transformer
+from tgnn.nn.basic import layer_norm, linear
+from tgnn.nn.block import cached_block, transformer_block
+from tgnn.nn.decoding import decode_step, greedy, init_cache
+from tgnn.nn.multi_head import Rotate
+from tgnn.nn.transformer import Layouts, encode_source, transformer
+from tgnn.train.losses import cross_entropy
 
 
 def layouts(row: Batch) -> Layouts:

@@ -12,12 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from experiments import command
+from experiments.common import command
+from experiments.common.seeds import check_fresh
 from experiments.pronounce.architectures import ARCHITECTURES
 from experiments.pronounce.config import PRESETS, Config
 from experiments.pronounce.figures import save_figures
 from experiments.pronounce.train import Result, in_words, restore, spread, train
-from experiments.seeds import check_fresh
 
 NAME = "pronounce"
 

@@ -13,11 +13,11 @@ from experiments.pronounce.architectures import ARCHITECTURES
 from experiments.pronounce.config import Config
 from experiments.pronounce.data import examples
 from experiments.pronounce.scoring import error_rates
-from tgnn import checkpoint
 from tgnn.datasets import cmudict
 from tgnn.datasets.cmudict import Pronunciations
-from tgnn.schedules import warmup_cosine
-from tgnn.training import TrainState, fit, init_state, make_optimizer, make_step
+from tgnn.train import checkpoint
+from tgnn.train.schedules import warmup_cosine
+from tgnn.train.step import TrainState, fit, init_state, make_optimizer, make_step
 
 CONFIG = "config.json"
 

@@ -16,7 +16,7 @@ from rich.console import Console
 
 import experiments.digits.data as digits_data
 import experiments.digits.run as digits_run
-from experiments import command
+from experiments.common import command
 from experiments.pronounce.data import Batches, examples
 from experiments.pronounce.figures import save_figures, specimen
 from experiments.pronounce.run import examples_table

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 from rich.table import Table
 
 import tgnn
+from experiments.common.results import summarise
 from experiments.digits.data import Digits
 from experiments.digits.run import Score
 from experiments.pronounce.data import Batch
 from experiments.pronounce.model import layouts
 from experiments.pronounce.train import Result, in_words
-from experiments.results import summarise
-from tgnn.graphs import degrees
+from tgnn.graphs.transforms import degrees
 
 
 def results_table(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from experiments.classify.config import Config as Sizes
+from experiments.common.sequences.config import Config as Sizes
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.classify.batches import Packing, union
-from experiments.classify.models import WIDTH
-from experiments.classify.train import Trainer
+from experiments.common.sequences.batches import Packing, union
+from experiments.common.sequences.models import WIDTH
+from experiments.common.sequences.train import Trainer
 from experiments.relatedness.config import Config
 from experiments.relatedness.data import Pair, Relatedness
-from tgnn.losses import masked_mean
-from tgnn.models.tree_lstm import init_tree_lstm, states
-from tgnn.nn import dropout, embedding, init_linear, linear
+from tgnn.models.recurrent.tree_lstm import init_tree_lstm, states
+from tgnn.nn.basic import dropout, embedding, init_linear, linear
+from tgnn.train.losses import masked_mean
 from tgnn.typing import Array, Params
 
 SCORES = np.arange(1.0, 6.0, dtype=np.float32)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from experiments import command
-from experiments.classify.seeds import num_parameters, table, train_seeds
+from experiments.common import command
+from experiments.common.sequences.seeds import num_parameters, table, train_seeds
 from experiments.relatedness.config import PRESETS, Config
 from experiments.relatedness.data import Name, load
 from experiments.relatedness.model import PairTrainer, make

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.classify.batches import Example, sequence
+from experiments.common.sequences.batches import Example, sequence
 from experiments.sentiment.config import Config, Dataset
 from experiments.sentiment.vectors import read
 from tgnn.datasets import sst

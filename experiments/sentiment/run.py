@@ -14,10 +14,10 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from experiments import command
-from experiments.classify.models import Name, Task, make
-from experiments.classify.seeds import num_parameters, table, train_seeds
-from experiments.classify.train import Answers, Init, Trainer
+from experiments.common import command
+from experiments.common.sequences.models import Name, Task, make
+from experiments.common.sequences.seeds import num_parameters, table, train_seeds
+from experiments.common.sequences.train import Answers, Init, Trainer
 from experiments.sentiment import data
 from experiments.sentiment.config import PRESETS, Config, Dataset
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from experiments.sketches.data import Points
 from experiments.sketches.graphs import RELATIONS
 from tgnn import plot
-from tgnn.metrics_log import read_metrics
+from tgnn.train.metrics_log import read_metrics
 
 
 def save_graphs(points: Points, path: Path) -> None:

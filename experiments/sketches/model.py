@@ -10,14 +10,14 @@ import jax.numpy as jnp
 from experiments.sketches.config import Config
 from experiments.sketches.data import Points
 from experiments.sketches.graphs import layouts
-from tgnn.losses import masked_mean
-from tgnn.models.multi_graph_transformer import (
+from tgnn.models.graph_transformers.multi_graph_transformer import (
     init_multi_graph_transformer,
     init_sketch_embedding,
     multi_graph_transformer,
     sketch_embedding,
 )
-from tgnn.nn import dropout, fold, init_mlp, mlp
+from tgnn.nn.basic import dropout, fold, init_mlp, mlp
+from tgnn.train.losses import masked_mean
 from tgnn.typing import Array, Params
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from experiments import command, seeds
+from experiments.common import command, seeds
 from experiments.sketches.config import PRESETS, Config, Graphs
 from experiments.sketches.data import load
 from experiments.sketches.figures import save_curves, save_graphs

@@ -12,14 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 import tgnn
-from experiments import results
+from experiments.common import results
 from experiments.speed import measure
 from experiments.speed.cases.case import arrays
 from experiments.speed.config import Config
 from experiments.speed.contestant import from_jax
-from tgnn.cost import count_slots
-from tgnn.plan import BLOCKS
-from tgnn.rates import Rates, save
+from tgnn.planning.choose import BLOCKS
+from tgnn.planning.cost import count_slots
+from tgnn.planning.timings import Rates, save
 
 HEADS, HEAD_DIMS = 8, (16, 64)
 STACKED = 32  # nodes of each graph of a stack: what `tgnn.batch` decides about is that small

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from experiments import results
+from experiments.common import results
 from experiments.speed import figures
 from experiments.speed.targets import (
     BYTES_PER_EDGE,

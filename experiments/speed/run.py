@@ -12,7 +12,7 @@ from pathlib import Path
 
 import jax
 
-from experiments import command, results
+from experiments.common import command, results
 from experiments.speed import calibrate, cases, machine, measure, report
 from experiments.speed.cases.case import Case
 from experiments.speed.config import PRESETS, Config

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tgnn.attention import attend, attention_weights
-from tgnn.layouts import Causal, Complete, Dense
+from tgnn.attention.api import attend, attention_weights
+from tgnn.graphs import Causal, Complete, Dense
 from tgnn.typing import Array
 
 

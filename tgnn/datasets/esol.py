@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tgnn.datasets.archives import read_text
-from tgnn.datasets.checksums import SHA256
-from tgnn.datasets.download import fetch
+from tgnn.datasets.files.archives import read_text
+from tgnn.datasets.files.checksums import SHA256
+from tgnn.datasets.files.download import fetch
 from tgnn.datasets.graphs import Graphs
 from tgnn.datasets.smiles import Molecule, parse_smiles
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tgnn.datasets.archives import read_npz
-from tgnn.datasets.download import require
+from tgnn.datasets.files.archives import read_npz
+from tgnn.datasets.files.download import require
 
 _FILE = "gat_cora_weights.npz"
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tgnn.datasets.archives import read_zip
-from tgnn.datasets.checksums import SHA256
-from tgnn.datasets.download import fetch
-from tgnn.datasets.pickles import read_pickle
+from tgnn.datasets.files.archives import read_zip
+from tgnn.datasets.files.checksums import SHA256
+from tgnn.datasets.files.download import fetch
+from tgnn.datasets.files.pickles import read_pickle
 from tgnn.datasets.splits import check_split
 
 _PATH = "sketch_omniglot/omniglot.npz"

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tgnn.datasets.archives import read_npz
-from tgnn.datasets.checksums import SHA256
-from tgnn.datasets.download import fetch, find
+from tgnn.datasets.files.archives import read_npz
+from tgnn.datasets.files.checksums import SHA256
+from tgnn.datasets.files.download import fetch, find
 from tgnn.datasets.planetoid_raw import read_raw
 from tgnn.datasets.sparse import SparseRows
 from tgnn.datasets.splits import check_choice
 
 if TYPE_CHECKING:
-    from tgnn.bag import Bag
+    from tgnn.nn.sparse_features import SparseFeatures
 
 SPLITS = "train", "validation", "test"
 NAMES = ("cora", "citeseer", "pubmed")
@@ -59,11 +59,11 @@ class Planetoid(NamedTuple):
     test: np.ndarray
     num_classes: int
 
-    def bag(self) -> "Bag":
+    def bag(self) -> "SparseFeatures":
         """The features as `tgnn.models` take them: a bipartite graph from words to papers instead of a dense matrix."""
-        from tgnn.bag import Bag  # the loaders themselves need NumPy only
+        from tgnn.nn.sparse_features import SparseFeatures  # the loaders themselves need NumPy only
 
-        return Bag.from_rows(*self.features)
+        return SparseFeatures.from_rows(*self.features)
 
     def mask(self, split: str) -> np.ndarray:
         """Bool [n_node]: the nodes of "train", "validation" or "test", as the losses take them."""

@@ -7,7 +7,7 @@ set. Labels are one-hot rows.
 
 import numpy as np
 
-from tgnn.datasets.pickles import CsrParts, read_pickle
+from tgnn.datasets.files.pickles import CsrParts, read_pickle
 from tgnn.datasets.sparse import SparseRows, check_rows, stack_rows, take_rows
 
 

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tgnn.datasets.archives import read_npz, read_text
-from tgnn.datasets.download import find, require
+from tgnn.datasets.files.archives import read_npz, read_text
+from tgnn.datasets.files.download import find, require
 from tgnn.datasets.splits import check_split
 
 _TEST_FILES = ("quickdraw_test.npz", "quickdraw_heldout.npz")

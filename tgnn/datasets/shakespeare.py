@@ -9,8 +9,8 @@ Effectiveness of Recurrent Neural Networks", 2015.
 from pathlib import Path
 
 from tgnn.datasets import text
-from tgnn.datasets.checksums import SHA256
-from tgnn.datasets.download import fetch
+from tgnn.datasets.files.checksums import SHA256
+from tgnn.datasets.files.download import fetch
 
 _PATH = "tinyshakespeare/input.txt"
 _URL = "https://raw.githubusercontent.com/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/input.txt"

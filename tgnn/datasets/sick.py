@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tgnn.datasets.archives import read_text
-from tgnn.datasets.checksums import SHA256
-from tgnn.datasets.download import fetch, find, require
+from tgnn.datasets.files.archives import read_text
+from tgnn.datasets.files.checksums import SHA256
+from tgnn.datasets.files.download import fetch, find, require
 from tgnn.datasets.splits import check_split
 
 ENTAILMENT = ("CONTRADICTION", "NEUTRAL", "ENTAILMENT")

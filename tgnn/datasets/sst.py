@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tgnn.datasets.archives import read_text, read_zip
-from tgnn.datasets.checksums import SHA256
-from tgnn.datasets.download import fetch, find
+from tgnn.datasets.files.archives import read_text, read_zip
+from tgnn.datasets.files.checksums import SHA256
+from tgnn.datasets.files.download import fetch, find
 from tgnn.datasets.splits import check_split
 
 _URL = "https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip"

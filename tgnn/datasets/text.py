@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tgnn.datasets.archives import read_text
+from tgnn.datasets.files.archives import read_text
 
 
 class Characters(NamedTuple):

@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tgnn.datasets.archives import read_tar, read_text
-from tgnn.datasets.checksums import SHA256
-from tgnn.datasets.download import fetch, find
+from tgnn.datasets.files.archives import read_tar, read_text
+from tgnn.datasets.files.checksums import SHA256
+from tgnn.datasets.files.download import fetch, find
 from tgnn.datasets.graphs import Graphs, check_graphs
 from tgnn.datasets.splits import check_choice
 

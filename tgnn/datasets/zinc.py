@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tgnn.datasets.archives import read_npz
-from tgnn.datasets.download import require
+from tgnn.datasets.files.archives import read_npz
+from tgnn.datasets.files.download import require
 from tgnn.datasets.graphs import Graphs, check_graphs
 from tgnn.datasets.splits import check_split
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from tgnn.models.choice import table, written
+from tgnn.models.cards import table, written
 
 if len(sys.argv) == 1:
     print(table())

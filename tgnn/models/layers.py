@@ -7,10 +7,10 @@ from typing import Any
 
 import jax
 
-from tgnn.checks import check_rows
-from tgnn.convert import as_layout
-from tgnn.layouts import EdgeList
-from tgnn.nn import dropout, fold, init_linear, linear
+from tgnn.errors import check_rows
+from tgnn.graphs import EdgeList
+from tgnn.graphs.interop import as_layout
+from tgnn.nn.basic import dropout, fold, init_linear, linear
 from tgnn.typing import Array, Params
 
 

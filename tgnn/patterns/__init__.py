@@ -24,8 +24,8 @@ from tgnn.patterns.sparse import fixed as fixed
 from tgnn.patterns.sparse import fixed_parts as fixed_parts
 from tgnn.patterns.sparse import strided as strided
 from tgnn.patterns.sparse import strided_parts as strided_parts
-from tgnn.patterns.statistics import Statistics as Statistics
-from tgnn.patterns.statistics import statistics as statistics
+from tgnn.patterns.summary import Statistics as Statistics
+from tgnn.patterns.summary import statistics as statistics
 from tgnn.patterns.trees import constituency as constituency
 from tgnn.patterns.trees import dependency as dependency
 from tgnn.patterns.windows import adaptive_span as adaptive_span

@@ -3,9 +3,9 @@
 import jax
 import numpy as np
 
-from tgnn.checks import check_size
-from tgnn.layouts import Neighbors
-from tgnn.layouts.pairs import distinct
+from tgnn.errors import check_size
+from tgnn.graphs import Neighbors
+from tgnn.graphs.host import distinct
 
 
 @jax.ensure_compile_time_eval()  # static, so that it is known under jit too

@@ -3,10 +3,10 @@
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.checks import check_size
-from tgnn.layouts import SortedChunks
-from tgnn.layouts.base import is_traced
-from tgnn.layouts.sorted_chunks import band, cut, take
+from tgnn.errors import check_size
+from tgnn.graphs import SortedChunks
+from tgnn.graphs.layout import is_traced
+from tgnn.graphs.sorted_chunks import band, cut, take
 from tgnn.typing import Array
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from tgnn.checks import check_indices, check_size
-from tgnn.layouts import Blocks, EdgeList
+from tgnn.errors import check_indices, check_size
+from tgnn.graphs import Blocks, EdgeList
 from tgnn.patterns.tiles import band_tiles, blocks_where, cross_tiles, n_row, tile_size
 
 

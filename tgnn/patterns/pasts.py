@@ -2,10 +2,10 @@
 
 import jax.numpy as jnp
 
-from tgnn.checks import check_segments, check_size
-from tgnn.layouts import Causal, Complete, Window
-from tgnn.layouts.base import is_traced
-from tgnn.layouts.prefix import Prefix
+from tgnn.errors import check_segments, check_size
+from tgnn.graphs import Causal, Complete, Window
+from tgnn.graphs.layout import is_traced
+from tgnn.graphs.prefix import Prefix
 from tgnn.typing import Array
 
 

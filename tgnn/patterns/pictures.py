@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tgnn.convert import as_layout
-from tgnn.layouts import Layout
-from tgnn.patterns.statistics import statistics
+from tgnn.graphs import Layout
+from tgnn.graphs.interop import as_layout
+from tgnn.patterns.summary import statistics
 
 
 def draw(layout: Layout, title: str = "") -> Any:
@@ -17,7 +17,7 @@ def draw(layout: Layout, title: str = "") -> Any:
     Returns:
       A figure that pyplot does not know of: `draw(window(16, 2)).savefig("window.png")`.
 
-    >>> from tgnn.layouts import Causal
+    >>> from tgnn.graphs import Causal
     >>> len(draw(Causal(5), "causal").axes)
     2
     """

@@ -7,8 +7,8 @@ arXiv 1911.04070, section 3. A span of level l covers 2 ** l tokens, the last on
 import jax
 import numpy as np
 
-from tgnn.checks import check_size
-from tgnn.layouts import EdgeList
+from tgnn.errors import check_size
+from tgnn.graphs import EdgeList
 
 
 @jax.ensure_compile_time_eval()  # static, so that it is known under jit too

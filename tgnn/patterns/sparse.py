@@ -8,8 +8,8 @@ The parts have layouts of their own, the union is an edge list.
 import jax
 import numpy as np
 
-from tgnn.checks import check_size
-from tgnn.layouts import Blocks, EdgeList, Layout, Window
+from tgnn.errors import check_size
+from tgnn.graphs import Blocks, EdgeList, Layout, Window
 from tgnn.patterns.tiles import band_tiles, blocks_where, n_row
 from tgnn.patterns.windows import dilated, window
 

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.layouts import Blocks
-from tgnn.layouts.pairs import distinct
+from tgnn.graphs import Blocks
+from tgnn.graphs.host import distinct
 
 
 @jax.ensure_compile_time_eval()  # static, so that it is known under jit too

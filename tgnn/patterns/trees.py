@@ -3,8 +3,8 @@
 import jax
 import numpy as np
 
-from tgnn.checks import check_size
-from tgnn.layouts import EdgeList
+from tgnn.errors import check_size
+from tgnn.graphs import EdgeList
 
 
 def dependency(n: int, heads, *, direction: str = "both") -> EdgeList:

@@ -5,9 +5,9 @@ import math
 import jax
 import numpy as np
 
-from tgnn.checks import check_segments, check_size
-from tgnn.layouts import EdgeList, Window
-from tgnn.layouts.base import is_traced
+from tgnn.errors import check_segments, check_size
+from tgnn.graphs import EdgeList, Window
+from tgnn.graphs.layout import is_traced
 
 
 def window(n: int, left: int, right: int = 0) -> Window:

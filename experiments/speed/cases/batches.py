@@ -8,7 +8,7 @@ import tgnn
 from experiments.speed import graphs
 from experiments.speed.cases.case import Case, arrays
 from experiments.speed.contestant import from_jax
-from tgnn.cost import cost
+from tgnn.planning.cost import cost
 
 HEADS, HEAD_DIM = 8, 8
 

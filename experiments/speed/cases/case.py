@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.speed.contestant import Contestant
-from tgnn.cost import Cost
+from tgnn.planning.cost import Cost
 
 
 class Case(NamedTuple):

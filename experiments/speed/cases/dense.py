@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import tgnn
 from experiments.speed.cases.case import Case, arrays, tensors
 from experiments.speed.contestant import from_jax, from_torch
-from tgnn.cost import cost
+from tgnn.planning.cost import cost
 
 HEADS, HEAD_DIM = 8, 64
 FLEX_SIZES = 64, 2048  # FlexAttention takes 20 seconds to compile

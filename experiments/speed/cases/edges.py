@@ -14,7 +14,7 @@ from experiments.speed import graphs
 from experiments.speed.cases.case import Case, arrays, tensors
 from experiments.speed.contestant import from_jax, from_torch
 from experiments.speed.graphs import Graph
-from tgnn.cost import cost
+from tgnn.planning.cost import cost
 
 HEAD_DIMS = {"arxiv": 16, "products": 16}  # 8 heads of 16; the small graphs have 8 heads of 8
 HEADS = 8

@@ -8,7 +8,7 @@ import tgnn
 from experiments.speed.cases.case import Case, arrays, tensors
 from experiments.speed.cases.dense import FLEX_SIZES, HEAD_DIM, HEADS, flex, jax_nn, sdpa
 from experiments.speed.contestant import from_jax
-from tgnn.cost import cost
+from tgnn.planning.cost import cost
 
 REACH = 128  # of the window to either side, at 4,096 nodes
 BLOCK, BLOCKS_PER_ROW = 64, 6

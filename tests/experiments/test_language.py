@@ -1,0 +1,171 @@
+"""The experiment language: batches, widths, and a whole run of every model."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments.language import data, run
+from experiments.language.config import PRESETS
+from experiments.language.models import MODELS, make, mean_edges, num_parameters
+from tgnn import patterns
+from tgnn.datasets.text import from_text
+from tgnn.graphs import Causal, Window
+
+SMOKE = PRESETS["smoke"]
+TEXT = " ".join(f"{number:b} and {number:x}," for number in range(600))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "numbers.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+# -- batches -------------------------------------------------------------------------------------------------------
+
+
+def test_batches_are_excerpts_and_a_function_of_the_step():
+    tokens = np.arange(97, dtype=np.int32)
+    batches = data.Excerpts(tokens, SMOKE, seed=1, read_on=False)
+    assert batches(5).shape == (4, 17)
+    np.testing.assert_array_equal(np.diff(batches(5)), 1)
+    np.testing.assert_array_equal(batches(5), data.Excerpts(tokens, SMOKE, seed=1, read_on=False)(5))
+    assert (batches(5) != batches(6)).any()
+
+
+def test_rows_read_on_where_they_stopped():
+    batches = data.Excerpts(np.arange(5000, dtype=np.int32), SMOKE, seed=1, read_on=True)
+    for step in range(3):
+        going_on = batches(step)[:, -1] == batches(step + 1)[:, 0]
+        assert going_on.sum() >= 3  # all but a row at the end of the text
+
+
+def test_windows_hold_every_target_once_and_each_row_reads_on():
+    found = data.windows(np.arange(103, dtype=np.int32), 5, 4)
+    assert found.shape == (5, 4, 6)
+    assert sorted(found[..., 1:].ravel()) == list(range(1, 101))
+    np.testing.assert_array_equal(found[1:, :, 0], found[:-1, :, -1])
+    assert data.windows(np.arange(12, dtype=np.int32), 5, 4).shape == (1, 2, 6)  # a short text has fewer rows
+
+
+def test_a_text_shorter_than_a_sequence_is_refused(tmp_path):
+    (tmp_path / "short.txt").write_text("to be or not to be" * 9, encoding="utf-8")
+    with pytest.raises(ValueError, match="leaves 17 characters to validate"):
+        data.load(tmp_path / "short.txt", run.resized(SMOKE, 32))
+
+
+def test_a_longer_context_takes_fewer_rows():
+    assert [run.resized(SMOKE, n).batch_size for n in (0, 32, 1000)] == [4, 2, 1]
+    with pytest.raises(ValueError, match="--context-length must be at least 1"):
+        run.resized(SMOKE, -1)
+
+
+# -- models --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n in ("lstm", "dynamic_conv") else pytest.mark.slow) for n in MODELS]
+)
+def test_every_model_has_about_the_weights_of_the_transformer(name):
+    budget = num_parameters(make("transformer", PRESETS["compare"], 65)[0])
+    assert abs(num_parameters(make(name, PRESETS["compare"], 65)[0]) / budget - 1) < 0.08
+
+
+@pytest.mark.parametrize("layout", [patterns.causal(13), patterns.window(13, 4), patterns.strided_parts(13, 4)[1]])
+def test_edges_are_counted_without_being_listed(layout):
+    assert mean_edges(layout) == np.asarray(layout.adjacency()).sum() / 13
+
+
+def test_a_long_context_costs_no_matrix_of_all_pairs(monkeypatch):
+    def refuse(self):
+        raise AssertionError(f"{self} is listed")
+
+    monkeypatch.setattr(Causal, "live", property(refuse))
+    monkeypatch.setattr(Window, "live", property(refuse))
+    model, config = make("window", run.resized(PRESETS["compare"], 65_536), 65)
+    assert config.model_dim == 64 and 32.9 < model.edges_per_token < 33
+    assert make("transformer", run.resized(PRESETS["compare"], 65_536), 65)[0].edges_per_token == 65_537 / 2
+
+
+@pytest.mark.parametrize("name", ["light_conv", "dynamic_conv"])
+def test_a_context_shorter_than_the_kernel_is_enough(name):
+    model, config = make(name, run.resized(SMOKE, 3), 7)
+    assert config.window > 3
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    assert jax.eval_shape(lambda p: model.apply(p, jnp.zeros(3, int), ()).logits, params).shape == (3, 7)
+
+
+def test_an_unknown_model_is_refused(file, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run.main(["--preset", "smoke", "--model", "gru", "--file", str(file), "--run-dir", str(tmp_path)])
+    assert stop.value.code == 2
+    assert "unknown model 'gru'; choose one of transformer" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(set(MODELS) - {"reformer"}))
+def test_no_character_sees_a_later_one(name):
+    """The Reformer's buckets are cut into chunks, and how full they are depends on what comes later."""
+    model, config = make(name, SMOKE, 7)
+    params = jax.jit(model.init)(jax.random.key(0))
+    apply = jax.jit(lambda tokens: model.apply(params, tokens, model.init_state()).logits)
+    tokens = jnp.asarray(np.random.default_rng(0).integers(0, 7, config.context), jnp.int32)
+    changed = tokens.at[9:].set((tokens[9:] + 1) % 7)
+    np.testing.assert_allclose(apply(changed)[:9], apply(tokens)[:9], atol=1e-5)
+    assert jnp.abs(apply(changed)[9:] - apply(tokens)[9:]).max() > 1e-3
+
+
+# -- a whole run ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_a_run_learns_and_leaves_a_model_that_writes(name, file, tmp_path, capsys):
+    arguments = ["--model", name, "--run-dir", str(tmp_path)]
+    run.main(["--preset", "smoke", "--file", str(file), *arguments])
+    metrics = json.loads((tmp_path / f"smoke-{name}.json").read_text())["metrics"]
+    vocabulary = from_text(TEXT).vocabulary
+    assert metrics["validation_nats"]["mean"] < np.log(len(vocabulary))
+    np.testing.assert_allclose(metrics["validation_bits"]["mean"], metrics["validation_nats"]["mean"] / np.log(2))
+    capsys.readouterr()
+    run.main([*arguments, "--prompt", "10 and", "--length", "20"])
+    written = capsys.readouterr().out.rstrip("\n")
+    assert written.startswith("10 and") and len(written) == 26 and set(written) <= set(vocabulary)
+
+
+@pytest.mark.slow
+def test_a_run_that_remembers_resumes_where_it_was(file, tmp_path, monkeypatch):
+    arguments = ["--preset", "smoke", "--file", str(file), "--model", "lstm", "--run-dir"]
+    monkeypatch.setitem(PRESETS, "smoke", run.dataclasses.replace(SMOKE, save_every=10))
+    run.main([*arguments, str(tmp_path / "whole")])
+    batch_at = data.Excerpts.__call__
+
+    def killed(self, step):
+        if step == 13:
+            raise KeyboardInterrupt
+        return batch_at(self, step)
+
+    monkeypatch.setattr(data.Excerpts, "__call__", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run.main([*arguments, str(tmp_path / "resumed")])
+    monkeypatch.setattr(data.Excerpts, "__call__", batch_at)
+    run.main([*arguments, str(tmp_path / "resumed"), "--resume"])
+    nats = [
+        json.loads((tmp_path / folder / "smoke-lstm.json").read_text())["metrics"]["validation_nats"]["mean"]
+        for folder in ("whole", "resumed")
+    ]
+    assert nats[0] == nats[1]
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_not_overwritten_and_an_unknown_character_is_refused(file, tmp_path, capsys):
+    arguments = ["--preset", "smoke", "--file", str(file), "--run-dir", str(tmp_path)]
+    run.main(arguments)
+    for more, words in ([], "holds a run"), (["--prompt", "?"], "not in the vocabulary"):
+        with pytest.raises(SystemExit):
+            run.main([*arguments, *more])
+        assert words in capsys.readouterr().err

@@ -1,0 +1,143 @@
+"""Linear maps, norms, embeddings, dropout and multi-head attention, each against its equation in NumPy."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tgnn
+from tgnn.nn.basic import (
+    dropout,
+    embedding,
+    init_embedding,
+    init_layer_norm,
+    init_linear,
+    init_mlp,
+    init_rms_norm,
+    layer_norm,
+    linear,
+    mlp,
+    rms_norm,
+)
+from tgnn.nn.multi_head import KeyValue, init_multi_head_attention, multi_head_attention, project_key_value
+
+RNG = jax.random.key(0)
+X = np.random.default_rng(0).normal(size=(7, 12)).astype(np.float32)
+
+
+def test_linear_contracts_the_named_axes():
+    params = init_linear(RNG, (3, 4), (5, 2))
+    params["bias"] = jnp.arange(10.0).reshape(5, 2)
+    expected = np.einsum("nab,abcd->ncd", X.reshape(7, 3, 4), params["kernel"]) + np.asarray(params["bias"])[None]
+    chex.assert_trees_all_close(linear(params, X.reshape(7, 3, 4), in_axes=2), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_linear_computes_in_the_dtype_of_its_input():
+    assert linear(init_linear(RNG, 12, 5), jnp.asarray(X, jnp.bfloat16)).dtype == jnp.bfloat16
+
+
+def test_linear_names_the_axes_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"x has shape \(7, 12\).*\(11,\)"):
+        linear(init_linear(RNG, 11, 5), X)
+
+
+def test_init_linear_is_glorot():
+    kernel = init_linear(RNG, 101, (7, 13))["kernel"]
+    limit = np.sqrt(6 / (101 + 91))
+    assert kernel.shape == (101, 7, 13) and 0.99 * limit < jnp.abs(kernel).max() <= limit
+    assert "bias" not in init_linear(RNG, 3, 2, use_bias=False)
+
+
+def test_layer_norm_and_rms_norm_equal_their_equations():
+    wide = X.astype(np.float64)
+    centred = wide - wide.mean(-1, keepdims=True)
+    params = {"scale": jnp.arange(12.0), "bias": jnp.ones(12)}
+    expected = centred / np.sqrt(wide.var(-1, keepdims=True) + 1e-5) * np.arange(12) + 1
+    chex.assert_trees_all_close(layer_norm(params, X), expected.astype(np.float32), atol=1e-5)
+    expected = wide / np.sqrt((wide**2).mean(-1, keepdims=True) + 1e-6)
+    chex.assert_trees_all_close(rms_norm(init_rms_norm(12), X), expected.astype(np.float32), atol=1e-5)
+
+
+def test_norms_of_constant_rows_are_finite_with_gradients():
+    for norm, params in ((layer_norm, init_layer_norm(5)), (rms_norm, init_rms_norm(5))):
+        value, gradient = jax.value_and_grad(lambda x, norm=norm, params=params: norm(params, x).sum())(
+            jnp.zeros((3, 5))
+        )
+        assert value == 0 and jnp.isfinite(gradient).all()
+
+
+def test_norms_keep_statistics_in_float32():
+    x = 300 + jnp.arange(128.0)[None]
+    exact = layer_norm(init_layer_norm(128), x)
+    rounded = layer_norm(init_layer_norm(128), x.astype(jnp.bfloat16))
+    assert rounded.dtype == jnp.bfloat16
+    chex.assert_trees_all_close(rounded.astype(jnp.float32), exact, atol=0.05)
+
+
+def test_embedding_gives_zeros_for_padding_and_no_gradient():
+    params = init_embedding(RNG, 5, 3)
+    ids = jnp.array([4, -1, 0])
+    chex.assert_trees_all_equal(
+        embedding(params, ids), params["table"][jnp.array([4, 0, 0])] * jnp.array([[1], [0], [1]])
+    )
+    gradient = jax.grad(lambda p: embedding(p, ids).sum())(params)["table"]
+    chex.assert_trees_all_equal(gradient.sum(1), 3.0 * jnp.array([1, 0, 0, 0, 1]))
+
+
+@pytest.mark.parametrize("bad", [5, -2])
+def test_embedding_of_unknown_ids_is_an_error_or_zeros_under_jit(bad):
+    params = init_embedding(RNG, 5, 3)
+    with pytest.raises(ValueError, match="table has 5 rows"):
+        embedding(params, jnp.array([0, bad]))
+    assert (jax.jit(embedding)(params, jnp.array([0, bad]))[1] == 0).all()
+
+
+def test_embedding_refuses_floats():
+    with pytest.raises(ValueError, match="float32"):
+        embedding(init_embedding(RNG, 5, 3), jnp.array([0.0]))
+
+
+def test_mlp_is_linear_maps_with_activations_between():
+    params = init_mlp(RNG, (12, 5, 3))
+    hidden = np.maximum(X @ params[0]["kernel"], 0)
+    chex.assert_trees_all_close(mlp(params, X), hidden @ params[1]["kernel"], atol=1e-5)
+    chex.assert_trees_all_equal(mlp(params, X, dropout_rate=0.5), mlp(params, X))
+    assert (mlp(params, X, dropout_rate=0.5, rng=RNG) != mlp(params, X)).any()
+
+
+def test_dropout_keeps_the_mean_and_drops_at_its_rate():
+    y = dropout(RNG, jnp.ones(100_003), 0.3)
+    assert set(np.unique(y)) == {np.float32(0), np.float32(1 / 0.7)}
+    assert abs((y == 0).mean() - 0.3) < 0.01
+    chex.assert_trees_all_equal(dropout(None, X, 0.3), X)
+    with pytest.raises(ValueError, match="dropout_rate is 1.5"):
+        dropout(RNG, X, 1.5)
+
+
+@pytest.mark.parametrize("key_heads", [4, 2])
+def test_multi_head_attention_equals_numpy(key_heads):
+    params = init_multi_head_attention(RNG, 12, 4, num_key_heads=key_heads, memory_dim=5)
+    params = jax.tree.map(lambda p: p + 0.1, params)
+    memory = np.random.default_rng(1).normal(size=(11, 5)).astype(np.float32)
+    project = {name: np.asarray(p["kernel"], np.float64) for name, p in params.items()}
+    query = np.einsum("nm,mhd->nhd", X, project["query"]) + 0.1
+    key, value = (
+        np.repeat(np.einsum("nm,mhd->nhd", memory, project[name]) + 0.1, 4 // key_heads, 1) for name in ("key", "value")
+    )
+    weights = np.exp(np.einsum("nhd,mhd->nmh", query, key) / np.sqrt(3))
+    weights /= weights.sum(1, keepdims=True)
+    expected = np.einsum("nhd,hdm->nm", np.einsum("nmh,mhd->nhd", weights, value), project["output"]) + 0.1
+    layout = tgnn.Complete(7, 11)
+    output = jax.jit(multi_head_attention)(params, layout, X, memory)
+    chex.assert_trees_all_close(output, expected.astype(np.float32), atol=1e-5)
+    projected = project_key_value(params, memory)
+    assert isinstance(projected, KeyValue) and projected.key.shape == (11, key_heads, 3)
+    chex.assert_trees_all_close(jax.jit(multi_head_attention)(params, layout, X, projected), output, atol=1e-6)
+
+
+def test_multi_head_attention_names_heads_that_do_not_divide():
+    with pytest.raises(ValueError, match="model_dim 12 .* num_heads 5"):
+        init_multi_head_attention(RNG, 12, 5)
+    with pytest.raises(ValueError, match="num_heads 4 .* num_key_heads 3"):
+        init_multi_head_attention(RNG, 12, 4, num_key_heads=3)

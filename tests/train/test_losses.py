@@ -1,0 +1,117 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tgnn.train import losses
+
+# Compiled once for all tests, with the gradient by the logits.
+cross_entropy_and_gradient = jax.jit(jax.value_and_grad(losses.cross_entropy))
+
+
+def reference_cross_entropy(logits, labels, mask, label_smoothing):
+    """A float64 loop over the definition."""
+    terms = []
+    for row, label, keep in zip(np.asarray(logits, np.float64), labels, mask, strict=True):
+        if keep and 0 <= label < len(row):
+            log_p = row - np.log(np.sum(np.exp(row)))
+            target = np.full(len(row), label_smoothing / len(row))
+            target[label] += 1 - label_smoothing
+            terms.append(-np.sum(target * log_p))
+    return np.mean(terms)
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_cross_entropy_equals_a_loop_and_skips_labels_out_of_range(label_smoothing):
+    logits = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
+    labels = np.array([0, 4, -1, 5, 2, 1, -100])
+    mask = np.array([True, True, True, True, False, True, True])
+    got = losses.cross_entropy(logits, labels, mask, label_smoothing)
+    np.testing.assert_allclose(got, reference_cross_entropy(logits, labels, mask, label_smoothing), rtol=1e-6)
+
+
+def test_cross_entropy_of_huge_logits_and_excluded_classes_is_finite():
+    logits = jnp.array([[1e4, 0.0, -jnp.inf], [0.0, 1e4, -jnp.inf]])
+    loss, gradient = cross_entropy_and_gradient(logits, jnp.array([0, 0]))
+    assert float(loss) == 5000.0
+    np.testing.assert_array_equal(gradient, [[0, 0, 0], [-0.5, 0.5, 0]])
+
+
+@pytest.mark.nans
+@pytest.mark.parametrize("poison", [np.nan, np.inf, 1e30])
+def test_rows_that_are_dropped_change_neither_loss_nor_gradient(poison):
+    labels, mask = jnp.array([1, -1, 2, 0]), jnp.array([True, True, False, True])
+    clean = jnp.arange(12.0).reshape(4, 3)
+    dirty = clean.at[jnp.array([1, 2])].set(poison)
+    expected, expected_gradient = cross_entropy_and_gradient(clean, labels, mask)
+    got, gradient = cross_entropy_and_gradient(dirty, labels, mask)
+    assert got == expected
+    np.testing.assert_array_equal(gradient, expected_gradient)
+    np.testing.assert_array_equal(gradient[jnp.array([1, 2])], 0)
+
+
+@pytest.mark.nans
+@pytest.mark.parametrize(
+    "loss", [losses.mean_absolute_error, losses.mean_squared_error, losses.binary_cross_entropy, losses.cross_entropy]
+)
+def test_an_empty_mask_gives_loss_zero_and_gradient_zero(loss):
+    predictions = jnp.full((3, 2), jnp.nan)
+    targets = jnp.zeros(3, int) if loss is losses.cross_entropy else jnp.zeros((3, 2))
+    value, gradient = jax.jit(jax.value_and_grad(loss))(predictions, targets, jnp.zeros(3, bool))
+    assert value == 0
+    np.testing.assert_array_equal(gradient, jnp.zeros((3, 2)))
+
+
+def test_no_rows_at_all_give_zero():
+    assert losses.cross_entropy(jnp.zeros((0, 3)), jnp.zeros(0, int)) == 0
+    assert losses.accuracy(jnp.zeros((0, 3)), jnp.zeros(0, int)) == 0
+    assert losses.mean_squared_error(jnp.zeros((0, 3)), jnp.zeros((0, 3))) == 0
+
+
+def test_accuracy_counts_live_labels_only():
+    logits = jnp.array([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    labels = jnp.array([1, 1, -1, 2, 1])
+    assert losses.accuracy(logits, labels) == pytest.approx(2 / 3)
+    assert losses.accuracy(logits, labels, jnp.array([True, False, True, True, True])) == 1
+
+
+def test_errors_of_regression_equal_their_definitions():
+    predictions, targets = (
+        jnp.array([[1.0, 5.0], [2.0, -1.0], [9.0, 9.0]]),
+        jnp.array([[0.0, 1.0], [4.0, 1.0], [0.0, 0.0]]),
+    )
+    mask = jnp.array([True, True, False])
+    assert losses.mean_absolute_error(predictions, targets, mask) == (1 + 4 + 2 + 2) / 4
+    assert losses.mean_squared_error(predictions, targets, mask) == (1 + 16 + 4 + 4) / 4
+    elementwise = jnp.array([[True, False], [False, True], [False, False]])
+    assert losses.mean_absolute_error(predictions, targets, elementwise) == (1 + 2) / 2
+
+
+def test_binary_cross_entropy_equals_its_definition_and_survives_extremes():
+    logits, targets = np.array([-2.0, 0.5, 3.0]), np.array([0.0, 1.0, 0.25])
+    p = 1 / (1 + np.exp(-logits))
+    expected = -np.mean(targets * np.log(p) + (1 - targets) * np.log(1 - p))
+    np.testing.assert_allclose(losses.binary_cross_entropy(logits, targets), expected, rtol=1e-6)
+    assert losses.binary_cross_entropy(jnp.array([1e4, -1e4]), jnp.array([1.0, 0.0])) == 0
+
+
+def test_bfloat16_is_averaged_in_float32():
+    values = jnp.ones(4099, jnp.bfloat16)  # a bfloat16 sum of ones stops growing at 256
+    mean = losses.masked_mean(values)
+    assert mean == 1 and mean.dtype == jnp.float32
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: losses.cross_entropy(jnp.zeros((3, 2)), jnp.zeros(3)), "labels must be integer"),
+        (lambda: losses.cross_entropy(jnp.zeros((3, 2)), jnp.zeros(2, int)), "labels have shape"),
+        (lambda: losses.cross_entropy(jnp.zeros((3, 2)), jnp.zeros(3, int), label_smoothing=1.0), "label_smoothing"),
+        (lambda: losses.masked_mean(jnp.zeros(3), jnp.ones(3)), "mask must be boolean"),
+        (lambda: losses.masked_mean(jnp.zeros(3), jnp.ones(1, bool)), "mask has shape"),
+        (lambda: losses.mean_squared_error(jnp.zeros((3, 1)), jnp.zeros(3)), "targets"),
+    ],
+)
+def test_bad_input_is_a_clear_error(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,85 @@
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from tgnn.train import schedules
+
+PEAK, FINAL, W, END = 3e-4, 1e-5, 7, 29
+
+
+def noam(step):
+    return 512**-0.5 * min((step + 1) ** -0.5, (step + 1) * W**-1.5)
+
+
+def inverse_square_root(step):
+    return PEAK * (step + 1) / W if step + 1 < W else PEAK * math.sqrt(W / (step + 1))
+
+
+def warmup_stable_decay(step):
+    if step < W:
+        return PEAK * (step + 1) / W
+    return PEAK + (FINAL - PEAK) * min(1, max(0, step - (END - 11)) / 11)
+
+
+def warmup_cosine(step):
+    if step < W:
+        return PEAK * (step + 1) / W
+    progress = min(1, (step - W) / (END - W))
+    return FINAL + (PEAK - FINAL) * (1 + math.cos(math.pi * progress)) / 2
+
+
+CASES = [
+    (schedules.noam(512, W), noam),
+    (schedules.inverse_square_root(PEAK, W), inverse_square_root),
+    (schedules.warmup_stable_decay(PEAK, W, 11, END, FINAL), warmup_stable_decay),
+    (schedules.warmup_cosine(PEAK, W, END, FINAL), warmup_cosine),
+]
+
+
+@pytest.mark.parametrize(("schedule", "closed_form"), CASES, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("step", [0, 1, W - 1, W, W + 1, END - 11, END - 10, END - 1, END, 10 * END])
+def test_schedule_equals_its_closed_form(schedule, closed_form, step):
+    np.testing.assert_allclose(schedule(step), closed_form(step), rtol=2e-6)
+    np.testing.assert_allclose(jax.jit(schedule)(np.int32(step)), closed_form(step), rtol=2e-6)
+
+
+@pytest.mark.parametrize(("schedule", "closed_form"), CASES, ids=lambda f: f.__name__)
+def test_the_first_update_counts_and_the_peak_ends_the_warmup(schedule, closed_form):
+    rates = [float(schedule(step)) for step in range(END)]
+    assert rates[0] > 0
+    assert max(rates) == rates[W - 1]
+    assert all(later > earlier for earlier, later in zip(rates[: W - 1], rates[1:W], strict=True))
+
+
+def test_noam_has_the_published_peak():
+    assert float(schedules.noam(512, 4000)(3999)) == pytest.approx(6.98771e-4, rel=1e-5)
+
+
+@pytest.mark.parametrize("warmup_steps", [0, 1])
+def test_without_warmup_the_first_rate_is_the_peak(warmup_steps):
+    assert schedules.warmup_cosine(PEAK, warmup_steps, END)(0) == np.float32(PEAK)
+    assert schedules.warmup_stable_decay(PEAK, warmup_steps, 3, END)(0) == np.float32(PEAK)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: schedules.noam(0, 7), "model_dim"),
+        (lambda: schedules.noam(512, 0), "warmup_steps"),
+        (lambda: schedules.noam(512, 7, scale=-1.0), "scale"),
+        (lambda: schedules.inverse_square_root(0.0, 7), "learning_rate"),
+        (lambda: schedules.inverse_square_root(float("nan"), 7), "learning_rate"),
+        (lambda: schedules.inverse_square_root(1.0, -1), "warmup_steps"),
+        (lambda: schedules.warmup_stable_decay(1.0, -1, 3, 9), "warmup_steps"),
+        (lambda: schedules.warmup_stable_decay(1.0, 2, 0, 9), "decay_steps"),
+        (lambda: schedules.warmup_stable_decay(1.0, 5, 5, 9), "exceed num_steps"),
+        (lambda: schedules.warmup_cosine(-1.0, 2, 9), "learning_rate"),
+        (lambda: schedules.warmup_cosine(1.0, 9, 9), "num_steps"),
+        (lambda: schedules.warmup_cosine(1.0, 2, 9, final_learning_rate=2.0), "final_learning_rate"),
+    ],
+)
+def test_bad_arguments_are_a_clear_error(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

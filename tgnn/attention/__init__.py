@@ -1,0 +1,4 @@
+"""Score, normalise, sum: the definition, its public face, and its faster executions."""
+
+from tgnn.attention.api import attend as attend
+from tgnn.attention.api import attention_weights as attention_weights

@@ -1,0 +1,164 @@
+"""Reductions on every layout: sum, mean, max, min, std, softmax, the degree normalisations and PNA's scalers."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import jraph
+
+from tgnn.errors import check_edges, check_rows
+from tgnn.graphs import Layout
+from tgnn.graphs.interop import as_layout
+from tgnn.graphs.transforms import degrees
+from tgnn.softmax import wide_dtype
+from tgnn.typing import Array
+
+
+def aggregate(
+    layout: Layout | jraph.GraphsTuple, x: Array, reduction: str = "sum", *, edges: Array | None = None
+) -> Array:
+    """Sum, mean, max, min, standard deviation or softmax of the senders' features over the in-edges of each receiver.
+
+    Args:
+      layout: which edges exist: a layout, or a `jraph.GraphsTuple`.
+      x: [n_senders, ...] features, reduced in float32 or wider; so integers are exact up to 2 ** 24 only.
+      reduction: "sum", "mean", "max", "min", "std", or "softmax": a mean of the messages, feature by feature, with the
+        softmax of the messages themselves as weights.
+      edges: [*edge_shape, ...] in the caller's order, added to each message.
+
+    Returns:
+      [n_receivers, ...] in the dtype of `x`; zeros where a receiver has no in-edge.
+
+    Cost: one number per edge and feature; use `layout.aggregate` for weighted sums on dense-like layouts.
+
+    Reference: softmax: Li et al., DeeperGCN: All You Need to Train Deeper GCNs, arXiv 2006.07739, definition 4, with a
+    temperature of 1: scale `x` for another.
+
+    >>> from tgnn import EdgeList
+    >>> aggregate(EdgeList.from_edges([0, 1], [1, 1], n_receivers=2), jnp.array([3.0, 5.0]), "mean").tolist()
+    [0.0, 4.0]
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction must be one of {sorted(REDUCTIONS)}, got {reduction!r}")
+    layout = as_layout(layout, x.shape[0] if x.shape else None)
+    check_rows(layout, x)
+    if edges is not None:
+        check_edges(layout, "edges", edges)
+    messages = layout.from_senders(x)
+    messages = jnp.broadcast_to(messages, layout.edge_shape + x.shape[1:])
+    if edges is not None:
+        messages = messages + layout.keep(layout.from_caller(edges))
+    return REDUCTIONS[reduction](layout, messages.astype(wide_dtype(x.dtype))).astype(x.dtype)
+
+
+def sum_messages(layout, messages):
+    """The sum of the live messages to each receiver, as all of these: [*edge_shape, ...] -> [n_receivers, ...]."""
+    return layout.reduce(messages)
+
+
+def mean_messages(layout, messages):
+    """Their mean."""
+    count = degrees(layout).reshape((-1,) + (1,) * (messages.ndim - len(layout.edge_shape)))
+    return layout.reduce(messages) / jnp.maximum(count, 1.0)
+
+
+def max_messages(layout, messages):
+    """Their maximum, 0 where there is none but -inf."""
+    largest = layout.reduce(messages, "max")
+    return jnp.where(jnp.isneginf(largest), 0.0, largest)
+
+
+def min_messages(layout, messages):
+    """Their minimum, 0 where there is none."""
+    return -max_messages(layout, -messages)
+
+
+def std_messages(layout, messages):
+    """Centred before it is squared, so that nothing cancels; no square root of 0, where its derivative is infinite."""
+    # The mean of many large numbers is rounded by more than they may differ; that of distances to the largest is not.
+    largest = jax.lax.stop_gradient(layout.from_receivers(max_messages(layout, messages)))
+    below = messages - largest
+    centred = layout.keep(below - layout.from_receivers(mean_messages(layout, below)))
+    variance = mean_messages(layout, centred**2)
+    return jnp.where(variance == 0, 0.0, jnp.sqrt(jnp.where(variance == 0, 1.0, variance)))
+
+
+def softmax_messages(layout, messages):
+    """Their mean, weighted by their own softmax."""
+    return layout.reduce(layout.normalize(messages) * messages)
+
+
+REDUCTIONS = {
+    "sum": sum_messages,
+    "mean": mean_messages,
+    "max": max_messages,
+    "min": min_messages,
+    "std": std_messages,
+    "softmax": softmax_messages,
+}
+
+
+def principal_neighbourhood(
+    layout: Layout,
+    x: Array,
+    mean_log_degree: float | Array,
+    *,
+    reductions: Sequence[str] = ("mean", "max", "min", "std"),
+    edges: Array | None = None,
+) -> Array:
+    """PNA: several reductions side by side, each as it is, amplified and attenuated by the logarithm of the degree.
+
+    Args:
+      layout: which edges exist.
+      x: [n_senders, dim] features.
+      mean_log_degree: the mean of `log(degree + 1)` over the nodes of the training graphs (`mean_log_degree(layout)`);
+        0, where these have no edges, counts as 1.
+      reductions: names that `aggregate` knows.
+      edges: as for `aggregate`.
+
+    Returns:
+      [n_receivers, 3 * len(reductions) * dim]: all reductions, then all amplified, then all attenuated.
+
+    Reference: Corso et al., Principal Neighbourhood Aggregation for Graph Nets, arXiv 2004.05718, equations 5 to 7.
+    """
+    reduced = jnp.concatenate([aggregate(layout, x, reduction, edges=edges) for reduction in reductions], axis=-1)
+    # A node of degree 0 has nothing to scale; taking its degree as 1 keeps the quotient finite.
+    unit = jnp.where(jnp.asarray(mean_log_degree) > 0, mean_log_degree, 1.0)
+    amplified = jnp.log1p(jnp.maximum(degrees(layout), 1.0))[:, None] / unit
+    return jnp.concatenate([reduced, reduced * amplified, reduced / amplified], axis=-1).astype(x.dtype)
+
+
+def mean_log_degree(layout: Layout) -> Array:
+    """The mean of `log(degree + 1)` over the receivers: the unit of `principal_neighbourhood`."""
+    return jnp.log1p(degrees(layout)).mean()
+
+
+def symmetric_weights(layout: Layout | jraph.GraphsTuple, edge_weight: Array | None = None) -> Array:
+    """GCN's weights `w / sqrt(degree_i * degree_j)` on every edge: [*edge_shape, 1], in the layout's own order.
+
+    Degrees sum the weights of in-edges of receivers and, as in PyG, of in-edges of senders where both are one set of
+    nodes; else of out-edges of senders. Nodes whose degree is not positive have weight 0.
+
+    Args:
+      layout: which edges exist, a layout or a graph.
+      edge_weight: [*edge_shape] in the caller's order; None: 1 each.
+
+    Reference: Kipf & Welling, arXiv 1609.02907, equation 2, where A may be weighted.
+    """
+    layout = as_layout(layout)
+    inner = degrees(layout, edge_weight=edge_weight)
+    outer = inner if layout.n_receivers == layout.n_senders else degrees(layout, "senders", edge_weight=edge_weight)
+    roots = layout.from_receivers(inverse_root(inner)) * layout.from_senders(inverse_root(outer))
+    weights = roots if edge_weight is None else roots * layout.keep(layout.from_caller(jnp.asarray(edge_weight)))
+    return layout.keep(weights[..., None])
+
+
+def row_weights(layout: Layout) -> Array:
+    """`1 / degree_i` on every edge: [*edge_shape, 1], in the layout's own order."""
+    inverse = layout.from_receivers(1.0 / jnp.maximum(degrees(layout), 1.0))
+    return layout.keep(jnp.broadcast_to(inverse, layout.edge_shape)[..., None])
+
+
+def inverse_root(degree: Array) -> Array:
+    """`degree ** -0.5`, and 0 for degrees that are not positive."""
+    return jnp.where(degree > 0, 1.0 / jnp.sqrt(jnp.where(degree > 0, degree, 1.0)), 0.0)

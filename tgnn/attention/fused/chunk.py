@@ -1,0 +1,201 @@
+"""A chunk of an edge list: its rows, its logits, and sums back into nodes. What the scans of `edges.py` are made of.
+
+Rows are gathered and summed as [n, features]: XLA's gather and scatter are slow for rows of several axes. Sums over
+each head are a product with a one-hot matrix and their transpose is a broadcast: measured faster than reductions.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tgnn.attention.dropout import keep_edge
+from tgnn.attention.fused.derivatives import Call, vary_alike
+from tgnn.attention.scores import DotProduct, Score
+from tgnn.softmax import expand
+from tgnn.typing import Array
+
+CHUNK_NUMBERS = 2**16  # numbers in one array of a chunk: a few of them fit into the second-level cache
+CHUNK_EDGES = 128, 4096  # the least and the most edges of a chunk
+LANES = 16  # chunks are multiples of this
+
+
+class Parameters(NamedTuple):
+    """What the logits depend on beside the edge: shared by all edges, so its gradient is a sum over chunks."""
+
+    score: Any
+    bias: Any  # callable, or None
+    scale: Any  # Array, Python number
+
+    @classmethod
+    def of(cls, call: Call) -> "Parameters":
+        """The parameters of a call."""
+        return cls(call.score, call.bias if callable(call.bias) else None, call.scale)
+
+    def split(self):
+        """Floating-point leaves, and the function that puts others in their place."""
+        leaves, treedef = jax.tree.flatten(self)
+        which = [i for i, x in enumerate(leaves) if hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating)]
+
+        def join(floats) -> "Parameters":
+            new = list(leaves)
+            for i, x in zip(which, floats, strict=True):
+                new[i] = x
+            return treedef.unflatten(new)
+
+        return [leaves[i] for i in which], join
+
+
+class Inputs(NamedTuple):
+    """What the logits of a chunk of C edges depend on and may be differentiated in."""
+
+    receiver: Array  # [C, heads, ...]
+    sender: Array  # [C, heads or key_heads, ...]
+    edges: Array | None  # [C, ...]
+    bias: Array | None  # [C, heads or 1]
+
+
+def node_rows(parameters: Parameters, query: Array, key: Array) -> tuple[Array, Array]:
+    """What edges see of their receivers and senders: the score's node maps, run once."""
+    score, heads = parameters.score, query.shape[1]
+    shared = type(score).sender is Score.sender  # the identity: keys are repeated edge by edge
+    return score.on_receivers(query), score.on_senders(key if shared else repeat(key, heads))
+
+
+def edge_logits(parameters: Parameters, inputs: Inputs, chunk: "Chunk", wide) -> Array:
+    """Scale * score + bias: [C, heads]; unspecified where the edge is dead."""
+    score, bias, scale = parameters
+    # Sums over edges drop the dead ones; parameters are shared by all edges, so there their rows must be zero.
+    keep = chunk.keep if parameters.split()[0] else lambda x: x
+    receiver, sender = keep(inputs.receiver), keep(repeat(inputs.sender, inputs.receiver.shape[1]))
+    edge = None if inputs.edges is None else keep(inputs.edges)
+    if type(score) is DotProduct:
+        sender = sender.astype(wide) if edge is None else sender.astype(wide) + edge.astype(wide)
+        logits = head_sum(receiver.astype(wide) * sender)
+    else:
+        logits = score.pair(receiver, sender, edge).astype(wide)
+    if not (isinstance(scale, float) and scale == 1.0):
+        logits = (logits * (scale if jnp.ndim(scale) == 0 else jnp.asarray(scale)[None])).astype(wide)
+    if bias is not None:
+        values = jnp.vectorize(bias, signature="(),()->(h)")(chunk.receiver, chunk.sender)
+        return logits + values.astype(wide)
+    return logits if inputs.bias is None else logits + inputs.bias.astype(wide)
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """The edges of a call, cut into `count` chunks of `size`. The last one starts early enough to be full."""
+
+    call: Call
+    size: int
+    count: int
+
+    @classmethod
+    def of(cls, call: Call) -> "Chunks":
+        """Chunks whose arrays stay in cache."""
+        width = max(int(np.prod(x.shape[1:])) for x in (call.query, call.key, call.value))
+        least, most = CHUNK_EDGES
+        size = min(max(CHUNK_NUMBERS // max(width, 1), least), most)
+        n_edge = call.layout.n_edge
+        count = -(-n_edge // size)
+        even = -(-n_edge // (count * LANES)) * LANES
+        return cls(call, min(even, n_edge), count)
+
+    def scan(self, step, carry, *xs):
+        """`jax.lax.scan` of `step(carry, chunk, *xs)`."""
+
+        def numbered(carry, xs):
+            number, *xs = xs
+            return step(carry, self.cut(number), *xs)
+
+        return jax.lax.scan(numbered, vary_alike(carry, self.call.query), (jnp.arange(self.count), *xs))
+
+    def cut(self, number: Array) -> "Chunk":
+        """The chunk of this number."""
+        layout, size = self.call.layout, self.size
+        start = jnp.minimum(number * size, layout.n_edge - size)
+        part = partial(jax.lax.dynamic_slice_in_dim, start_index=start, slice_size=size)
+        positions = start + jnp.arange(size)
+        receivers, senders = part(layout.receivers), part(layout.senders)
+        live = (receivers >= 0) & (receivers < layout.n_receivers) & (senders >= 0) & (senders < layout.n_senders)
+        live &= positions >= number * size  # edges of the chunk before
+        live = live if layout.mask is None else live & part(layout.mask)
+        positions = positions if layout.order is None else part(layout.order)
+        return Chunk(
+            jnp.clip(receivers, 0, layout.n_receivers - 1),
+            jnp.clip(senders, 0, layout.n_senders - 1),
+            jnp.where(live, receivers, layout.n_receivers),
+            jnp.where(live, senders, layout.n_senders),
+            positions,
+            jnp.where(live, positions, layout.n_edge),
+            live,
+        )
+
+
+class Chunk(NamedTuple):
+    """C edges: where to read and where to add. Dead ones read any row and add to a row that does not exist."""
+
+    receiver: Array
+    sender: Array
+    to_receiver: Array
+    to_sender: Array
+    position: Array
+    to_position: Array
+    live: Array
+
+    def keep(self, x: Array) -> Array:
+        """Zeros on dead edges."""
+        return jnp.where(expand(self.live, x.ndim), x, jnp.zeros((), x.dtype))
+
+    def inputs(self, call: Call, receiver: Array, sender: Array) -> Inputs:
+        """The rows that the logits need."""
+        edges, bias = (None if x is None or callable(x) else take(x, self.position) for x in (call.edges, call.bias))
+        return Inputs(take(receiver, self.receiver), take(sender, self.sender), edges, bias)
+
+    def values(self, call: Call, heads: int, wide) -> Array:
+        """What the edges carry: [C, heads, value_dim]."""
+        rows = repeat(take(call.value, self.sender).astype(wide), heads)
+        return rows if call.edge_value is None else rows + take(call.edge_value, self.position).astype(wide)
+
+    def survive(self, call: Call, x: Array) -> Array:
+        """Dropout of [C, heads] by the edges' hash."""
+        if call.dropout_rate == 0.0:
+            return x
+        heads = jnp.arange(x.shape[1])[None]
+        kept = keep_edge(call.rng, call.dropout_rate, self.receiver[:, None], self.sender[:, None], heads)
+        return jnp.where(kept, x / (1.0 - call.dropout_rate), 0.0)
+
+
+def repeat(x: Array, heads: int) -> Array:
+    """Grouped queries: [C, key_heads, ...] -> [C, heads, ...]."""
+    return x if x.shape[1] == heads else jnp.repeat(x, heads // x.shape[1], axis=1)
+
+
+def take(x: Array, index: Array) -> Array:
+    """Rows of `x`; indices are in range."""
+    rows = x.reshape(x.shape[0], -1).at[index].get(mode="promise_in_bounds")
+    return rows.reshape(index.shape[0], *x.shape[1:])
+
+
+def add_rows(total: Array, index: Array, rows: Array) -> Array:
+    """Adds rows to `total` where the index is in range."""
+    flat = total.reshape(total.shape[0], -1)
+    flat = flat.at[index].add(rows.reshape(rows.shape[0], -1).astype(total.dtype), mode="drop")
+    return flat.reshape(total.shape)
+
+
+@jax.custom_vjp
+def head_sum(x: Array) -> Array:
+    """[C, heads, dim] -> [C, heads]."""
+    heads, dim = x.shape[1:]
+    ones = np.repeat(np.eye(heads, dtype=x.dtype), dim, axis=0)
+    return jnp.matmul(x.reshape(x.shape[0], heads * dim), ones, precision="highest")
+
+
+head_sum.defvjp(
+    lambda x: (head_sum(x), jnp.zeros((0, x.shape[2]))),
+    lambda saved, g: (jnp.broadcast_to(g[..., None], (*g.shape, saved.shape[1])),),
+)

@@ -1,0 +1,227 @@
+"""Derivatives of a fused execution: its own backward pass once, and the definition for everything beyond.
+
+The first derivative is one linear primitive: forwards it is the definition's tangent map, transposed it is the fused
+backward pass. It therefore passes `jvp`, `vmap` and any nesting of `grad`, which `jax.custom_vjp` does not.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.core
+import jax.numpy as jnp
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from tgnn.typing import Array
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Call:
+    """The arguments of `attend` as one pytree."""
+
+    layout: Any
+    query: Array
+    key: Array
+    value: Array
+    score: Any
+    bias: Any
+    scale: Any
+    edges: Array | None
+    edge_value: Array | None
+    rng: Array | None
+    dropout_rate: float = jax.tree.static()  # pyright: ignore
+
+
+@dataclass(frozen=True)
+class Method:
+    """A fused execution for calls of one structure.
+
+    Args:
+      forward: `call -> output, residuals`.
+      backward: `call, output, residuals, gradient -> ` a Call of gradients, with None where there is nothing to say.
+      treedef: of the calls.
+      static: for each leaf a Python value, or `FLOAT` (may be differentiated) or `OTHER` (may not).
+    """
+
+    forward: Callable
+    backward: Callable
+    treedef: Any
+    static: tuple
+
+    def join(self, floats, others) -> Call:
+        """The call with these leaves."""
+        floats, others = iter(floats), iter(others)
+        leaves = [next(floats) if x is FLOAT else next(others) if x is OTHER else x for x in self.static]
+        return self.treedef.unflatten(leaves)
+
+    def pull(self, saved, gradients) -> list[Array]:
+        """The fused backward pass."""
+        floats, others, output, residuals = saved
+        result = self.backward(self.join(floats, others), output, residuals, gradients[0])
+        slots = self.treedef.flatten_up_to(result)
+        slots = [x for x, kind in zip(slots, self.static, strict=True) if kind is FLOAT]
+        return [jnp.zeros_like(x) if g is None else g.astype(x.dtype) for x, g in zip(floats, slots, strict=True)]
+
+    def define(self, others):
+        """The definition as a function of the floating-point leaves."""
+        from tgnn.attention.api import attend  # the definition imports its executions, so not at the top
+
+        def output(*floats):
+            call = {**vars(self.join(floats, others)), "implementation": "definition"}
+            return attend(**call)
+
+        return output
+
+    def define_push(self, saved, tangents) -> list[Array]:
+        """The definition's tangent map."""
+        return [jax.jvp(self.define(saved[1]), tuple(saved[0]), tuple(tangents))[1]]
+
+    def define_pull(self, saved, gradients) -> list[Array]:
+        """The definition's backward pass."""
+        return list(jax.vjp(self.define(saved[1]), *saved[0])[1](gradients[0]))
+
+
+FLOAT, OTHER = type("Kind", (), {})(), type("Kind", (), {})()
+
+
+def attend_with(forward: Callable, backward: Callable, call: Call) -> Array:
+    """`forward(call)`, with `backward` as its gradient; see `Method` for both."""
+    leaves, treedef = jax.tree.flatten(call)
+    static = tuple(kind_of(x) for x in leaves)
+    floats = [jnp.asarray(x) for x, kind in zip(leaves, static, strict=True) if kind is FLOAT]
+    others = [jnp.asarray(x) for x, kind in zip(leaves, static, strict=True) if kind is OTHER]
+    floats = vary_alike(floats, (floats, others))
+    return run(Method(forward, backward, treedef, static), floats, others)[0]
+
+
+def vary_alike(tree, sources):
+    """Under `shard_map`, lets the leaves of `tree` vary over every mesh axis over which a leaf of `sources` does.
+
+    Scans and `linear_p` need equal types; elsewhere JAX does this by itself, as here in a sum with an empty sum.
+    """
+    if not jax.sharding.get_abstract_mesh().manual_axes:
+        return tree
+    leaves = [x if jnp.issubdtype(x.dtype, jnp.number) else None for x in jax.tree.leaves(sources)]
+    nothing = sum((x.reshape(-1)[:0].sum().astype(jnp.float32) for x in leaves if x is not None), jnp.float32(0))
+    return jax.tree.map(lambda x: x + jnp.asarray(nothing, x.dtype), tree)
+
+
+def kind_of(leaf):
+    """FLOAT, OTHER, or the leaf itself where it is a Python number."""
+    if not hasattr(leaf, "dtype"):
+        return leaf
+    return FLOAT if jnp.issubdtype(leaf.dtype, jnp.floating) else OTHER
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def run(method: Method, floats, others) -> tuple[Array, Any]:
+    """Output and residuals. Only the output has a derivative: residuals are read by `Linear` alone."""
+    return method.forward(method.join(floats, others))
+
+
+@run.defjvp
+def run_jvp(method, primals, tangents):
+    """Calls `run` again, so that a derivative of higher order meets this rule and not the inside of `forward`."""
+    output, residuals = run(method, *primals)
+    saved, structure = jax.tree.flatten((*primals, output, residuals))
+    push = Linear(method, True, structure, (len(saved), len(tangents[0])))
+    (tangent,) = linear_p.bind(*saved, *tangents[0], linear=push)
+    return (output, residuals), (tangent, vary_alike(jax.tree.map(jnp.zeros_like, residuals), residuals))
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The tangent map (`is_push`) or its transpose, linear in its second argument for each value of the first."""
+
+    method: Method
+    is_push: bool
+    structure: Any  # treedef of the saved values
+    count: tuple[int, int]  # how many leaves are saved, and how many linear inputs there are
+    batched: tuple = ()  # for each enclosing vmap, innermost first: which saved leaves have its axis
+
+    def __call__(self, *leaves, fused: bool = True) -> list[Array]:
+        """The value; with `fused=False` by the definition, which can be differentiated in the saved values too."""
+        method = self.method
+        function = method.define_push if self.is_push else method.pull if fused else method.define_pull
+
+        def value(saved, linear):
+            return function(self.structure.unflatten(saved), linear)
+
+        for batched in self.batched:
+            value = jax.vmap(value, in_axes=([0 if x else None for x in batched], 0))
+        return value(list(leaves[: self.count[0]]), list(leaves[self.count[0] :]))
+
+    def transpose(self, n_outputs: int) -> "Linear":
+        """The map of cotangents."""
+        return replace(self, is_push=not self.is_push, count=(self.count[0], n_outputs))
+
+
+linear_p = Primitive("attention_derivative")
+linear_p.multiple_results = True
+linear_p.def_impl(lambda *leaves, linear: jax.jit(linear)(*leaves))
+mlir.register_lowering(linear_p, mlir.lower_fun(lambda *leaves, linear: linear(*leaves), multiple_results=True))
+
+
+@linear_p.def_abstract_eval
+def linear_shapes(*leaves, linear):
+    """The shapes of the outputs: those of the call's output or floats, after the axes of the enclosing vmaps."""
+    saved, depth = leaves[: linear.count[0]], len(linear.batched)
+    sizes = leaves[-1].shape[:depth]
+
+    def full(x, axes):
+        return x.strip_weak_type() if axes == depth else jax.core.ShapedArray(sizes + x.shape[axes:], x.dtype)
+
+    shapes = [full(x, sum(batched[i] for batched in linear.batched)) for i, x in enumerate(saved)]
+    floats, _, output, _ = linear.structure.unflatten(shapes)
+    return [output] if linear.is_push else floats
+
+
+def linear_jvp(primals, tangents, *, linear):
+    """Linear tangents pass through the same map; those of saved values need the definition."""
+    values = linear_p.bind(*primals, linear=linear)
+    n_saved = linear.count[0]
+    changes = [ad.instantiate_zeros(x) for x in tangents[n_saved:]]
+    total = linear_p.bind(*primals[:n_saved], *changes, linear=linear)
+    moved = [i for i, x in enumerate(tangents[:n_saved]) if type(x) is not ad.Zero and x.dtype != jax.dtypes.float0]
+    if moved:
+
+        def definition(*chosen):
+            leaves = list(primals)
+            for i, x in zip(moved, chosen, strict=True):
+                leaves[i] = x
+            return linear(*leaves, fused=False)
+
+        extra = jax.jvp(definition, tuple(primals[i] for i in moved), tuple(tangents[i] for i in moved))[1]
+        total = [x + y for x, y in zip(total, extra, strict=True)]
+    return values, total
+
+
+def linear_transpose(cotangents, *leaves, linear):
+    """The transposed map on the same saved values."""
+    n_saved = linear.count[0]
+    cotangents = [ad.instantiate_zeros(x) for x in cotangents]
+    back = linear_p.bind(*leaves[:n_saved], *cotangents, linear=linear.transpose(len(cotangents)))
+    needed = [x if ad.is_undefined_primal(leaf) else None for x, leaf in zip(back, leaves[n_saved:], strict=True)]
+    return [None] * n_saved + needed
+
+
+def linear_batch(leaves, axes, *, linear):
+    """One more vmap inside the map; linear inputs all get the axis, so that the transpose has it too."""
+    size = next(x.shape[axis] for x, axis in zip(leaves, axes, strict=True) if axis is not None)
+    n_saved = linear.count[0]
+    batched = tuple(axis is not None for axis in axes[:n_saved])
+    front = [x if axis is None else jnp.moveaxis(x, axis, 0) for x, axis in zip(leaves, axes, strict=True)]
+    for i in range(n_saved, len(leaves)):
+        if axes[i] is None:
+            front[i] = jnp.broadcast_to(front[i][None], (size, *front[i].shape))
+    values = linear_p.bind(*front, linear=replace(linear, batched=(*linear.batched, batched)))
+    return values, [0] * len(values)
+
+
+ad.primitive_jvps[linear_p] = linear_jvp
+ad.primitive_transposes[linear_p] = linear_transpose
+batching.primitive_batchers[linear_p] = linear_batch

@@ -1,0 +1,150 @@
+"""Eager calls compile once: a public function runs as one program, kept for every structure of its arguments.
+
+JAX keeps programs by the identity of Python functions, and a `scan` in a fresh closure is compiled again at each eager
+call. `compiled` keeps one jitted function for equal structures instead: arrays are its arguments, all else is a key.
+A user's function is a key too, together with everything that it reads (`steady`): one that reads what may change
+unseen, such as a NumPy array or an object, is compiled anew each time, and given back.
+"""
+
+import functools
+import inspect
+import types
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.core
+
+MOST = 256  # programs that are kept; the one that was used longest ago is given back first
+LIBRARIES = "tgnn", "jax", "jaxlib", "jraph", "flax", "optax", "numpy", "functools", "operator", "math"
+
+
+def compiled(function: Callable) -> Callable:
+    """`function`, jitted over the arrays among its arguments; a function of the library, whose checks come before."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        leaves, treedef = jax.tree.flatten((args, kwargs))
+        arrays = [x for x in leaves if is_array(x)]
+        others = tuple(ARRAY if is_array(x) else x for x in leaves)
+        try:
+            key = tuple((type(x), steady(x)) for x in others)
+            program = kept(function, treedef, key, Others(others))
+        except Unsteady:
+            program = fresh(function, treedef, others)
+        return program(arrays)
+
+    return call
+
+
+ARRAY = object()  # stands where an array was
+
+
+class Others(tuple):
+    """What is no array: not compared, since its key is."""
+
+    def __eq__(self, other):
+        return isinstance(other, Others)
+
+    def __hash__(self):
+        return 0
+
+
+@functools.lru_cache(maxsize=MOST)
+def kept(function: Callable, treedef, key: tuple, others: Others) -> Callable:
+    """One jitted function for each key."""
+    return fresh(function, treedef, tuple(others))
+
+
+def fresh(function: Callable, treedef, others: tuple) -> Callable:
+    """`function` of its arrays, jitted."""
+
+    def run(arrays):
+        arrays = iter(arrays)
+        args, kwargs = treedef.unflatten([next(arrays) if x is ARRAY else x for x in others])
+        return function(*args, **kwargs)
+
+    run.__name__ = getattr(function, "__name__", "run")  # the name of the program in profiles
+    return jax.jit(run)
+
+
+def is_array(x) -> bool:
+    """Whether a leaf is an array, or stands for one."""
+    return hasattr(x, "dtype") and hasattr(x, "shape")
+
+
+class Unsteady(Exception):
+    """A function reads something that may change without its knowledge."""
+
+
+class Same:
+    """Equal only where it is the same object, which it keeps alive."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def __eq__(self, other):
+        return isinstance(other, Same) and self.x is other.x
+
+    def __hash__(self):
+        return id(self.x)
+
+
+def steady(x: Any, depth: int = 8) -> Any:
+    """A key that is equal only while `x` means the same, or `Unsteady`.
+
+    >>> scale = 2.0
+    >>> steady(lambda x: scale * x) == steady(lambda x: x)
+    False
+    """
+    if x is None or x is ARRAY or isinstance(x, bool | int | float | complex | str | bytes):
+        return type(x), x
+    if isinstance(x, jax.Array | types.ModuleType | types.BuiltinFunctionType | type):
+        return Same(x)  # immutable, or taken to be
+    if not depth or isinstance(x, jax.core.Tracer):
+        raise Unsteady
+    if isinstance(x, functools.partial):
+        return tuple(steady(y, depth - 1) for y in (x.func, *x.args, *x.keywords, *x.keywords.values()))
+    if inspect.isfunction(x) or (callable(x) and hasattr(x, "__wrapped__")):
+        return steady_function(x, depth)
+    if (getattr(type(x), "__module__", "") or "").split(".")[0] in LIBRARIES and is_hashable(x):
+        return x
+    leaves, treedef = jax.tree.flatten(x)
+    if len(leaves) == 1 and leaves[0] is x:
+        raise Unsteady
+    return treedef, tuple(steady(leaf, depth - 1) for leaf in leaves)
+
+
+def steady_function(function: Callable, depth: int) -> Any:
+    """The code of a function with all that it reads: cells, globals, defaults. Those of libraries are taken as is."""
+    inner = inspect.unwrap(function)
+    if not inspect.isfunction(inner):
+        raise Unsteady
+    local = "<locals>" in inner.__qualname__
+    if inner.__module__ and inner.__module__.split(".")[0] in LIBRARIES and not local:
+        return Same(function)
+    if inner is not function:
+        raise Unsteady
+    try:
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    except ValueError:  # a function that calls itself before it is bound
+        raise Unsteady from None
+    names = global_names(function.__code__)
+    read = [function.__globals__[name] for name in sorted(names) if name in function.__globals__]
+    defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    return function.__code__, tuple(steady(x, depth - 1) for x in (*cells, *read, *defaults))
+
+
+def global_names(code: types.CodeType) -> set[str]:
+    """The names that code and the functions within it may read from their module."""
+    inner = (x for x in code.co_consts if isinstance(x, types.CodeType))
+    return set(code.co_names).union(*map(global_names, inner))
+
+
+def is_hashable(x) -> bool:
+    """Whether `x` can be a key."""
+    try:
+        hash(x)
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Files: download, archives, checksums, pickles that cannot execute."""

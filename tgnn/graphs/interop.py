@@ -1,0 +1,129 @@
+"""The border: jraph, NumPy, SciPy and NetworkX graphs in and out; as layouts.
+
+jraph supplies the interchange type and its naming. Of its functions only those that work today are called (see
+`tests/graphs/test_interop.py`), and none of its numerics apart from plain segment sums and maxima.
+"""
+
+import jraph
+import numpy as np
+
+from tgnn.graphs import Blocks, Dense, EdgeList, Layout, Neighbors
+from tgnn.graphs.host import require_concrete
+
+
+def as_layout(
+    graph: Layout | jraph.GraphsTuple, n_receivers: int | None = None, n_senders: int | None = None
+) -> Layout:
+    """A layout as it is, or the edges of a GraphsTuple, between nodes of the given number or as many as it says."""
+    if isinstance(graph, Layout):
+        return check_single(graph)
+    if not isinstance(graph, jraph.GraphsTuple):
+        raise ValueError(
+            f"layout must be a tgnn layout or a jraph.GraphsTuple, got {type(graph).__name__}; "
+            "build one with tgnn.EdgeList.from_edges(senders, receivers, n_receivers=...)"
+        )
+    if n_receivers is not None and n_senders is not None and n_receivers != n_senders:
+        raise ValueError(f"a GraphsTuple joins nodes of one set, but query has {n_receivers} rows and key {n_senders}")
+    return EdgeList.from_graph(graph, n_nodes=n_receivers)
+
+
+def check_single(layout: Layout) -> Layout:
+    """`layout`, or a ValueError for what `stack` made, or a mask for each head, outside of `jax.vmap`."""
+    kinds = ((EdgeList, "receivers", 1), (Neighbors, "senders", 2), (Blocks, "mask", 3), (Dense, "mask", 2))
+    arrays = [(getattr(layout, name), axes) for kind, name, axes in kinds if isinstance(layout, kind)]
+    for x, axes in (*arrays, (getattr(layout, "receiver_segments", None), 1)):
+        if x is not None and np.ndim(x) != axes:
+            raise ValueError(
+                f"layout is a {type(layout).__name__} with an array of shape {np.shape(x)}, expected {axes} axes for "
+                "one graph; give several, or one for each head, to jax.vmap"
+            )
+    return layout
+
+
+def from_networkx(graph) -> EdgeList:
+    """The edges of a NetworkX graph, nodes numbered as in `graph.nodes`; an undirected edge gives both directions.
+
+    Arrays per edge (`bias`, `edges`) follow `graph.edges()`; of an undirected graph those in the other direction come
+    after all of them, without loops. Attributes such as `weight` are left out: read them in that order.
+    """
+    number = {node: i for i, node in enumerate(graph.nodes)}
+    pairs = [(number[u], number[v]) for u, v in graph.edges()]
+    if not graph.is_directed():
+        pairs += [(v, u) for u, v in pairs if u != v]
+    senders, receivers = np.array(pairs, np.int64).reshape(-1, 2).T
+    return EdgeList.from_edges(senders, receivers, n_receivers=len(number))
+
+
+def to_networkx(layout: Layout):
+    """A `networkx.MultiDiGraph` of the live edges; senders of a bipartite layout are numbered after the receivers."""
+    import networkx
+
+    layout = as_layout(layout)
+    senders, receivers = live_edges(layout)
+    graph = networkx.MultiDiGraph()
+    shift = 0 if layout.n_senders == layout.n_receivers else layout.n_receivers
+    graph.add_nodes_from(range(layout.n_receivers if shift == 0 else shift + layout.n_senders))
+    graph.add_edges_from(zip((senders + shift).tolist(), receivers.tolist(), strict=True))
+    return graph
+
+
+def from_scipy(matrix) -> EdgeList:
+    """The stored entries of a SciPy sparse matrix [n_receivers, n_senders] as edges, in COO order.
+
+    Values are left out: `matrix.tocoo().data` is in the caller's order, and `layout.from_caller(data)[:, None]` are the
+    weights with which `layout.aggregate` multiplies by the matrix.
+
+    >>> import scipy.sparse
+    >>> matrix = scipy.sparse.csc_matrix([[0.0, 2.0], [3.0, 4.0]])
+    >>> layout = from_scipy(matrix)
+    >>> weights = layout.from_caller(jnp.asarray(matrix.tocoo().data))[:, None]
+    >>> layout.aggregate(weights, jnp.array([1.0, 10.0])[:, None, None]).ravel().tolist()
+    [20.0, 43.0]
+    """
+    matrix = matrix.tocoo()
+    return EdgeList.from_edges(matrix.col, matrix.row, n_receivers=matrix.shape[0], n_senders=matrix.shape[1])
+
+
+def to_scipy(layout: Layout):
+    """A `scipy.sparse.csr_matrix` [n_receivers, n_senders] that counts the edges of each pair."""
+    from scipy import sparse
+
+    layout = as_layout(layout)
+    senders, receivers = live_edges(layout)
+    shape = (layout.n_receivers, layout.n_senders)
+    return sparse.csr_matrix((np.ones(len(senders), np.float32), (receivers, senders)), shape=shape)
+
+
+def to_graph(layout: Layout, nodes=None) -> jraph.GraphsTuple:
+    """One `jraph.GraphsTuple` of the live edges, in the caller's order, with `nodes` as its node features."""
+    senders, receivers = live_edges(layout)
+    return jraph.GraphsTuple(
+        nodes=nodes,
+        edges=None,
+        senders=senders,
+        receivers=receivers,
+        globals=None,
+        n_node=np.array([layout.n_receivers]),
+        n_edge=np.array([len(senders)]),
+    )
+
+
+def live_edges(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Senders and receivers of the live edges on the host, in the caller's order."""
+    senders, receivers, live = edge_slots(layout)
+    return senders[live], receivers[live]
+
+
+def edge_slots(layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sender and receiver of every slot and whether it is an edge, on the host, in the caller's order.
+
+    In NumPy throughout: host code sees a new shape with every graph, and JAX would compile for each of them.
+    """
+    edges = as_layout(layout)
+    require_concrete(edges)
+    edges = edges.to_edges()
+    senders, receivers = np.asarray(edges.senders), np.asarray(edges.receivers)
+    live = (senders >= 0) & (senders < edges.n_senders) & (receivers >= 0) & (receivers < edges.n_receivers)
+    live = live if edges.mask is None else live & np.asarray(edges.mask)
+    place = slice(None) if edges.order is None else np.argsort(np.asarray(edges.order))
+    return senders[place], receivers[place], live[place]

@@ -1,0 +1,105 @@
+"""Neighbors: every receiver lists up to k senders; the layout of graphs whose degrees are nearly equal."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tgnn.errors import check_bool, check_size
+from tgnn.graphs.edge_list import EdgeList, match, pair_key
+from tgnn.graphs.layout import Layout, is_traced
+from tgnn.softmax import expand, wide_dtype
+from tgnn.typing import Array
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Neighbors(Layout):
+    """A table of neighbours, `senders[i, s] -> i`. O(n_receivers * k) memory; duplicates count.
+
+    An edge is live where `mask` is True and the index is in range.
+    """
+
+    senders: Array
+    n_senders: int = jax.tree.static()  # pyright: ignore
+    mask: Array | None = None
+
+    def __post_init__(self):
+        check_bool("mask", self.mask)
+
+    @classmethod
+    def from_edges(
+        cls, senders, receivers, *, n_receivers: int, n_senders: int | None = None, mask=None, pad_to: int | None = None
+    ):
+        """The table of an edge list. Arguments as in `EdgeList.from_edges`, except `pad_to`.
+
+        Args:
+          senders: int [n_edge].
+          receivers: int [n_edge].
+          n_receivers: number of receivers.
+          n_senders: number of senders; default `n_receivers`.
+          mask: bool [n_edge], True = keep.
+          pad_to: number of slots per receiver; default the largest in-degree.
+
+        >>> Neighbors.from_edges([0, 1, 1], [2, 2, 0], n_receivers=3).senders.tolist()
+        [[1, 2], [2, 2], [0, 1]]
+        """
+        edges = EdgeList.from_edges(senders, receivers, n_receivers=n_receivers, n_senders=n_senders, mask=mask)
+        live = np.asarray(edges.live)
+        sender, receiver = np.asarray(edges.senders)[live], np.asarray(edges.receivers)[live]
+        degree = np.bincount(receiver, minlength=n_receivers)
+        widest = int(degree.max(initial=0))
+        width = widest if pad_to is None else check_size("pad_to", pad_to)
+        if width < widest:
+            raise ValueError(
+                f"pad_to is {width}, but receiver {degree.argmax()} has {widest} neighbours; choose at least that"
+            )
+        slot = np.arange(len(receiver)) - (np.cumsum(degree) - degree)[receiver]
+        table = np.full((n_receivers, width), max(edges.n_senders - 1, 0), np.int32)
+        table[receiver, slot] = sender
+        filled = np.zeros(table.shape, bool)
+        filled[receiver, slot] = True
+        return cls(jnp.asarray(table), edges.n_senders, jnp.asarray(filled))
+
+    @property
+    def n_receivers(self) -> int:  # pyright: ignore
+        return self.senders.shape[-2]
+
+    @property
+    def edge_shape(self) -> tuple[int, ...]:
+        return self.senders.shape[-2:]
+
+    @property
+    def live(self) -> Array:
+        inside = (self.senders >= 0) & (self.senders < self.n_senders)
+        return inside if self.mask is None else inside & self.mask
+
+    @property
+    def receiver_index(self) -> Array:
+        return jnp.arange(self.n_receivers)[:, None]
+
+    @property
+    def sender_index(self) -> Array:
+        return self.senders
+
+    def from_receivers(self, x: Array) -> Array:
+        return jnp.where(expand(self.live.any(axis=1), x.ndim), x, jnp.zeros((), x.dtype))[:, None]
+
+    def from_senders(self, x: Array) -> Array:
+        if self.n_senders == 0:
+            return jnp.zeros(self.edge_shape + x.shape[1:], x.dtype)
+        return self.keep(x.at[jnp.clip(self.senders, 0, self.n_senders - 1)].get(mode="promise_in_bounds"))
+
+    def reduce(self, x: Array, op: str = "sum") -> Array:
+        if op == "max":
+            return jnp.where(expand(self.live, x.ndim), x, -jnp.inf).max(axis=1, initial=-jnp.inf)
+        return self.keep(x).sum(axis=1, dtype=wide_dtype(x.dtype))
+
+    def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
+        if any(map(is_traced, (senders, receivers, self.senders, self.live))):
+            raise ValueError("arrange needs concrete edges for Neighbors; build the layout outside jit")
+        key = pair_key(self.senders, np.asarray(self.receiver_index), self.n_senders)
+        found = match(np.where(self.live, key, -1).ravel(), pair_key(senders, receivers, self.n_senders))
+        row, slot = np.divmod(found, max(self.edge_shape[1], 1))
+        return jnp.asarray(row), jnp.asarray(np.where(found < 0, -1, slot))

@@ -1,0 +1,76 @@
+"""An order of the nodes in which neighbours have near numbers, so that tiles are fuller and fewer."""
+
+import jax
+import numpy as np
+
+from tgnn.graphs.blocks import Blocks
+from tgnn.graphs.edge_list import EdgeList
+from tgnn.graphs.layout import is_traced
+
+
+def reorder(layout: Blocks | EdgeList) -> tuple[Blocks | EdgeList, np.ndarray]:
+    """Renumbers the nodes by reverse Cuthill-McKee: breadth first, which brings edges near the diagonal.
+
+    Host side, O(n_edge log n_edge), needs SciPy. Graphs with clusters or of low dimension (molecules, meshes, roads,
+    sequences) gain most: their tiles become several times fewer. Random graphs gain nothing.
+
+    Args:
+      layout: Blocks or EdgeList with as many receivers as senders, outside jit.
+
+    Returns:
+      The same graph on renumbered nodes, a layout of the same class (and block size), and `permutation`: new node `i`
+      is old node `permutation[i]`. Use `x[permutation]` on the way in, and on the way out
+      `output[jnp.argsort(permutation)]`. Per-edge arrays are arranged anew for Blocks; an EdgeList keeps its caller's
+      order.
+
+    Raises:
+      ValueError: for other layouts, bipartite graphs, and under jit.
+
+    Reference: Cuthill and McKee, Reducing the bandwidth of sparse symmetric matrices, 1969; here on the graph made
+    undirected.
+
+    >>> layout = Blocks.from_edges([0, 4, 1, 5], [4, 0, 5, 1], 2, n_receivers=6)
+    >>> ordered, permutation = reorder(layout)
+    >>> len(layout.mask), len(ordered.mask)
+    (2, 2)
+    """
+    if not isinstance(layout, (Blocks, EdgeList)):
+        raise ValueError(
+            f"layout must be Blocks or an EdgeList, got {type(layout).__name__}, whose edges follow from positions; "
+            "use layout.to_edges() to renumber it"
+        )
+    if any(is_traced(x) for x in jax.tree.leaves(layout)):
+        raise ValueError("layout is traced, but an order of its nodes is found on the host; call reorder outside jit")
+    if layout.n_receivers != layout.n_senders:
+        raise ValueError(
+            f"layout has {layout.n_receivers} receivers and {layout.n_senders} senders, but both must be one set of "
+            "nodes to share an order; reorder a graph on one set"
+        )
+    senders, receivers, live = caller_edges(layout)
+    permutation = near_order(senders[live], receivers[live], layout.n_receivers)
+    place = np.empty_like(permutation)
+    place[permutation] = np.arange(len(permutation))
+    inside = np.where(live, senders, 0), np.where(live, receivers, 0)
+    sizes = {"n_receivers": layout.n_receivers, "mask": live}
+    if isinstance(layout, Blocks):
+        ordered = Blocks.from_edges(*(place[x] for x in inside), layout.block, **sizes)
+    else:
+        ordered = EdgeList.from_edges(*(place[x] for x in inside), **sizes)
+    return ordered, permutation
+
+
+def caller_edges(layout: Blocks | EdgeList) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Senders, receivers and which edges are live, in the caller's order."""
+    edges = layout if isinstance(layout, EdgeList) else layout.to_edges()
+    arrays = edges.senders, edges.receivers, edges.live
+    senders, receivers, live = (np.asarray(edges.to_caller(x)) for x in arrays)
+    return senders, receivers, live
+
+
+def near_order(senders: np.ndarray, receivers: np.ndarray, n: int) -> np.ndarray:
+    """The permutation: int [n], old numbers in their new order."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+    graph = coo_matrix((np.ones(len(senders), np.int8), (receivers, senders)), shape=(n, n)).tocsr()
+    return np.asarray(reverse_cuthill_mckee((graph + graph.T).tocsr(), symmetric_mode=True)).astype(np.int64)

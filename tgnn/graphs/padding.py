@@ -1,0 +1,120 @@
+"""Sizes that fit: padding of jraph graphs, buckets, and stacks of layouts of one shape."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+
+from tgnn.errors import check_size
+from tgnn.graphs import Blocks, EdgeList, Layout, Neighbors
+from tgnn.graphs.interop import as_layout, live_edges
+from tgnn.typing import Array
+
+
+class Masks(NamedTuple):
+    """Which rows of a padded graph are real: bool [n_node], [n_edge], [n_graph]."""
+
+    nodes: Array
+    edges: Array
+    graphs: Array
+
+
+def bucket(size: int) -> int:
+    """The next size of the form 2 ** k or 3 * 2 ** (k - 1): at most a third of a bucket is padding.
+
+    >>> [bucket(size) for size in (1, 5, 100, 130)]
+    [8, 8, 128, 192]
+    """
+    power = 8
+    while True:
+        for candidate in (power, power * 3 // 2):
+            if size <= candidate:
+                return candidate
+        power *= 2
+
+
+def pad(graph: jraph.GraphsTuple, n_node: int | None = None, n_edge: int | None = None, n_graph: int | None = None):
+    """Pads a (batched) graph to fixed sizes, so that all graphs of a bucket share one compiled program.
+
+    Args:
+      graph: concrete; features NumPy or JAX arrays.
+      n_node: total nodes, at least one spare; default the next bucket.
+      n_edge: total edges; default the next bucket.
+      n_graph: total graphs, at least one spare; default one spare.
+
+    Returns:
+      (graph, masks): the padded graph and `Masks` that tell the real rows. Padding edges join padding nodes.
+
+    Raises:
+      ValueError: where a size is too small.
+    """
+    have = int(np.sum(graph.n_node)), int(np.sum(graph.n_edge)), len(graph.n_node)
+    need = have[0] + 1, have[1], have[2] + 1
+    sizes = (
+        bucket(need[0]) if n_node is None else check_size("n_node", n_node),
+        bucket(need[1]) if n_edge is None else check_size("n_edge", n_edge),
+        need[2] if n_graph is None else check_size("n_graph", n_graph),
+    )
+    for name, size, least in zip(("n_node", "n_edge", "n_graph"), sizes, need, strict=True):
+        if size < least:
+            raise ValueError(f"{name} is {size}, but this graph needs at least {least} (spare padding included)")
+    masks = Masks(*(np.arange(size) < real for size, real in zip(sizes, have, strict=True)))
+    return jraph.pad_with_graphs(graph, *sizes), masks
+
+
+def stack(layouts: Sequence[Layout]) -> Layout:
+    """Layouts of one kind and equal sizes as one, with a leading axis for `jax.vmap(attend)`: relations, or a batch.
+
+    Edge lists, neighbour tables and tiles of different lengths are padded with dead slots. Different kinds become edge
+    lists first.
+
+    Raises:
+      ValueError: for no layouts, or different numbers of nodes.
+    """
+    layouts = [as_layout(layout) for layout in layouts]
+    if not layouts:
+        raise ValueError("layouts is empty; stack needs at least one")
+    sizes = {(layout.n_receivers, layout.n_senders) for layout in layouts}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"layouts must have equal numbers of nodes, got {sorted(sizes)}; build them for one set of nodes"
+        )
+    structures = {jax.tree.structure(layout) for layout in layouts}
+    if len(structures) > 1:
+        layouts = [
+            EdgeList.from_edges(*live_edges(x), n_receivers=x.n_receivers, n_senders=x.n_senders) for x in layouts
+        ]
+    slots = max((x.edge_shape[0 if isinstance(x, EdgeList | Blocks) else -1] for x in layouts), default=0)
+    return jax.tree.map(
+        lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *(lengthen(x, slots) for x in layouts)
+    )
+
+
+def lengthen(layout: Layout, slots: int) -> Layout:
+    """Dead slots appended to the layouts whose number of slots depends on data; the others as they are."""
+
+    def grow(x, fill, axis=0):
+        widths = [(0, 0)] * x.ndim
+        widths[axis] = (0, slots - x.shape[axis])
+        return jnp.pad(x, widths, constant_values=fill)
+
+    if isinstance(layout, EdgeList):
+        if layout.n_edge == slots:
+            return layout
+        extra = np.arange(layout.n_edge, slots)
+        longer = [None if x is None else jnp.append(x, extra) for x in (layout.order, layout.by_sender)]
+        mask = None if layout.mask is None else grow(layout.mask, False)
+        outside = grow(layout.receivers, layout.n_receivers)
+        return EdgeList(grow(layout.senders, 0), outside, layout.n_receivers, layout.n_senders, mask, *longer)
+    if isinstance(layout, Neighbors):
+        mask = grow(layout.live, False, axis=1)
+        return Neighbors(grow(layout.senders, 0, axis=1), layout.n_senders, mask)
+    if isinstance(layout, Blocks):
+        rows = grow(layout.block_receivers, layout.n_row)
+        return Blocks(
+            rows, grow(layout.block_senders, 0), grow(layout.mask, False), layout.n_receivers, layout.n_senders
+        )
+    return layout

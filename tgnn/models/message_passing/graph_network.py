@@ -1,0 +1,99 @@
+"""The Graph Network block: update every edge, then every node, then the whole graph."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import jraph
+
+from tgnn.attention.aggregation import aggregate
+from tgnn.graphs import EdgeList
+from tgnn.graphs.transforms import readout
+from tgnn.models.cards import Choice
+from tgnn.nn.basic import init_mlp, mlp
+from tgnn.typing import Array, Params
+
+
+def init_graph_network(
+    rng: Array,
+    edge_dims: tuple[int, int],
+    node_dims: tuple[int, int],
+    global_dims: tuple[int, int],
+    *,
+    hidden_dims: Sequence[int] = (),
+) -> Params:
+    """Initialises the block's three perceptrons, `{"edge", "node", "global"}`.
+
+    Args:
+        rng: a key.
+        edge_dims: features of an edge before and after; likewise `node_dims` and `global_dims`.
+        node_dims: see `edge_dims`.
+        global_dims: see `edge_dims`.
+        hidden_dims: hidden sizes of each perceptron.
+    """
+    edge_rng, node_rng, global_rng = jax.random.split(rng, 3)
+    inputs = {
+        "edge": edge_dims[0] + 2 * node_dims[0] + global_dims[0],
+        "node": edge_dims[1] + node_dims[0] + global_dims[0],
+        "global": edge_dims[1] + node_dims[1] + global_dims[0],
+    }
+    return {
+        "edge": init_mlp(edge_rng, (inputs["edge"], *hidden_dims, edge_dims[1])),
+        "node": init_mlp(node_rng, (inputs["node"], *hidden_dims, node_dims[1])),
+        "global": init_mlp(global_rng, (inputs["global"], *hidden_dims, global_dims[1])),
+    }
+
+
+def graph_network(
+    params: Params,
+    graph: jraph.GraphsTuple,
+    *,
+    reduction: str = "sum",
+    rng: Array | None = None,
+    dropout_rate: float = 0.0,
+) -> jraph.GraphsTuple:
+    """One block: edges see their ends, nodes their in-edges, the graph all of both; everything sees the graph.
+
+    Args:
+        params: what `init_graph_network` made.
+        graph: one or several graphs with features of nodes, edges and globals, each `[..., dim]`.
+        reduction: of edges at a node and of edges and nodes in a graph: any of `tgnn.aggregate`.
+        rng: key of the dropout in the perceptrons; None switches it off.
+        dropout_rate: of their hidden features.
+
+    Returns:
+        The same graph with new features.
+
+    Reference: Battaglia et al., Relational inductive biases, deep learning, and graph networks, arXiv:1806.01261,
+        algorithm 1. As there, nodes see the edges they receive; jraph's GraphNetwork by default also those they send.
+    """
+    rngs = (None,) * 3 if rng is None else jax.random.split(rng, 3)
+    ends = EdgeList.from_graph(graph)
+    node_to_graph, edge_to_graph = readout(graph), readout(_line_graph(graph))
+    of_graph = node_to_graph.from_receivers(graph.globals)
+
+    def update(name, key, *parts):
+        return mlp(params[name], jnp.concatenate(parts, axis=-1), dropout_rate=dropout_rate, rng=key)
+
+    receivers, senders = ends.from_receivers(graph.nodes), ends.from_senders(graph.nodes)
+    edges = update("edge", rngs[0], graph.edges, senders, receivers, edge_to_graph.from_receivers(graph.globals))
+    edge_to_node = EdgeList(jnp.arange(ends.n_edge), ends.receivers, ends.n_receivers, ends.n_edge)
+    nodes = update("node", rngs[1], aggregate(edge_to_node, edges, reduction), graph.nodes, of_graph)
+    pooled = aggregate(edge_to_graph, edges, reduction), aggregate(node_to_graph, nodes, reduction)
+    return graph._replace(nodes=nodes, edges=edges, globals=update("global", rngs[2], *pooled, graph.globals))
+
+
+def _line_graph(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
+    """Edges in the place of nodes, so that `readout` tells which graph each belongs to."""
+    return graph._replace(nodes=graph.edges, n_node=graph.n_edge)
+
+
+CHOICES = (
+    Choice(
+        "Graph Network block",
+        "neighbours; edges and nodes to their graph",
+        "1; the message is a perceptron of the edge and its ends",
+        "sum, mean, maximum, ...",
+        "arXiv:1806.01261",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Networks with a state that moves along edges."""

@@ -1,0 +1,134 @@
+"""Adaptive attention span: every head learns how far back it looks, as a soft edge of its window."""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tgnn.graphs.layout import is_traced
+from tgnn.models.cards import Choice
+from tgnn.nn.block import TransformerConfig, feed_forward, init_block, run_parts
+from tgnn.nn.multi_head import multi_head_attention
+from tgnn.nn.positions import sinusoidal
+from tgnn.nn.transformer import Encoding, init_language_model, language_model
+from tgnn.typing import Array, Params
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class SoftSpan:
+    """The logarithm of the soft mask `min(max((ramp + span - distance) / ramp, 0), 1)`, as a bias.
+
+    The softmax of logits + log(mask) is the paper's weights, mask * exp(logits) over their sum. Where the mask is 0 the
+    bias is -inf, which means no edge.
+
+    >>> SoftSpan(jnp.array([2.0]), ramp=4.0)(jnp.array(9), jnp.array(5))
+    Array([-0.6931472], dtype=float32)
+    """
+
+    spans: Array  # [heads], in steps
+    ramp: float = jax.tree.static()  # pyright: ignore
+
+    def __call__(self, receiver: Array, sender: Array) -> Array:
+        """The bias of one pair: `[heads]`."""
+        distance = jnp.abs(receiver - sender).astype(self.spans.dtype)
+        mask = jnp.clip((self.ramp + self.spans - distance) / self.ramp, 0, 1)
+        inside = mask > 0
+        return jnp.where(inside, jnp.log(jnp.where(inside, mask, 1)), -jnp.inf)
+
+
+def init_adaptive_span(rng: Array, config: TransformerConfig) -> Params:
+    """Initialises a language model whose attention has a learned `"span"` per head; all begin at half of the most."""
+
+    def init(rng: Array, config: TransformerConfig, *, cross: bool = False) -> Params:
+        params = init_block(rng, config, cross=cross)
+        return params | {"attention": params["attention"] | {"span": jnp.zeros(config.num_heads)}}
+
+    return init_language_model(rng, config, init=init)
+
+
+def head_spans(params: Params, max_span: float) -> Array:
+    """The span of every head in steps, at most `max_span`: `[..., heads]`, from the parameters of attention."""
+    return max_span * jax.nn.sigmoid(params["span"])
+
+
+def span_loss(params: Params, max_span: float) -> Array:
+    """The mean span of all heads: times a small coefficient, it is added to the loss."""
+    blocks = params["decoder"]["blocks"]
+    listed = blocks if isinstance(blocks, (list, tuple)) else [blocks]
+    return jnp.mean(jnp.stack([head_spans(block["attention"], max_span) for block in listed]))
+
+
+def adaptive_span(
+    params: Params,
+    layout: Any,
+    tokens: Array,
+    *,
+    max_span: float,
+    ramp: float = 32.0,
+    encoding: Encoding | None = sinusoidal,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+    remat: bool = False,
+) -> Array:
+    """Logits of the next token, every head seeing as far as it has learned to.
+
+    Args:
+        params: what `init_adaptive_span` made.
+        layout: holds the edges of every span: `tgnn.patterns.window(n, max_span + ramp)` in training, then
+            `tgnn.patterns.adaptive_span(n, spans, ramp=ramp)`, which gives the same result with fewer edges.
+        tokens: ints `[n]`.
+        max_span: what no span exceeds, in steps, at least 0.
+        ramp: width of the soft edge, in steps, above 0.
+        encoding: of the positions, where the parameters have none.
+        dropout_rate: of the embeddings, the blocks and the attention weights.
+        rng: key of the dropout; None switches it off.
+        remat: recompute each block in the backward pass; see `tgnn.transformer.decoder`.
+
+    Returns:
+        `[n, vocab_size]`.
+
+    Raises:
+        ValueError: `ramp` is not positive, or `max_span` negative, or one of them not finite.
+
+    Reference: Sukhbaatar, Grave, Bojanowski and Joulin, Adaptive Attention Span in Transformers, arXiv:1905.07799,
+        equations 5 to 7. The span is `max_span` times a sigmoid instead of a number clipped after every update, and
+        positions are added to the tokens instead of to the keys.
+    """
+    if not 0 < ramp < math.inf:
+        raise ValueError(f"ramp is {ramp} but must be above 0, for a mask that has derivatives; the paper's is 32")
+    if not is_traced(max_span) and not 0 <= float(max_span) < math.inf:
+        raise ValueError(f"max_span is {max_span} but must be finite and at least 0; pass the number of steps back")
+    block = partial(spanned_block, max_span=max_span, ramp=ramp)
+    options = {"encoding": encoding, "dropout_rate": dropout_rate, "rng": rng, "remat": remat}
+    return language_model(params, layout, tokens, block=block, **options)
+
+
+def spanned_block(
+    params: Params,
+    layout: Any,
+    x: Array,
+    memory: None = None,
+    memory_layout: None = None,
+    *,
+    max_span: float,
+    ramp: float,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+) -> Array:
+    """Attends within the spans of the heads, then maps every node: `[n, model_dim] -> [n, model_dim]`."""
+    rate = 0.0 if rng is None else dropout_rate
+    shared = {"bias": SoftSpan(head_spans(params["attention"], max_span), ramp), "dropout_rate": rate}
+    parts = {
+        "attention": lambda h, rng: multi_head_attention(params["attention"], layout, h, rng=rng, **shared),
+        "mlp": lambda h, rng: feed_forward(params["mlp"], h, dropout_rate=rate, rng=rng),
+    }
+    return run_parts(params, parts, x, dropout_rate=rate, rng=rng)
+
+
+CHOICES = (
+    Choice("Adaptive span", "a window", "dot product and a learned span: `SoftSpan`", "softmax", "arXiv:1905.07799"),
+)

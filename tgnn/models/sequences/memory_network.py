@@ -1,0 +1,117 @@
+"""End-to-end memory network: questions read a memory in hops, along the edges of a bipartite graph."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tgnn.attention.api import attend
+from tgnn.errors import check_size
+from tgnn.models.cards import Choice
+from tgnn.nn.basic import embedding, init_linear, linear
+from tgnn.nn.transformer import check_tokens
+from tgnn.typing import Array, Params
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Recency:
+    """A learned bias for the age of a memory: `table[min(receiver + offset - sender, last)]`, of one head."""
+
+    table: Array  # [max_age]
+    offset: Array | int = 0
+
+    def __call__(self, receiver: Array, sender: Array) -> Array:
+        """The bias of one pair: `[1]`."""
+        age = jnp.clip(receiver + self.offset - sender, 0, self.table.shape[0] - 1)
+        return self.table[age][None]
+
+
+def init_memory_network(
+    rng: Array, vocab_size: int, model_dim: int, num_hops: int = 3, *, max_age: int = 1, deviation: float = 0.1
+) -> Params:
+    """Initialises one table of words more than there are hops, and a map between them.
+
+    Args:
+        rng: a key.
+        vocab_size: words.
+        model_dim: size of a word's vectors.
+        num_hops: how often the memory is read, at least once.
+        max_age: ages that are told apart, at least 1, which is a memory without order.
+        deviation: standard deviation of the tables (0.1 in the paper).
+
+    Returns:
+        `{"tables": [num_hops + 1, vocab_size, model_dim], "recency": [num_hops, max_age], "hop"}`: hop k compares with
+        table k and reads table k + 1, and the last one is the output's (the paper's adjacent sharing).
+
+    Raises:
+        ValueError: `num_hops` or `max_age` is no such integer.
+    """
+    num_hops = check_size("num_hops", num_hops, minimum=1)
+    max_age = check_size("max_age", max_age, minimum=1)
+    table_rng, hop_rng = jax.random.split(rng)
+    return {
+        "tables": deviation * jax.random.normal(table_rng, (num_hops + 1, vocab_size, model_dim)),
+        "recency": jnp.zeros((num_hops, max_age)),
+        "hop": init_linear(hop_rng, model_dim, model_dim, use_bias=False),
+    }
+
+
+def memory_network(
+    params: Params, layout: Any, memory: Array, query: Array | None = None, *, offset: Array | int = 0
+) -> Array:
+    """Logits of the answer to each question.
+
+    Args:
+        params: what `init_memory_network` made.
+        layout: edges from the memories (senders) to the questions (receivers): `Complete(n_questions, n_memories)`, or
+            for a language model the past of each word, `tgnn.patterns.window(n, max_age - 1)`.
+        memory: ints `[n_memories, words]`, -1 behind the last word; a memory is the sum of its words' vectors.
+        query: ints `[n_questions, words]`; None asks the same constant question everywhere: what comes next?
+        offset: position of question 0 among the memories, for their age.
+
+    Returns:
+        `[n_questions, vocab_size]`. A question without memories is answered from its own words.
+
+    Raises:
+        ValueError: for a memory or a query of another shape.
+
+    Reference: Sukhbaatar, Szlam, Weston and Fergus, End-To-End Memory Networks, arXiv:1503.08895, sections 2 and 5.
+        Age adds a number to a logit, instead of a vector to keys and values; half of the units are rectified after
+        every hop, as in their language model.
+    """
+    check_tokens("memory", memory, ("n_memories", "words"))
+    tables = params["tables"]
+    dim = tables.shape[-1]
+    if query is None:
+        state = jnp.full((layout.n_receivers, dim), 0.1, tables.dtype)
+    else:
+        check_tokens("query", query, ("n_questions", "words"))
+        state = words(tables[0], query)
+
+    def hop(state, part):
+        key_table, value_table, recency = part
+        key, value = words(key_table, memory)[:, None], words(value_table, memory)[:, None]
+        read = attend(layout, state[:, None], key, value, bias=Recency(recency, offset), scale=1.0)[:, 0]
+        state = linear(params["hop"], state) + read
+        return jnp.concatenate([state[:, : dim // 2], jax.nn.relu(state[:, dim // 2 :])], axis=1), None
+
+    state, _ = jax.lax.scan(hop, state, (tables[:-1], tables[1:], params["recency"]))
+    return state @ tables[-1].T
+
+
+def words(table: Array, ids: Array) -> Array:
+    """The sum of the vectors of each row's words: `[n, words] -> [n, model_dim]`."""
+    return embedding({"table": table}, ids).sum(axis=-2)
+
+
+CHOICES = (
+    Choice(
+        "End-to-end memory network",
+        "bipartite: memories to questions",
+        "dot product and `Recency`",
+        "softmax, in hops",
+        "arXiv:1503.08895",
+    ),
+)

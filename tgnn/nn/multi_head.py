@@ -1,0 +1,135 @@
+"""Multi-head attention: project to queries, keys and values, attend along the edges, project back."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from tgnn.attention.api import attend
+from tgnn.attention.scores import dot_product
+from tgnn.nn.basic import init_linear, linear
+from tgnn.typing import Array, Params
+
+Rotate = Callable[[Array, Array], Array]
+
+
+class KeyValue(NamedTuple):
+    """Senders that are projected already: what cross-attention reads and what cached decoding appends to."""
+
+    key: Array  # [n_senders, key_heads, head_dim]
+    value: Array  # [n_senders, key_heads, head_dim]
+
+
+def init_multi_head_attention(
+    rng: Array,
+    model_dim: int,
+    num_heads: int,
+    *,
+    num_key_heads: int | None = None,
+    head_dim: int | None = None,
+    memory_dim: int | None = None,
+    use_bias: bool = True,
+) -> Params:
+    """Initialises the four projections of multi-head attention.
+
+    Args:
+        rng: a key.
+        model_dim: size of the receivers' features and of the output.
+        num_heads: heads of the query.
+        num_key_heads: heads of key and value, a divisor of `num_heads` (grouped queries); default `num_heads`.
+        head_dim: size of a head; default `model_dim // num_heads`.
+        memory_dim: size of the senders' features; default `model_dim`.
+        use_bias: whether the projections have biases.
+
+    Returns:
+        `{"query", "key", "value", "output"}`, with kernels `[model_dim, heads, head_dim]` and, for the output,
+        `[heads, head_dim, model_dim]`.
+
+    Raises:
+        ValueError: if heads do not divide the sizes that they must divide.
+    """
+    if head_dim is None and model_dim % num_heads:
+        raise ValueError(f"model_dim {model_dim} is not a multiple of num_heads {num_heads}; pass head_dim")
+    num_key_heads, head_dim = num_key_heads or num_heads, head_dim or model_dim // num_heads
+    if num_heads % num_key_heads:
+        raise ValueError(f"num_heads {num_heads} is not a multiple of num_key_heads {num_key_heads}; choose a divisor")
+    memory_dim = memory_dim or model_dim
+    query_rng, key_rng, value_rng, output_rng = jax.random.split(rng, 4)
+    return {
+        "query": init_linear(query_rng, model_dim, (num_heads, head_dim), use_bias=use_bias),
+        "key": init_linear(key_rng, memory_dim, (num_key_heads, head_dim), use_bias=use_bias),
+        "value": init_linear(value_rng, memory_dim, (num_key_heads, head_dim), use_bias=use_bias),
+        "output": init_linear(output_rng, (num_heads, head_dim), model_dim, use_bias=use_bias),
+    }
+
+
+def project_key_value(
+    params: Params, x: Array, *, rotate: Rotate | None = None, positions: Array | None = None
+) -> KeyValue:
+    """Projects senders `x [n_senders, memory_dim]` to keys and values, keys rotated to their positions."""
+    key, value = linear(params["key"], x), linear(params["value"], x)
+    return KeyValue(_rotated(rotate, key, positions), value)
+
+
+def _rotated(rotate: Rotate | None, x: Array, positions: Array | None) -> Array:
+    return x if rotate is None else rotate(x, jnp.arange(x.shape[0]) if positions is None else positions)
+
+
+def multi_head_attention(
+    params: Params,
+    layout: Any,
+    x: Array,
+    memory: Array | KeyValue | None = None,
+    *,
+    score: Any = dot_product,
+    bias: Any = None,
+    scale: float | None = None,
+    rotate: Rotate | None = None,
+    positions: Array | None = None,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+    implementation: str | None = None,
+) -> Array:
+    """Projects to queries, keys and values, attends along the edges of the layout, and projects back.
+
+    Args:
+        params: what `init_multi_head_attention` made.
+        layout: who attends to whom; n_receivers rows of x, n_senders rows of the memory.
+        x: receivers `[n_receivers, model_dim]`.
+        memory: senders `[n_senders, memory_dim]`, or a `KeyValue` of projected ones; default x itself.
+        score: see `tgnn.attend`.
+        bias: see `tgnn.attend`.
+        scale: see `tgnn.attend`.
+        rotate: `(x [n, heads, head_dim], positions [n]) -> [n, heads, head_dim]`, such as `tgnn.encodings.rotary`,
+            applied to queries and, unless memory is a `KeyValue`, to keys.
+        positions: ints `[n_receivers]`, those of the queries and of the keys of self-attention; default row numbers.
+            Keys of another memory are at their row numbers; use `project_key_value` for other ones.
+        dropout_rate: of the attention weights.
+        rng: key of the dropout; None switches it off.
+        implementation: see `tgnn.attend`.
+
+    Returns:
+        `[n_receivers, model_dim]`. A receiver without any live edge gets the output projection's bias.
+
+    Reference: Vaswani et al., Attention Is All You Need, arXiv:1706.03762, section 3.2. Grouped queries: Ainslie et
+        al., GQA, arXiv:2305.13245.
+    """
+    if memory is None:
+        memory = project_key_value(params, x, rotate=rotate, positions=positions)
+    elif not isinstance(memory, KeyValue):
+        memory = project_key_value(params, memory, rotate=rotate)
+    query = _rotated(rotate, linear(params["query"], x), positions)
+    output = attend(
+        layout,
+        query,
+        memory.key,
+        memory.value,
+        score=score,
+        bias=bias,
+        scale=scale,
+        dropout_rate=dropout_rate if rng is not None else 0.0,
+        rng=rng,
+        implementation=implementation,
+    )
+    return linear(params["output"], output, in_axes=2)

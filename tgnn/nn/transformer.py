@@ -1,0 +1,303 @@
+"""Transformers: encoder, decoder, language model and encoder–decoder, each a choice of graph.
+
+An encoder is a stack of blocks on any graph of its nodes (`Complete` in BERT), a language model the same on the graph
+of the past (`Causal`), an encoder–decoder has a third graph from the source to the target. Padded and packed batches
+are segments of these layouts.
+
+What the blocks do is chosen with functions: `block=partial(transformer_block, rotate=rotary, activation=jax.nn.gelu)`.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from tgnn.nn.basic import dropout, embedding, fold, init_embedding, init_linear, layer_norm, linear
+from tgnn.nn.block import Norm, TransformerConfig, init_block, init_norm, run_blocks, transformer_block
+from tgnn.nn.positions import init_learned_positions, learned_positions, sinusoidal
+from tgnn.typing import Array, Params
+
+Encoding = Callable[[Array, int], Array]
+InitBlock = Callable[..., Params]
+
+
+class Layouts(NamedTuple):
+    """The three graphs of an encoder–decoder."""
+
+    source: Any  # source to source
+    target: Any  # target to target, causal where the target is predicted token by token
+    cross: Any  # source (senders) to target (receivers)
+
+
+def init_decoder(rng: Array, config: TransformerConfig, *, cross: bool = True, init: InitBlock = init_block) -> Params:
+    """Initialises a stack of blocks: `{"blocks", ["norm"]}`; a pre-LN stack ends in a norm.
+
+    Args:
+        rng: a key.
+        config: sizes and parts.
+        cross: whether the blocks attend to a memory.
+        init: of one block, `(rng, config, cross=cross) -> params`; for blocks other than `transformer_block`.
+
+    Returns:
+        Parameters whose blocks are stacked along a leading axis, or a list with `config.stacked=False`; both hold the
+        same numbers.
+    """
+    rngs = jax.random.split(rng, config.num_layers)
+    blocks = [init(block_rng, config, cross=cross) for block_rng in rngs]
+    params = {"blocks": jax.tree.map(lambda *leaves: jnp.stack(leaves), *blocks) if config.stacked else blocks}
+    return params | {"norm": init_norm(config)} if config.norm_first else params
+
+
+def decoder(
+    params: Params,
+    layout: Any,
+    x: Array,
+    memory: Array | None = None,
+    memory_layout: Any = None,
+    *,
+    block: Callable[..., Array] = transformer_block,
+    norm: Norm = layer_norm,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+    remat: bool = False,
+) -> Array:
+    """Runs a stack of blocks on vectors, with cross-attention to the memory if the blocks have it.
+
+    Args:
+        params: what `init_decoder` made.
+        layout: edges between the nodes.
+        x: `[n, model_dim]`.
+        memory: `[n_memory, model_dim]`.
+        memory_layout: edges from the memory to the nodes.
+        block: `transformer_block`, perhaps with some of its keywords bound by `functools.partial`.
+        norm: that of the end of a pre-LN stack; bind the blocks' own in `block`.
+        dropout_rate: of the blocks.
+        rng: key of the dropout; None switches it off.
+        remat: recompute each block in the backward pass, whose memory is then O(1) blocks and num_layers inputs.
+
+    Returns:
+        `[n, model_dim]`.
+    """
+
+    def apply(x, block_params):
+        parameters, _, block_rng = block_params
+        return block(parameters, layout, x, memory, memory_layout, dropout_rate=dropout_rate, rng=block_rng), None
+
+    apply = jax.checkpoint(apply, prevent_cse=False) if remat else apply
+    x, _ = run_blocks(apply, params["blocks"], x, rng=rng)
+    return norm(params["norm"], x) if "norm" in params else x
+
+
+def init_encoder(rng: Array, config: TransformerConfig) -> Params:
+    """Initialises a stack of blocks without cross-attention; see `init_decoder`."""
+    return init_decoder(rng, config, cross=False)
+
+
+def encoder(
+    params: Params,
+    layout: Any,
+    x: Array,
+    *,
+    block: Callable[..., Array] = transformer_block,
+    norm: Norm = layer_norm,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+    remat: bool = False,
+) -> Array:
+    """Runs blocks without cross-attention, `[n, model_dim] -> [n, model_dim]`; arguments as for `decoder`."""
+    return decoder(params, layout, x, block=block, norm=norm, dropout_rate=dropout_rate, rng=rng, remat=remat)
+
+
+def _init_embeddings(rng: Array, config: TransformerConfig, vocab_size: int) -> Params:
+    table_rng, position_rng = jax.random.split(rng)
+    params = {"embedding": init_embedding(table_rng, vocab_size, config.model_dim)}
+    if config.max_length is not None:
+        params["positions"] = init_learned_positions(position_rng, config.max_length, config.model_dim)
+    return params
+
+
+def embed(
+    params: Params,
+    tokens: Array,
+    positions: Array | None = None,
+    *,
+    encoding: Encoding | None = sinusoidal,
+) -> Array:
+    """Vectors of tokens at positions: learned positions if the parameters have them, else the encoding's.
+
+    Args:
+        params: `{"embedding", ["positions"]}`.
+        tokens: ints `[n]`; -1 is padding.
+        positions: ints `[n]`; default row numbers.
+        encoding: `(positions, model_dim) -> [n, model_dim]`, or None where biases or rotations tell positions.
+
+    Returns:
+        `[n, model_dim]`: rows of the tables times `model_dim ** 0.5` (as in arXiv:1706.03762, section 3.4), plus the
+        encoding.
+
+    Raises:
+        ValueError: for tokens of another shape, or more of them than there are learned positions. Positions that are
+            given must be in the table; see `tgnn.nn.embedding`.
+    """
+    check_tokens("tokens", tokens)
+    if positions is None:
+        positions = jnp.arange(tokens.shape[0])
+        check_room(params, tokens.shape[0])
+    x = embedding(params["embedding"], tokens)
+    if "positions" in params:
+        x, encoding = x + learned_positions(params["positions"], positions), None
+    x = x * x.shape[-1] ** 0.5
+    return x if encoding is None else x + encoding(positions, x.shape[-1]).astype(x.dtype)
+
+
+def check_tokens(name: str, tokens: Array, shape: tuple[str, ...] = ("n",)) -> None:
+    """Tokens with an axis for each name in `shape`, or a ValueError."""
+    if jnp.ndim(tokens) != len(shape):
+        raise ValueError(
+            f"{name} must have shape [{', '.join(shape)}], got {jnp.shape(tokens)}; use jax.vmap for a batch axis, and "
+            "an axis of length 1 for a single one"
+        )
+
+
+def check_room(params: Params, n: int) -> None:
+    """Learned positions for n rows, if there are any: under jit the ones beyond the table would be zeros."""
+    if "positions" in params and n > (room := params["positions"]["table"].shape[0]):
+        raise ValueError(
+            f"tokens has {n} rows, but params have learned positions for {room}; initialise them with "
+            f"max_length={n}, or pass positions that are in the table"
+        )
+
+
+def unembed(params: Params, x: Array) -> Array:
+    """Logits over the vocabulary `[n, model_dim] -> [n, vocab_size]`, tied to the embedding if there is no output."""
+    if "output" in params:
+        return linear(params["output"], x)
+    return x @ params["embedding"]["table"].T.astype(x.dtype)
+
+
+def _init_tokens(rng: Array, config: TransformerConfig, *, cross: bool, init: InitBlock = init_block) -> Params:
+    embedding_rng, decoder_rng, output_rng = jax.random.split(rng, 3)
+    params = _init_embeddings(embedding_rng, config, config.vocab_size)
+    params["decoder"] = init_decoder(decoder_rng, config, cross=cross, init=init)
+    if not config.tied:
+        params["output"] = init_linear(output_rng, config.model_dim, config.vocab_size, use_bias=config.use_bias)
+    return params
+
+
+def init_language_model(rng: Array, config: TransformerConfig, *, init: InitBlock = init_block) -> Params:
+    """Initialises a decoder-only model: `{"embedding", ["positions"], "decoder", ["output"]}`; see `init_decoder`."""
+    return _init_tokens(rng, config, cross=False, init=init)
+
+
+def language_model(
+    params: Params,
+    layout: Any,
+    tokens: Array,
+    memory: Array | None = None,
+    memory_layout: Any = None,
+    *,
+    positions: Array | None = None,
+    encoding: Encoding | None = sinusoidal,
+    block: Callable[..., Array] = transformer_block,
+    norm: Norm = layer_norm,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+    remat: bool = False,
+) -> Array:
+    """Logits of the next token at each token, given the tokens that the layout shows it.
+
+    Args:
+        params: what `init_language_model` made.
+        layout: `Causal(n)`, or a sparser past; with segments for packed documents.
+        tokens: ints `[n]`; -1 is padding.
+        memory: what an encoder made of a source, for the decoder of `init_transformer`.
+        memory_layout: edges from the memory to the tokens.
+        positions: ints `[n]` for `encoding`; default row numbers, `segment_positions(segments)` if packed. A rotation
+            has its own positions, bound in `block`, but needs none when packed, since it sees distances only.
+        encoding: see `embed`.
+        block: see `decoder`.
+        norm: see `decoder`.
+        dropout_rate: of the embeddings and the blocks.
+        rng: key of the dropout; None switches it off.
+        remat: see `decoder`.
+
+    Returns:
+        `[n, vocab_size]`.
+    """
+    x = dropout(fold(rng, 0), embed(params, tokens, positions, encoding=encoding), dropout_rate)
+    options = {"block": block, "norm": norm, "dropout_rate": dropout_rate, "rng": fold(rng, 1), "remat": remat}
+    return unembed(params, decoder(params["decoder"], layout, x, memory, memory_layout, **options))
+
+
+def init_transformer(rng: Array, config: TransformerConfig) -> Params:
+    """Initialises an encoder–decoder: a language model with cross-attention, and a `"source"` with its encoder."""
+    source_rng, encoder_rng, target_rng = jax.random.split(rng, 3)
+    source = _init_embeddings(source_rng, config, config.source_vocab_size or config.vocab_size)
+    source["encoder"] = init_encoder(encoder_rng, config)
+    return _init_tokens(target_rng, config, cross=True) | {"source": source}
+
+
+def encode_source(
+    params: Params,
+    layout: Any,
+    tokens: Array,
+    *,
+    positions: Array | None = None,
+    encoding: Encoding | None = sinusoidal,
+    block: Callable[..., Array] = transformer_block,
+    norm: Norm = layer_norm,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+    remat: bool = False,
+) -> Array:
+    """The encoder's memory of the source tokens, `[n] -> [n, model_dim]`; arguments as for `language_model`."""
+    source = params["source"]
+    x = dropout(fold(rng, 0), embed(source, tokens, positions, encoding=encoding), dropout_rate)
+    options = {"block": block, "norm": norm, "dropout_rate": dropout_rate, "rng": fold(rng, 1), "remat": remat}
+    return encoder(source["encoder"], layout, x, **options)
+
+
+def transformer(
+    params: Params,
+    layouts: Layouts,
+    source: Array,
+    target: Array,
+    *,
+    source_positions: Array | None = None,
+    positions: Array | None = None,
+    encoder_block: Callable[..., Array] = transformer_block,
+    decoder_block: Callable[..., Array] = transformer_block,
+    encoding: Encoding | None = sinusoidal,
+    norm: Norm = layer_norm,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+    remat: bool = False,
+) -> Array:
+    """Logits of the next target token at each target token, given the source.
+
+    Args:
+        params: what `init_transformer` made.
+        layouts: the three graphs.
+        source: ints `[n_source]`; -1 is padding.
+        target: ints `[n_target]`; -1 is padding.
+        source_positions: ints `[n_source]`; default row numbers.
+        positions: ints `[n_target]`; default row numbers.
+        encoder_block: the encoder's block, such as one with a `bias` of its own.
+        decoder_block: the decoder's block.
+        encoding: see `embed`; for both sides, as what follows.
+        norm: see `decoder`.
+        dropout_rate: of the embeddings and the blocks.
+        rng: key of the dropout; None switches it off.
+        remat: see `decoder`.
+
+    Returns:
+        `[n_target, vocab_size]`.
+
+    Reference: Vaswani et al., Attention Is All You Need, arXiv:1706.03762; pre-LN by default, see `TransformerConfig`.
+    """
+    shared = {"encoding": encoding, "norm": norm, "dropout_rate": dropout_rate, "remat": remat}
+    encoder_options = {"positions": source_positions, "block": encoder_block, "rng": fold(rng, 0)}
+    memory = encode_source(params, layouts.source, source, **encoder_options, **shared)
+    decoder_options = {"positions": positions, "block": decoder_block, "rng": fold(rng, 1)}
+    return language_model(params, layouts.target, target, memory, layouts.cross, **decoder_options, **shared)

@@ -1,0 +1,207 @@
+"""Choose the layout that will run fastest for given edges.
+
+Structure decides what is possible: a rule where the edges follow one, else a list, tiles, a matrix or a table of
+neighbours. A saved measurement (`rates.py`) decides between them; nothing here is a matter of taste.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+
+from tgnn.graphs import Blocks, Causal, Complete, Dense, EdgeList, Layout, Neighbors, Window
+from tgnn.graphs.edge_list import pair_key
+from tgnn.graphs.layout import is_traced
+from tgnn.graphs.planned import Planned
+from tgnn.planning import timings as rates
+from tgnn.planning.cost import count_slots
+
+BLOCKS = 16, 32, 64, 128  # sizes of tiles that are tried
+MOST_SLOTS = 2**31  # a matrix or tiles beyond are not built, whatever their speed
+GAIN = 0.9  # another layout must promise at most this share of the list's time: predictions err by about as much
+
+
+class Edges(NamedTuple):
+    """A list on the host, in the caller's order."""
+
+    senders: np.ndarray
+    receivers: np.ndarray
+    live: np.ndarray
+    n_receivers: int
+    n_senders: int
+
+    @classmethod
+    def of(cls, layout: EdgeList) -> "Edges":
+        """The edges of a layout. NumPy alone: nothing is compiled."""
+        senders, receivers = np.asarray(layout.senders), np.asarray(layout.receivers)
+        live = (receivers >= 0) & (receivers < layout.n_receivers) & (senders >= 0) & (senders < layout.n_senders)
+        live &= True if layout.mask is None else np.asarray(layout.mask)
+        arrays = senders, receivers, live
+        if layout.order is not None:
+            place = np.argsort(np.asarray(layout.order))
+            arrays = senders[place], receivers[place], live[place]
+        return cls(*arrays, layout.n_receivers, layout.n_senders)
+
+    @property
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Senders and receivers of the live edges."""
+        return self.senders[self.live], self.receivers[self.live]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """As the factories of layouts take them."""
+        return {"n_receivers": self.n_receivers, "n_senders": self.n_senders}
+
+    def is_simple(self) -> bool:
+        """Whether no live edge stands twice."""
+        keys = pair_key(*self.pairs, self.n_senders)
+        return len(np.unique(keys)) == len(keys)
+
+
+def plan(
+    graph: Layout | jraph.GraphsTuple,
+    *,
+    heads: int = 8,
+    head_dim: int = 16,
+    gradients: bool = True,
+    measured=None,
+    backend: str | None = None,
+) -> Layout:
+    """The layout of the same edges that is predicted to run fastest. Host side, O(n_edge log n_edge).
+
+    Args:
+      graph: an EdgeList, a `jraph.GraphsTuple`, or another layout. Layouts by a rule (Complete, Causal, Window, Prefix)
+        are fast already and come back as they are; Dense, Blocks and Neighbors are planned anew from their edges.
+      heads: of the calls to come.
+      head_dim: numbers per head.
+      gradients: whether they will be differentiated.
+      measured: a file of rates (see `tgnn.rates.load`).
+      backend: "cpu", "gpu" or "tpu"; default the one that JAX compiles for. Without a measurement for it the edges
+        stay a list, unless they follow a rule.
+
+    Returns:
+      A layout whose bias, edges and edge_value are [n_edge, ...] in the caller's order for an EdgeList or GraphsTuple;
+      for other layouts in row-major order of their live slots (that of `graph.to_edges()`). A multigraph stays one.
+
+    Raises:
+      ValueError: under jit, where the edges are unknown.
+
+    >>> i, j = np.indices((64, 64)).reshape(2, -1)
+    >>> type(plan(EdgeList.from_edges(i, j, n_receivers=64)).chosen).__name__
+    'Complete'
+    """
+    listed = as_list(graph)
+    if not isinstance(listed, EdgeList) or not listed.n_edge:
+        return listed
+    edges = Edges.of(listed)
+    found = cheapest(edges, listed, rates.load(measured, backend), heads, head_dim, gradients)
+    return listed if found is listed else Planned.of(found, edges.senders, edges.receivers, edges.live)
+
+
+def as_list(graph: Layout | jraph.GraphsTuple) -> Layout:
+    """A concrete edge list, or the layout itself where a rule gives its edges."""
+    if any(map(is_traced, jax.tree.leaves(graph))):
+        raise ValueError("plan reads the edges on the host, but they are traced; call it outside jit")
+    if isinstance(graph, jraph.GraphsTuple):
+        graph = EdgeList.from_graph(graph)
+    if isinstance(graph, EdgeList) and graph.order is None:  # in the caller's order, which need not be a fast one
+        edges = Edges.of(graph)
+        return EdgeList.from_edges(edges.senders, edges.receivers, mask=edges.live, **edges.sizes)
+    return graph.to_edges() if isinstance(graph, Dense | Blocks | Neighbors | Planned) else graph
+
+
+def cheapest(edges: Edges, listed: EdgeList, measured, heads: int, head_dim: int, gradients: bool) -> Layout:
+    """The rule that the edges follow, else the layout with the least predicted time."""
+    simple = edges.is_simple()
+    rule = follow_rule(edges) if simple else None
+    if rule is not None:
+        return rule
+    best, least = listed, None
+    for kind, slots in candidates(edges, simple):
+        seconds = measured and measured.predict(kind, slots, heads, head_dim, gradients)
+        if seconds and kind == "EdgeList":
+            least = seconds * GAIN
+        elif seconds and least is not None and seconds < least:
+            best, least = kind, seconds
+    return best if isinstance(best, EdgeList) else build(best, edges)
+
+
+def candidates(edges: Edges, simple: bool) -> Iterator[tuple[str, int]]:
+    """Layouts that can hold the edges, the list first, and how many slots each would compute."""
+    senders, receivers = edges.pairs
+    yield "EdgeList", len(edges.live)
+    yield "Neighbors", edges.n_receivers * int(np.bincount(receivers, minlength=1).max())
+    if not simple:
+        return
+    yield "Dense", edges.n_receivers * edges.n_senders
+    for block in BLOCKS:
+        tiles = np.unique(pair_key(senders // block, receivers // block, -(-edges.n_senders // block)))
+        if len(tiles) * block**2 <= MOST_SLOTS:
+            yield f"Blocks {block}", len(tiles) * block**2
+
+
+def build(kind: str, edges: Edges) -> Layout:
+    """The layout of a candidate's name."""
+    if kind == "Neighbors":
+        return Neighbors.from_edges(*edges.pairs, **edges.sizes)
+    if kind == "Dense":
+        return Dense.from_edges(*edges.pairs, **edges.sizes)
+    return Blocks.from_edges(*edges.pairs, int(kind.split()[1]), **edges.sizes)
+
+
+def follow_rule(edges: Edges) -> Layout | None:
+    """Complete, Causal, Window, or disjoint complete graphs, where the edges are exactly those; None otherwise."""
+    senders, receivers = edges.pairs
+    n, m = edges.n_receivers, edges.n_senders
+    if not len(senders):
+        return None
+    if len(senders) == n * m:
+        return Complete(n, m)
+    steps = senders - receivers
+    window = Window(n, int(-steps.min()), int(steps.max()), n_senders=m) if steps.min() <= 0 <= steps.max() else None
+    if window is not None and steps.max() == 0 and n == m and len(senders) == n * (n + 1) // 2:
+        return Causal(n)
+    if window is not None and len(senders) == count_band(window):
+        return window
+    return cliques(edges)
+
+
+def count_band(window: Window) -> int:
+    """How many edges a window has."""
+    first = np.maximum(np.arange(window.n) - window.left, 0)
+    last = np.minimum(np.arange(window.n) + window.right, window.n_senders - 1)
+    return int(np.maximum(last - first + 1, 0).sum())
+
+
+def cliques(edges: Edges) -> Layout | None:
+    """Disjoint complete graphs as one with segments, where they lie one after the other; None otherwise."""
+    senders, receivers = edges.pairs
+    mine = np.full(edges.n_receivers, edges.n_senders)
+    np.minimum.at(mine, receivers, senders)  # a clique is named by its first sender
+    theirs = np.full(edges.n_senders, -1)
+    theirs[senders] = mine[receivers]
+    mine = np.where(mine == edges.n_senders, -1, mine)
+    if (theirs[senders] != mine[receivers]).any() or any((np.diff(x[x >= 0]) < 0).any() for x in (mine, theirs)):
+        return None
+    rows, columns = (np.bincount(x[x >= 0], minlength=edges.n_senders).astype(np.int64) for x in (mine, theirs))
+    if int((rows * columns).sum()) != len(senders):
+        return None
+    return Complete(edges.n_receivers, edges.n_senders).with_segments(jnp.asarray(mine), jnp.asarray(theirs))
+
+
+def predictions(layout: Layout, heads: int, head_dim: int, gradients: bool, measured, backend) -> dict[str, float]:
+    """Predicted seconds of the layouts that hold these edges, the fastest first."""
+    found = rates.load(measured, backend)
+    if found is None:
+        return {}
+    listed = as_list(layout)
+    if isinstance(listed, EdgeList):
+        edges = Edges.of(listed)
+        options = list(candidates(edges, edges.is_simple()))
+    else:
+        options = [(type(listed).__name__, count_slots(listed)), ("EdgeList", count_slots(listed))]
+    each = {kind: found.predict(kind, slots, heads, head_dim, gradients) for kind, slots in options}
+    return dict(sorted(((kind, x) for kind, x in each.items() if x is not None), key=lambda item: item[1]))

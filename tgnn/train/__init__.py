@@ -1,0 +1,1 @@
+"""Training: losses, schedules, the guarded step, checkpoints and logs."""

@@ -1,0 +1,177 @@
+"""Losses and scores as masked means: what the mask drops changes neither the value nor a gradient.
+
+Every function returns a float32 (or wider) scalar, and 0 where the mask keeps nothing.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from tgnn.typing import Array
+
+
+def masked_mean(values: Array, mask: Array | None = None) -> Array:
+    """Mean of the values that the mask keeps; 0 if it keeps none.
+
+    Dropped values may be NaN or infinite. (Their own gradient is 0; whoever computed them from inputs that
+    overflow must mask those inputs too, because 0 times infinity is NaN in the chain rule.)
+
+    Args:
+        values: any shape.
+        mask: bool, the leading axes of `values`, True = keep; None keeps everything.
+
+    Returns:
+        A scalar, accumulated in float32 or wider.
+
+    Raises:
+        ValueError: the mask is not boolean or does not match the leading axes.
+
+    >>> float(masked_mean(jnp.array([1.0, 3.0, jnp.nan]), jnp.array([True, True, False])))
+    2.0
+    """
+    values = _wide(values)
+    keep = _full_mask(mask, values.shape)
+    total = jnp.sum(jnp.where(keep, values, 0))
+    return total / jnp.maximum(jnp.sum(keep), 1)
+
+
+def cross_entropy(logits: Array, labels: Array, mask: Array | None = None, label_smoothing: float = 0.0) -> Array:
+    """Mean negative log-likelihood of integer labels, in nats.
+
+    Labels outside [0, n_class) count as masked: -1 marks padding, and no label is ever clamped or turned into NaN.
+
+    Args:
+        logits: [..., n_class]; rows without a live label may hold anything.
+        labels: [...] integers.
+        mask: bool, the leading axes of `labels`, True = keep.
+        label_smoothing: in [0, 1): this share of the target is spread evenly over all classes.
+
+    Returns:
+        A scalar; 0 if no label is live.
+
+    Raises:
+        ValueError: labels are not integers, shapes disagree, or `label_smoothing` is out of range.
+
+    Reference: Szegedy et al., Rethinking the Inception Architecture, arXiv 1512.00567, section 7 (label smoothing).
+
+    >>> round(float(cross_entropy(jnp.zeros((3, 4)), jnp.array([0, 3, -1]))), 4)
+    1.3863
+    """
+    if not 0.0 <= label_smoothing < 1.0:
+        raise ValueError(f"label_smoothing must be in [0, 1), got {label_smoothing}; 0.1 is usual")
+    live, labels = _live_labels(logits, labels, mask)
+    # Masking the input, not only the result, keeps the gradient finite where a dead row holds inf or NaN.
+    logits = jnp.where(live[..., None], _wide(logits), 0)
+    log_probabilities = jax.nn.log_softmax(logits, axis=-1)
+    likelihood = jnp.take_along_axis(log_probabilities, labels[..., None], axis=-1)[..., 0]
+    if label_smoothing:
+        uniform = jnp.mean(log_probabilities, axis=-1)
+        likelihood = (1 - label_smoothing) * likelihood + label_smoothing * uniform
+    return masked_mean(-likelihood, live)
+
+
+def binary_cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> Array:
+    """Mean negative log-likelihood of independent yes/no targets, in nats.
+
+    Args:
+        logits: any shape.
+        targets: the same shape, 0 or 1 (or a probability).
+        mask: bool, the leading axes, True = keep.
+
+    Returns:
+        A scalar; 0 if the mask keeps nothing.
+
+    Raises:
+        ValueError: shapes disagree.
+    """
+    logits, targets, keep = _pair("logits", logits, "targets", targets, mask)
+    # softplus(x) - x y, which neither overflows nor takes the logarithm of 0
+    return masked_mean(jax.nn.softplus(logits) - logits * targets, keep)
+
+
+def accuracy(logits: Array, labels: Array, mask: Array | None = None) -> Array:
+    """Share of live labels that have the largest logit, in [0, 1].
+
+    Args:
+        logits: [..., n_class].
+        labels: [...] integers; those outside [0, n_class) count as masked.
+        mask: bool, the leading axes of `labels`, True = keep.
+
+    Returns:
+        A scalar; 0 if no label is live.
+
+    Raises:
+        ValueError: labels are not integers or shapes disagree.
+    """
+    live, labels = _live_labels(logits, labels, mask)
+    return masked_mean(jnp.argmax(logits, axis=-1) == labels, live)
+
+
+def mean_absolute_error(predictions: Array, targets: Array, mask: Array | None = None) -> Array:
+    """Mean of |predictions - targets| over what the mask keeps.
+
+    Args:
+        predictions: any shape.
+        targets: the same shape.
+        mask: bool, the leading axes, True = keep.
+
+    Returns:
+        A scalar in the unit of the targets; 0 if the mask keeps nothing.
+
+    Raises:
+        ValueError: shapes disagree.
+    """
+    predictions, targets, keep = _pair("predictions", predictions, "targets", targets, mask)
+    return masked_mean(jnp.abs(predictions - targets), keep)
+
+
+def mean_squared_error(predictions: Array, targets: Array, mask: Array | None = None) -> Array:
+    """Mean of (predictions - targets)² over what the mask keeps.
+
+    Args:
+        predictions: any shape.
+        targets: the same shape.
+        mask: bool, the leading axes, True = keep.
+
+    Returns:
+        A scalar in the squared unit of the targets; 0 if the mask keeps nothing.
+
+    Raises:
+        ValueError: shapes disagree.
+    """
+    predictions, targets, keep = _pair("predictions", predictions, "targets", targets, mask)
+    return masked_mean(jnp.square(predictions - targets), keep)
+
+
+def _wide(x: Array) -> Array:
+    x = jnp.asarray(x)
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def _full_mask(mask: Array | None, shape: tuple[int, ...]) -> Array:
+    if mask is None:
+        return jnp.ones(shape, bool)
+    mask = jnp.asarray(mask)
+    if mask.dtype != jnp.bool_:
+        raise ValueError(f"mask must be boolean (True = keep), got {mask.dtype}; write mask > 0")
+    if mask.shape != shape[: mask.ndim]:
+        raise ValueError(f"mask has shape {mask.shape}, expected the leading axes of {shape}; one entry per row")
+    return jnp.broadcast_to(mask.reshape(mask.shape + (1,) * (len(shape) - mask.ndim)), shape)
+
+
+def _live_labels(logits: Array, labels: Array, mask: Array | None) -> tuple[Array, Array]:
+    logits, labels = jnp.asarray(logits), jnp.asarray(labels)
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise ValueError(f"labels must be integer classes, got {labels.dtype}; cast them or use argmax of one-hot rows")
+    if logits.ndim == 0 or labels.shape != logits.shape[:-1]:
+        raise ValueError(f"labels have shape {labels.shape}, expected {logits.shape[:-1]}: one per row of logits")
+    in_range = (labels >= 0) & (labels < logits.shape[-1])
+    return _full_mask(mask, labels.shape) & in_range, jnp.where(in_range, labels, 0)
+
+
+def _pair(name: str, x: Array, other: str, y: Array, mask: Array | None) -> tuple[Array, Array, Array]:
+    """Both arrays in float32 or wider, zeroed where dropped so that no gradient meets inf or NaN."""
+    x, y = _wide(x), _wide(y)
+    if x.shape != y.shape:
+        raise ValueError(f"{name} have shape {x.shape} but {other} {y.shape}; give both the same shape")
+    keep = _full_mask(mask, x.shape)
+    return jnp.where(keep, x, 0), jnp.where(keep, y, 0), keep
