@@ -23,6 +23,8 @@ from experiments.citation.config import GAT
 from experiments.citation.models import build
 from experiments.citation.train import fit
 from experiments.common import results
+from experiments.common.failures import check_file, failures, mistakes
+from experiments.common.terminal import use_any_terminal
 from tgnn.datasets import planetoid
 
 Run = Callable[[], Any]  # trains for the given number of epochs
@@ -113,11 +115,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, help="of torch; on a busy machine its waiting threads cost time: try 1")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--json", type=Path, default=Path("runs/citation/peers.json"))
+    use_any_terminal()
     options = parser.parse_args(argv)
     if options.threads:
         torch.set_num_threads(options.threads)
+    with mistakes("citation.peers", ValueError):
+        check_file("--json", options.json)
     started = time.perf_counter()
-    metrics = compare(options.epochs, options.repeats, options.data_dir)
+    with failures("citation.peers", "nothing is kept of it: run it again"):
+        metrics = compare(options.epochs, options.repeats, options.data_dir)
     config = {"epochs": options.epochs, "repeats": options.repeats, "torch_threads": torch.get_num_threads()}
     record = results.describe("citation.peers", config, metrics, time.perf_counter() - started)
     for name, values in metrics.items():

@@ -1,5 +1,6 @@
 """Do graph networks reach their published accuracy on Cora and CiteSeer, all of them on one attend and aggregate?"""
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class Options(command.Options):
     """Folder of the GAT authors' weights for Cora: score them instead of training."""
 
 
-def run(config: Config, options: Options) -> seeds.Metrics:
+def run(config: Config, options: Options) -> command.Metrics | command.Outcome:
     """Accuracies of every seed."""
     if options.pretrained:
         if (options.model, options.dataset, options.seeds) != ("gat", "cora", 1):
@@ -40,13 +41,11 @@ def run(config: Config, options: Options) -> seeds.Metrics:
     chosen = recipe(options.model, options.dataset)
     graph = data.load(options.dataset, self_loops=chosen.self_loops, data_dir=options.data_dir)
     measure = trainer(options.model, chosen, graph, config.max_epochs)
-    metrics = seeds.run_seeds(
-        {"config": config, "recipe": chosen}, options, measure, at_once=config.seeds_at_once, bar=True
-    )
-    assert options.run_dir is not None  # command.complete has filled it in
-    save_spread(metrics, options.run_dir / f"{command.stem(options)}.png")
+    about = {"config": config, "recipe": chosen}
+    metrics = seeds.run_seeds(about, options, measure, at_once=config.seeds_at_once, bar=True)
+    save_spread(metrics, options.folder / f"{command.stem(options)}.png")
     Console().print(seeds.table(f"{options.model} on {options.dataset}", metrics))
-    return metrics
+    return command.Outcome(metrics, dataclasses.asdict(config) | {"recipe": dataclasses.asdict(chosen)})
 
 
 def trainer(

@@ -4,7 +4,7 @@ An experiment's `run.py` declares its presets and one function, and hands them o
 
     PRESETS = {"smoke": Config(...), "cpu": Config(...), "full": Config(...)}
 
-    def run(config: Config, options: Options) -> dict[str, list[float]]:
+    def run(config: Config, options: Options) -> Outcome:
         ...                                   # one value per seed of options.all_seeds under each metric's name
 
     def main() -> None:
@@ -17,20 +17,29 @@ Options and passes the subclass as `options_type`.
 import dataclasses
 import inspect
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import tyro
 
 from experiments.common import results
+from experiments.common.failures import Mistake as Mistake
+from experiments.common.failures import check_file, check_writable, failures, stop
+from experiments.common.failures import mistakes as mistakes
+from experiments.common.terminal import use_any_terminal
 
 Config = TypeVar("Config")
 Metrics = Mapping[str, float | Sequence[float]]
+
+
+class Outcome(NamedTuple):
+    """What a run found, and with what: a config that the run has changed or completed belongs to its results."""
+
+    metrics: Metrics
+    config: Any
 
 
 @dataclass(frozen=True)
@@ -52,61 +61,65 @@ class Options:
     json: Path | None = None
     """File for the results (default: PRESET.json in the run folder)."""
 
+    keeps_checkpoints: ClassVar[bool] = True  # without them there is nothing to resume
+
     @property
     def all_seeds(self) -> range:
         """The seeds of this run."""
         return range(self.seed, self.seed + self.seeds)
 
-
-class Mistake(ValueError):
-    """A mistake on the command line that only the run itself can see, such as --resume of another run."""
+    @property
+    def folder(self) -> Path:
+        """The run folder, which `complete` has filled in."""
+        assert self.run_dir is not None
+        return self.run_dir
 
 
 def main(
     name: str,
     presets: Mapping[str, Config],
-    run: Callable[[Config, Any], Metrics],
+    run: Callable[[Config, Any], Metrics | Outcome],
     *,
     options_type: type[Options] = Options,
     argv: Sequence[str] | None = None,
 ) -> dict:
     """Parses the command line, runs the experiment, writes its results and returns them.
 
-    A mistake on the command line ends the process with exit status 2 and one line that says what would be right.
+    A mistake on the command line ends the process with exit status 2 and one line that says what would be right; what
+    cannot be written is found out before anything is run; Ctrl-C (status 130) and a full disk (status 1) end it with
+    one line that says how to go on.
     """
     options = parse(name, presets, options_type=options_type, doc=inspect.getdoc(inspect.getmodule(run)), argv=argv)
     with mistakes(name, ValueError):
         config = preset(presets, options.preset)
         options = complete(name, options)
+        check_writable("--run-dir", options.run_dir)
+        check_file("--json", options.json)
     started = time.perf_counter()
-    with mistakes(name, Mistake, FileNotFoundError):
-        metrics = run(config, options)
-    record = results.describe(name, recorded(config, options), metrics, time.perf_counter() - started)
-    print(f"results: {results.write(options.json, record)}")
-    return record
-
-
-@contextmanager
-def mistakes(name: str, *kinds: type[Exception]) -> Iterator[None]:
-    """Errors of these kinds inside end the process with exit status 2 and one line instead of a traceback."""
+    remedy = "go on with --resume" if options.keeps_checkpoints else "nothing is kept of it: run it again"
+    with mistakes(name, Mistake, FileNotFoundError), failures(name, remedy):
+        outcome = run(config, options)
+    metrics, config = outcome if isinstance(outcome, Outcome) else (outcome, config)
+    about = {"preset": options.preset, "seed": options.seed}
+    record = results.describe(name, recorded(config, options), metrics, time.perf_counter() - started, **about)
     try:
-        yield
-    except kinds as error:
-        # The system's own say nothing of a remedy; those of the data sets do, and have no file name.
-        if isinstance(error, FileNotFoundError) and error.filename is not None:
-            raise
-        print(f"python -m experiments.{name}: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
+        print(f"results: {results.write(options.json, record)}")
+    except OSError as error:
+        print({metric: summary["values"] for metric, summary in record["metrics"].items()})
+        stop(name, f"{options.json} cannot be written ({error.strerror}); the results are the line above", 1)
+    return record
 
 
 def recorded(config: Any, options: Options) -> dict[str, Any]:
     """What a results file holds as its config: the preset's and the choices that are the experiment's own (--model)."""
     own = {field.name for field in dataclasses.fields(options)} - {field.name for field in dataclasses.fields(Options)}
-    return dataclasses.asdict(config) | {choice: getattr(options, choice) for choice in sorted(own)}
+    plain = dict(config) if isinstance(config, Mapping) else dataclasses.asdict(config)
+    return plain | {choice: getattr(options, choice) for choice in sorted(own)}
 
 
 def parse(name, presets, *, options_type=Options, doc=None, argv=None) -> Any:
     """The options of the command line `argv` (default: the process's own); --help lists the presets."""
+    use_any_terminal()
     return tyro.cli(
         options_type,
         prog=f"python -m experiments.{name}",
@@ -129,6 +142,8 @@ def complete(name: str, options: Options) -> Any:
         raise ValueError(f"--seeds must be at least 1, got {options.seeds}")
     if options.seed < 0:
         raise ValueError(f"--seed must be at least 0, got {options.seed}")
+    if options.resume and not options.keeps_checkpoints:
+        raise ValueError(f"--resume: {name} keeps no checkpoints, since it is soon done; leave it out")
     data_dir = options.data_dir or os.environ.get("TGNN_DATA_DIR")
     if data_dir and not Path(data_dir).is_dir():
         raise ValueError(f"--data-dir (or TGNN_DATA_DIR) is {str(data_dir)!r}, which is no folder; correct it")

@@ -31,15 +31,35 @@ def summarise(values: float | Sequence[float]) -> dict[str, Any]:
     return {"mean": statistics.fmean(each), "std": statistics.stdev(each) if each[1:] else 0.0, "values": each}
 
 
-def describe(experiment: str, config: Any, metrics: Mapping[str, float | Sequence[float]], seconds: float) -> dict:
-    """The record of one run: what the experiment measured, and everything needed to repeat it."""
+def describe(
+    experiment: str,
+    config: Any,
+    metrics: Mapping[str, float | Sequence[float]],
+    seconds: float,
+    *,
+    preset: str | None = None,
+    seed: int | None = None,
+) -> dict:
+    """The record of one run: what the experiment measured, and everything needed to repeat it.
+
+    Args:
+        experiment: its name.
+        config: the whole configuration, after everything that the run has chosen or completed.
+        metrics: values of each, one per seed.
+        seconds: of the run.
+        preset: that the config came from, where there are presets.
+        seed: of the first value; the others count up from it.
+    """
+    given = {name: value for name, value in (("preset", preset), ("seed", seed)) if value is not None}
     return {
         "experiment": experiment,
+        **given,
         "config": config,
         "metrics": {name: summarise(values) for name, values in metrics.items()},
         "seconds": seconds,
         "peak_memory_bytes": peak_memory_bytes(),
         "device": device(),
+        "threads": threads(),
         "versions": versions(),
         "commit": commit(),
     }
@@ -101,6 +121,13 @@ def device() -> str:
     if jax.default_backend() == "cpu":
         return f"cpu, {os.cpu_count()} cores"
     return f"{jax.device_count()} {jax.devices()[0].device_kind}"
+
+
+def threads() -> int:
+    """Processors that this process may use: sums of many threads round otherwise than those of one."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def versions() -> dict[str, str]:

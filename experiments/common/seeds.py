@@ -12,7 +12,6 @@ from rich.progress import Progress
 from rich.table import Table
 
 from experiments.common import command, results
-from tgnn.train import checkpoint
 
 Metrics = dict[str, list[float]]
 
@@ -37,14 +36,9 @@ def run_seeds(
     Raises:
         command.Mistake: the file is of a run with another config, or holds seeds that are not to be resumed.
     """
-    assert options.run_dir is not None  # command.complete has filled it in
-    path = options.run_dir / f"{command.stem(options)}.seeds.jsonl"
-    header = json.loads(json.dumps(config, default=dataclasses.asdict))
-    done = read(path, header) if options.resume else {}
-    if not options.resume and path.exists() and len(path.read_text(encoding="utf-8").splitlines()) > 1:
-        raise command.Mistake(f"{path} holds finished seeds; add --resume to keep them, or choose another --run-dir")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(line) + "\n" for line in [header, *done.items()]), encoding="utf-8")
+    path = options.folder / f"{command.stem(options)}.seeds.jsonl"
+    header = plain(config)
+    done = begin(path, header, options.resume)
     missing = [seed for seed in options.all_seeds if seed not in done]
     terminal = Console(stderr=True)
     with (
@@ -64,16 +58,29 @@ def run_seeds(
     return {name: [done[seed][name] for seed in options.all_seeds] for name in done[options.seed]}
 
 
-def check_fresh(run_dir: Path, resume: bool) -> None:
-    """A command.Mistake where a folder holds a run that is not to be resumed."""
-    saved = checkpoint.latest_step(run_dir / "checkpoints")
-    if saved is not None and not resume:
-        raise command.Mistake(
-            f"{run_dir} holds a run at step {saved}; add --resume to go on with it, or choose another --run-dir"
-        )
+def plain(config: Any) -> Any:
+    """What becomes of a config in a file, and comes back."""
+    return json.loads(json.dumps(config, default=lambda x: dataclasses.asdict(x) if is_data(x) else str(x)))
 
 
-def read(path: Path, header: dict) -> dict[int, dict[str, float]]:
+def is_data(x: Any) -> bool:
+    """Whether it is an instance of a dataclass."""
+    return dataclasses.is_dataclass(x) and not isinstance(x, type)
+
+
+def begin(path: Path, header: Any, resume: bool) -> dict[int, dict[str, float]]:
+    """The seeds that are done; afterwards the file holds them and the header."""
+    done = read(path, header) if resume else {}
+    if not resume and path.exists() and len(path.read_text(encoding="utf-8").splitlines()) > 1:
+        raise command.Mistake(f"{path} holds finished seeds; add --resume to keep them, or choose another --run-dir")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.partial")  # so that a full disk takes no seed away
+    fresh.write_text("".join(json.dumps(line) + "\n" for line in [header, *done.items()]), encoding="utf-8")
+    fresh.replace(path)
+    return done
+
+
+def read(path: Path, header: Any) -> dict[int, dict[str, float]]:
     """The seeds of an earlier run; an unfinished last line is left out."""
     lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
     try:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Dataset = Literal["PROTEINS", "NCI1", "PTC", "ENZYMES"]
 Model = Literal["gin_sum", "gin_mean", "gin_max"]
 
 

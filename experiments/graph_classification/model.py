@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from experiments.common.graph_batches import Batch
+from experiments.common.packing.graphs import Batch
+from experiments.common.training import dropping
 from experiments.graph_classification.config import Config
 from tgnn import aggregate
 from tgnn.nn.basic import dropout, fold, init_layer_norm, init_linear, init_mlp, layer_norm, linear, mlp
@@ -44,12 +45,12 @@ def classify(
     with layer norm instead of batch norm.
     """
     x = jax.nn.one_hot(batch.nodes, params["heads"][0]["kernel"].shape[0])
-    logits = jnp.zeros(())
+    logits, rate = jnp.zeros(()), dropping(dropout_rate, rng)["dropout_rate"]
     for i, head in enumerate(params["heads"]):
         if i:
             layer = params["layers"][i - 1]
             mixed = (1.0 + layer["epsilon"]) * x + aggregate(batch.layout, x, reduction)
             x = jax.nn.relu(layer_norm(layer["norm"], mlp(layer["mlp"], mixed)))
-        pooled = aggregate(batch.readout, x, reduction)
-        logits = logits + dropout(fold(rng, i), linear(head, pooled), dropout_rate)
+        pooled = aggregate(batch.readout, x, reduction)[: batch.n_graph]  # without the padding's graph
+        logits = logits + dropout(fold(rng, i), linear(head, pooled), rate)
     return logits

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from experiments.common import command, seeds
-from experiments.graph_classification.config import PRESETS, Config, Dataset, Model
+from experiments.graph_classification.config import PRESETS, Config, Model
 from experiments.graph_classification.figures import save_curves
 from experiments.graph_classification.folds import best_common_epoch, best_validation_epoch, make_folds
 from experiments.graph_classification.train import make_programs, part_of, steps_an_epoch, train
@@ -25,15 +25,17 @@ class Options(command.Options):
 
     model: Model = "gin_sum"
     """GIN with this reduction, of neighbours and of nodes."""
-    dataset: Dataset = "PTC"
-    """Graphs."""
+    dataset: str = "PTC"
+    """Graphs: PROTEINS, NCI1, PTC, ENZYMES, or the name of any folder of tu/ in their format."""
 
 
 def run(config: Config, options: Options) -> seeds.Metrics:
     """Accuracies of every seed, each the mean of ten folds; the spread over the folds stands beside it."""
-    assert options.run_dir is not None  # command.complete has filled it in
-    folder = options.run_dir
-    data = part_of(tu.load(options.dataset, options.data_dir), config.train_graphs)
+    try:
+        whole = tu.load(options.dataset, options.data_dir)
+    except ValueError as error:  # no such data set, or a damaged one
+        raise command.Mistake(f"--dataset {options.dataset}: {error}") from error
+    data = part_of(whole, config.train_graphs)
     folds = make_folds(data.folds, len(data.graphs.labels))
     programs = make_programs(config, options.model.removeprefix("gin_"), steps_an_epoch(config, data))
     most_frequent = np.bincount(data.graphs.labels).max() / len(data.graphs.labels)
@@ -42,7 +44,7 @@ def run(config: Config, options: Options) -> seeds.Metrics:
     def measure(chunk: Sequence[int]) -> seeds.Metrics:
         started = time.perf_counter()
         history = train(programs, config, data, folds, seed=chunk[0])
-        save_curves(history, folder / f"{command.stem(options)}-seed{chunk[0]}.png")
+        save_curves(history, options.folder / f"{command.stem(options)}-seed{chunk[0]}.png")
         paper = best_common_epoch(history.test)
         strict = best_validation_epoch(history.inner_test, history.validation)
         metrics = {

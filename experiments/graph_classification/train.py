@@ -11,7 +11,7 @@ import optax
 from rich.console import Console
 from rich.progress import track
 
-from experiments.common.graph_batches import Batch, in_order, union
+from experiments.common.packing.graphs import Batch, in_order, room, union
 from experiments.graph_classification.config import Config
 from experiments.graph_classification.folds import Folds, train_masks
 from experiments.graph_classification.model import classify, init_classifier
@@ -85,12 +85,14 @@ def train(programs: Programs, config: Config, data: TU, folds: Folds, *, seed: i
     params = jax.vmap(init)(jax.random.split(init_rng, len(masks)))
     opt_state = programs.optimizer.init(params)
     whole = in_order(data.graphs, min(EVALUATE, count))
+    batch_size = min(config.batch_size, count)
+    space = room(data.graphs, batch_size)  # of one size, so that one program serves all batches
     history = []
     terminal = Console(stderr=True)
     for epoch in track(range(config.num_epochs), "epochs", console=terminal, disable=not terminal.is_terminal):
         for i in range(steps_an_epoch(config, data)):
             number = epoch * steps_an_epoch(config, data) + i
-            batch = union(data.graphs, batch_indices(number, count, min(config.batch_size, count), seed=seed))
+            batch = union(data.graphs, batch_indices(number, count, batch_size, seed=seed), room=space)
             params, opt_state = programs.step(params, opt_state, batch, masks, jax.random.fold_in(run_rng, number))
         right = np.concatenate([np.asarray(programs.right(params, batch)) for batch in whole], axis=1)[:, :count]
         history.append(accuracies(right, folds))

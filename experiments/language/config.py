@@ -21,7 +21,6 @@ class Config:
     dropout_rate: float = 0.0
     weight_decay: float = 0.1  # of kernels and tables
     evaluate_every: int = 500
-    save_every: int = 0  # at the end only
     train_characters: int | None = None  # the first ones only; None: all
     validation_characters: int | None = None
 
@@ -85,6 +84,5 @@ PRESETS = {
         learning_rate=1e-3,
         dropout_rate=0.2,
         evaluate_every=250,
-        save_every=1000,
     ),
 }

@@ -25,6 +25,8 @@ import tyro
 from matplotlib.figure import Figure
 
 from experiments.common import results
+from experiments.common.failures import check_file, failures, mistakes
+from experiments.common.terminal import use_any_terminal
 from experiments.language.config import PRESETS
 from tgnn import attend, patterns
 from tgnn.models.sequences.bp_transformer import bp_transformer, init_bp_transformer, partition
@@ -149,7 +151,17 @@ def draw(found: dict[tuple[str, int], dict[str, float]]) -> Figure:
 
 def main() -> None:
     """Measures every case, writes the results after the last one."""
+    use_any_terminal()
     options = tyro.cli(Options, description=__doc__)
+    with mistakes("language.cost", ValueError):
+        check_file("--json", options.json)
+        check_file("--figure", options.figure)
+    with failures("language.cost", "nothing is kept of it: run it again"):
+        run(options)
+
+
+def run(options: Options) -> None:
+    """What `main` does once the command line is right."""
     started, metrics, found = time.perf_counter(), {}, {}
     cases = [("attention", name, n) for name in PATTERNS for n in options.sizes]
     cases += [("model", name, max(options.sizes)) for name in options.models]
@@ -164,7 +176,6 @@ def main() -> None:
     config = dataclasses.asdict(options) | {"heads": HEADS, "head_dim": HEAD_DIM, "reach": REACH, "k": K}
     config = {key: value for key, value in config.items() if key not in ("json", "figure")}
     results.write(options.json, results.describe("language", config, metrics, time.perf_counter() - started))
-    options.figure.parent.mkdir(parents=True, exist_ok=True)
     draw(found).savefig(options.figure, dpi=100)
     print(f"results: {options.json}, {options.figure}")
 

@@ -1,25 +1,52 @@
 """Batches of characters: random excerpts, or rows that read on where they stopped for models that remember."""
 
+import hashlib
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from experiments.language.config import Config
 from tgnn.datasets import shakespeare, text
-from tgnn.datasets.text import Characters
+from tgnn.datasets.files.archives import read_text
 
 
-def load(file: Path | None, config: Config, data_dir: Path | None = None) -> Characters:
-    """Tiny Shakespeare, or any text file, cut to the sizes of the config."""
+class Text(NamedTuple):
+    """Characters as numbers."""
+
+    train: np.ndarray  # int32 [n]
+    scored: dict[str, np.ndarray]  # "validation", and "test" where there is such a text
+    vocabulary: str
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells one text from another: a run goes on with no other."""
+        sums = {"train": self.train, **self.scored}
+        return {"vocabulary": self.vocabulary} | {
+            f"{part}_sha256": hashlib.sha256(tokens.tobytes()).hexdigest() for part, tokens in sums.items()
+        }
+
+
+def load(file: Path | None, config: Config, data_dir: Path | None = None, test: Path | None = None) -> Text:
+    """Tiny Shakespeare, or any text file, cut to the sizes of the config, and a second file that is only scored.
+
+    Raises:
+        ValueError: a text is shorter than a sequence, or the second one has characters that the first one has not.
+    """
     characters = shakespeare.load(data_dir) if file is None else text.load(file)
     train = characters.train[: config.train_characters]
-    validation = characters.validation[: config.validation_characters]
-    if min(len(train), len(validation)) <= config.context:
+    scored = {"validation": characters.validation[: config.validation_characters]}
+    if test is not None:
+        if not test.is_file():
+            raise ValueError(f"--test-file {test} is not a file; pass the path of a UTF-8 text")
+        scored["test"] = text.encode(read_text(test), characters.vocabulary)
+    if min(len(train), *map(len, scored.values())) <= config.context:
+        left = " and ".join(f"{len(tokens)} characters for {part}" for part, tokens in scored.items())
         raise ValueError(
-            f"the text leaves {len(validation)} characters to validate and {len(train)} to train, but one sequence "
-            f"takes {config.context + 1}; use a longer text or a shorter --context-length"
+            f"the text leaves {left} and {len(train)} to train, but one sequence takes {config.context + 1}; "
+            "use a longer text or a shorter --context-length"
         )
-    return Characters(train, validation, characters.vocabulary)
+    return Text(train, scored, characters.vocabulary)
 
 
 class Excerpts:

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 
+from experiments.common.training import dropping, num_parameters
 from experiments.language.config import Config
 from experiments.language.remembering import compressive_transformer, long_short_term_memory, transformer_xl
 from experiments.language.signature import LanguageModel, Output, stateless
@@ -38,7 +39,7 @@ def language(init: Callable, model: Callable, graph: Any, edges: float, config: 
     """A model of `tgnn.models` without memory, `model(params, graph, tokens, dropout_rate=, rng=)`."""
 
     def logits(params, tokens, *, rng=None):
-        return model(params, graph, tokens, dropout_rate=config.dropout_rate, rng=rng, **options)
+        return model(params, graph, tokens, **dropping(config.dropout_rate, rng), **options)
 
     return stateless(init, logits, edges)
 
@@ -72,7 +73,7 @@ def spanned(config: Config, vocab_size: int) -> LanguageModel:
     options = {"max_span": float(config.context), "ramp": float(config.window)}
 
     def apply(params, tokens, state, *, rng=None):
-        logits = adaptive_span(params, graph, tokens, dropout_rate=config.dropout_rate, rng=rng, **options)
+        logits = adaptive_span(params, graph, tokens, **dropping(config.dropout_rate, rng), **options)
         return Output(logits, state, SPAN_PRICE * span_loss(params, config.context))
 
     return LanguageModel(init, apply, mean_edges(graph))
@@ -83,7 +84,7 @@ def universal(config: Config, vocab_size: int) -> LanguageModel:
     graph, init = patterns.causal(config.context), init_universal_transformer
 
     def logits(params, tokens, *, rng=None):
-        options = {"num_steps": config.num_layers, "dropout_rate": config.dropout_rate, "rng": rng}
+        options = {"num_steps": config.num_layers} | dropping(config.dropout_rate, rng)
         return universal_transformer(params, graph, tokens, **options)[0]
 
     return stateless(partial(init, config=config.transformer(vocab_size)), logits, mean_edges(graph))
@@ -161,7 +162,7 @@ def make(name: str, config: Config, vocab_size: int) -> tuple[LanguageModel, Con
     """
     if name not in MODELS:
         raise ValueError(f"unknown model {name!r}; choose one of {', '.join(MODELS)}")
-    budget = num_parameters(MODELS["transformer"](config, vocab_size))
+    budget = num_parameters(MODELS["transformer"](config, vocab_size).init)
     step = 2 * config.num_heads  # heads and the halves of rotations divide the width
 
     def sized(width: int) -> tuple[LanguageModel, Config]:
@@ -171,11 +172,6 @@ def make(name: str, config: Config, vocab_size: int) -> tuple[LanguageModel, Con
     low, high = 1, 8 * config.model_dim // step  # widths in steps: the nearest one lies between
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if num_parameters(sized(middle * step)[0]) <= budget else (low, middle)
+        low, high = (middle, high) if num_parameters(sized(middle * step)[0].init) <= budget else (low, middle)
     candidates = [sized(low * step), sized(high * step)]
-    return min(candidates, key=lambda candidate: abs(num_parameters(candidate[0]) - budget))
-
-
-def num_parameters(model: LanguageModel) -> int:
-    """Numbers in the weights, counted without making them."""
-    return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0))))
+    return min(candidates, key=lambda candidate: abs(num_parameters(candidate[0].init) - budget))

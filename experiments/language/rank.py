@@ -10,9 +10,14 @@ from typing import Annotated
 import tyro
 
 from experiments.common import results
+from experiments.common.terminal import use_any_terminal
 
 HEADER = """| | model | bits per character | nats | weights | edges per token | ms per step | temporary MiB |
 |---|---|---|---|---|---|---|---|"""
+
+CAUTION = """A ranking of positions and learning rates as much as of graphs: all models share one rate, and each has
+positions of its own. With rotary positions instead of learned ones the Transformer goes from 3.466 to 2.874 ± 0.029
+bits and the window from 3.354 to 2.843 ± 0.031 (three seeds each)."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,9 @@ def row(place: int, record: dict) -> str:
 
 def main() -> None:
     """Prints the table."""
+    use_any_terminal()
     options = tyro.cli(Options, description=__doc__)
-    print("\n".join([HEADER, *rows(options.folder, options.preset)]))
+    print("\n".join([HEADER, *rows(options.folder, options.preset), "", CAUTION]))
 
 
 if __name__ == "__main__":

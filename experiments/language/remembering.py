@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from experiments.common.training import dropping
 from experiments.language.config import Config
 from experiments.language.signature import LanguageModel, Output
 from tgnn import patterns
@@ -29,7 +30,7 @@ def transformer_xl(config: Config, vocab_size: int) -> LanguageModel:
         return init_past(jax.eval_shape(init, jax.random.key(0)), n)
 
     def apply(params, tokens, state, *, rng=None):
-        return Output(*xl(params, tokens, state, dropout_rate=config.dropout_rate, rng=rng))
+        return Output(*xl(params, tokens, state, **dropping(config.dropout_rate, rng)))
 
     return LanguageModel(init, apply, n + (n + 1) / 2, init_state)
 
@@ -44,7 +45,7 @@ def compressive_transformer(config: Config, vocab_size: int) -> LanguageModel:
         return init_memories(jax.eval_shape(init, jax.random.key(0)), n // 2, n // 2)
 
     def apply(params, tokens, state, *, rng=None):
-        output = compressive(params, tokens, state, dropout_rate=config.dropout_rate, rng=rng)
+        output = compressive(params, tokens, state, **dropping(config.dropout_rate, rng))
         return Output(output.logits, output.memories, output.reconstruction)
 
     return LanguageModel(init, apply, n + (n + 1) / 2, init_state)
@@ -67,10 +68,11 @@ def long_short_term_memory(config: Config, vocab_size: int) -> LanguageModel:
         return [LSTMState(jnp.zeros((1, dim)), jnp.zeros((1, dim)))] * depth
 
     def apply(params, tokens, state, *, rng=None):
+        rate = dropping(config.dropout_rate, rng)["dropout_rate"]
         x = embedding(params["embedding"], tokens) * dim**0.5
         ends = []
         for i, (layer, given) in enumerate(zip(params["layers"], state, strict=True)):
-            states = lstm(layer, plan, dropout(fold(rng, i), x, config.dropout_rate), given)
+            states = lstm(layer, plan, dropout(fold(rng, i), x, rate), given)
             x = states.hidden
             ends.append(jax.tree.map(lambda rows: rows[-1:], states))
         return Output(linear(params["output"], x), ends)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.common.sequences.batches import Example, sequence
+from experiments.common.sentences.examples import Example, sequence
 from experiments.listops.config import Config
 from tgnn.datasets import listops
 

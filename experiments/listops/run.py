@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from experiments.common import command
-from experiments.common.sequences.models import Name, Task, make
-from experiments.common.sequences.seeds import num_parameters, table, train_seeds
-from experiments.common.sequences.train import Trainer
+from experiments.common import command, seeds
+from experiments.common.sentences.models import Name
+from experiments.common.training import train_seeds
 from experiments.listops import data
 from experiments.listops.config import PRESETS, Config
+from experiments.listops.task import make_task
 
 
 @dataclass(frozen=True)
@@ -25,20 +25,11 @@ class Options(command.Options):
     """Which graph a sequence is."""
 
 
-def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
+def run(config: Config, options: Options) -> seeds.Metrics:
     """Trains one model per seed."""
-    splits = data.load(config, trees=options.model == "tree_lstm")
-    examples = [example for part in splits for example in part]
-    classifier = make(options.model, config, Task(data.VOCAB_SIZE, 10, None, examples))
-    trainer = Trainer(classifier, config, splits.train, splits.held_out)
-    found = train_seeds(options, options.model, trainer, classifier.init, splits.test)
-    metrics: dict[str, Sequence[float]] = {
-        "accuracy": [answers.score for _, answers in found],
-        "held_out_accuracy": [run.held_out_score for run, _ in found],
-        "seconds": [run.seconds for run, _ in found],
-        "parameters": [num_parameters(classifier.init)] * len(found),
-    }
-    Console().print(table(options.model, metrics))
+    task = make_task(options.model, config, data.load(config, trees=options.model == "tree_lstm"))
+    metrics = train_seeds(task, config, options)
+    Console().print(seeds.table(options.model, metrics))
     return metrics
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 import tgnn
+from experiments.common.parts import load_parts
 from tgnn.datasets import esol, zinc
 from tgnn.datasets.graphs import Graphs, disjoint_edges, take_graphs
 from tgnn.nn.graph_positions import laplacian_eigenvectors, random_walk
@@ -14,7 +15,7 @@ from tgnn.nn.graph_positions import laplacian_eigenvectors, random_walk
 NUM_BONDS = 5  # 1, 2, 3, and 4 for aromatic
 
 
-class Task(NamedTuple):
+class Molecules(NamedTuple):
     """Molecules for training and parts to score. Atoms are float32 [n_atom, columns + encoding_dim]."""
 
     train: Graphs  # labels: (target - mean) / sd
@@ -24,7 +25,9 @@ class Task(NamedTuple):
     sd: float
 
 
-def load(dataset: str, *, data_dir: Path | None, train: int | None, validation: int | None, encode: Callable) -> Task:
+def load(
+    dataset: str, *, data_dir: Path | None, train: int | None, validation: int | None, encode: Callable
+) -> Molecules:
     """One data set.
 
     Args:
@@ -46,21 +49,13 @@ def load(dataset: str, *, data_dir: Path | None, train: int | None, validation: 
 
     ready = {name: prepare(graphs) for name, graphs in parts.items()}
     sizes = tuple((columns.max(axis=0) - low + 1).tolist())
-    return Task(ready.pop("train"), ready, sizes, mean, sd)
+    return Molecules(ready.pop("train"), ready, sizes, mean, sd)
 
 
 def load_zinc(data_dir: Path | None) -> dict[str, Graphs]:
-    """Its train and validation molecules, and test where the file exists."""
-    parts = {}
-    for split in ("train", "validation", "test"):
-        try:
-            graphs = zinc.load(split, data_dir).graphs
-        except FileNotFoundError:
-            if split != "test":
-                raise
-            continue  # kept back from most users
-        parts[split] = graphs._replace(nodes=graphs.nodes[:, None])
-    return parts
+    """Its train and validation molecules, and test where the file exists: it is kept back from most users."""
+    parts = load_parts(lambda split: zinc.load(split, data_dir).graphs)
+    return {split: graphs._replace(nodes=graphs.nodes[:, None]) for split, graphs in parts.items()}
 
 
 def load_esol(data_dir: Path | None) -> dict[str, Graphs]:

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from experiments.common.graph_batches import Batch
+from experiments.common.packing.graphs import Batch
+from experiments.common.training import dropping
 from experiments.molecules.config import Config
 from experiments.molecules.data import NUM_BONDS
 from experiments.molecules.message_passing import init_message_passing, message_passing
-from tgnn import EdgeList, aggregate, models
+from tgnn import aggregate, models
 from tgnn.nn.basic import embedding, fold, init_embedding, init_linear, init_mlp, linear, mlp
 from tgnn.nn.graph_positions import flip_signs
 from tgnn.typing import Array, Params
@@ -79,9 +80,8 @@ def build(name: str, config: Config, sizes: Sequence[int], encoding_dim: int) ->
     def apply(params: Params, batch: Batch, *, rng: Array | None = None) -> Array:
         atoms = embed_atoms(params, batch, len(sizes), fold(rng, 0) if name == "graph_transformer" else None)
         bonds = embedding(params["bonds"], batch.edges)
-        options = {"dropout_rate": config.dropout_rate, "rng": fold(rng, 1)}
-        atoms = middle.apply(params["layers"], batch, atoms, bonds, **options)
-        pooled = aggregate(batch.readout, atoms) / ATOMS_OF_A_MOLECULE
+        atoms = middle.apply(params["layers"], batch, atoms, bonds, **dropping(config.dropout_rate, fold(rng, 1)))
+        pooled = aggregate(batch.readout, atoms)[: batch.n_graph] / ATOMS_OF_A_MOLECULE  # without the padding's graph
         return mlp(params["head"], pooled)[:, 0]
 
     return Network(init, apply)
@@ -99,5 +99,5 @@ def embed_atoms(params: Params, batch: Batch, num_columns: int, rng: Array | Non
 
 def owners(batch: Batch) -> Array:
     """The graph of each node, -1 for padding: `[n_node]`."""
-    edges: EdgeList = batch.readout  # one edge a node, in the order of the nodes
-    return jnp.where(edges.live, edges.receivers, -1)
+    graphs = batch.readout.receivers  # one edge a node, in the order of the nodes
+    return jnp.where(graphs < batch.n_graph, graphs, -1)

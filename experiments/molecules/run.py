@@ -3,16 +3,18 @@
 ZINC (penalised logP; mean absolute error) and ESOL (solubility; root mean square error), the last step of each run.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 
 from experiments.common import command, seeds
-from experiments.molecules import data, train
+from experiments.common.training import num_parameters, train_seeds
+from experiments.molecules import data
 from experiments.molecules.config import PRESETS, Config, Dataset, Model
-from experiments.molecules.figures import save_scatter
 from experiments.molecules.models import build
+from experiments.molecules.task import constant_error, make_task
 
 
 @dataclass(frozen=True)
@@ -25,32 +27,20 @@ class Options(command.Options):
     """Molecules."""
 
 
-def run(config: Config, options: Options) -> seeds.Metrics:
+def run(config: Config, options: Options) -> command.Outcome:
     """Errors of every seed."""
-    assert options.run_dir is not None  # command.complete has filled it in
-    run_dir = options.run_dir
     limits = {"train": config.train_molecules, "validation": config.validation_molecules}
     encode = data.encoder(options.model, config.encoding_dim)
-    task = data.load(options.dataset, data_dir=options.data_dir, encode=encode, **limits)
-    network = build(options.model, config, task.sizes, task.train.nodes.shape[1] - len(task.sizes))
-    trainer = train.make_trainer(network, config, task, pairs=options.model == "gps")
-    parameters = train.num_parameters(network)
-    print(f"{parameters:,} parameters, {len(task.train.labels):,} molecules, {config.num_steps} steps", flush=True)
-
-    def measure(chunk: Sequence[int]) -> seeds.Metrics:
-        folder = run_dir / f"{command.stem(options)}-seed{chunk[0]}"
-        seeds.check_fresh(folder, options.resume)
-        metrics, state = train.train(
-            trainer, network, config, task, seed=chunk[0], run_dir=folder, resume=options.resume
-        )
-        save_scatter(trainer, state.params, task, folder / "predictions.png")
-        return {name: [value] for name, value in (metrics | {"parameters": parameters}).items()}
-
-    metrics = seeds.run_seeds(config, options, measure)
+    molecules = data.load(options.dataset, data_dir=options.data_dir, encode=encode, **limits)
+    network = build(options.model, config, molecules.sizes, molecules.train.nodes.shape[1] - len(molecules.sizes))
+    sizes = f"{num_parameters(network.init):,} parameters, {len(molecules.train.labels):,} molecules"
+    print(f"{sizes}, {config.num_steps} steps", flush=True)
+    about = dataclasses.asdict(config) | {"scored": list(molecules.parts)}
+    metrics = train_seeds(make_task(network, config, molecules, pairs=options.model == "gps"), about, options)
     Console().print(seeds.table(f"{options.model} on {options.dataset}", metrics))
-    for part in task.parts:
-        print(f"always the mean of the training molecules: {part} mae {train.constant_error(task, part):.3f}")
-    return metrics
+    for part in molecules.parts:
+        print(f"always the mean of the training molecules: {part} mae {constant_error(molecules, part):.3f}")
+    return command.Outcome(metrics, about)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

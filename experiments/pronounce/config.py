@@ -27,7 +27,6 @@ class Config:
     weight_decay: float = 0.01
     evaluate_every: int = 100  # steps between looks at the validation words
     evaluate_words: int = 512
-    save_every: int = 500
     train_words: int | None = None  # the first ones only; None: all
     test_words: int | None = None
     architecture: str = "transformer"  # or "rotary", or "rnn", "bahdanau", "luong" at as many weights
@@ -58,7 +57,6 @@ PRESETS = {
         learning_rate=1e-2,
         evaluate_every=10,
         evaluate_words=32,
-        save_every=10,
         train_words=500,
         test_words=64,
     ),
@@ -73,7 +71,6 @@ PRESETS = {
         warmup_steps=200,
         learning_rate=2e-3,
         evaluate_every=300,
-        save_every=600,
     ),
     # all architectures side by side, a few minutes each on 2 cores
     "history": Config(
@@ -86,7 +83,6 @@ PRESETS = {
         warmup_steps=100,
         learning_rate=3e-3,
         evaluate_every=400,
-        save_every=1600,
         test_words=2000,
     ),
     # an hour of one core
@@ -115,6 +111,5 @@ PRESETS = {
         dropout_rate=0.15,
         label_smoothing=0.1,
         evaluate_every=1000,
-        save_every=1000,
     ),
 }

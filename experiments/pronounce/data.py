@@ -3,17 +3,15 @@
 A row is a disjoint union of words. Its segments say which nodes belong together; attention sees no other edges.
 """
 
-import functools
 import itertools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from experiments.common.packing.rows import Packing, Shuffled
 from experiments.pronounce.config import END, START
 from tgnn.datasets.cmudict import LETTERS, PHONEMES, Pronunciations
-
-CHUNK = 1024  # words that are packed together: enough to fit well, few enough to stay shuffled
 
 
 class Batch(NamedTuple):
@@ -67,32 +65,6 @@ def examples(words: Pronunciations, limit: int | None = None) -> list[Example]:
     return [Example(letter_ids(word), phoneme_ids(said)) for word, alternatives in pairs for said in alternatives]
 
 
-def pack(sizes: np.ndarray, slots: int) -> list[list[int]]:
-    """First-fit decreasing in two dimensions: which words share a row.
-
-    Args:
-        sizes: ints `[n, 2]`, the slots that a word takes on either side.
-        slots: of a row, on either side.
-
-    Returns:
-        Lists of row numbers of `sizes`, each of which fits.
-
-    Raises:
-        ValueError: a word is longer than a row.
-    """
-    if sizes.size and sizes.max() > slots:
-        raise ValueError(f"a word takes {sizes.max()} slots but a row has {slots}; raise slots")
-    room = np.full((len(sizes), 2), slots)  # never more rows than words
-    rows: list[list[int]] = []
-    for i in np.argsort(-sizes.max(axis=1), kind="stable"):
-        first = int(np.argmax((room[: len(rows) + 1] >= sizes[i][None]).all(axis=1)))
-        if first == len(rows):
-            rows.append([])
-        rows[first].append(int(i))
-        room[first] -= sizes[i]
-    return rows
-
-
 def lay_out(words: Sequence[Example], rows: Sequence[Sequence[int]], slots: int) -> Batch:
     """Writes the words of each row one after the other."""
     batch = Batch(*np.full((len(Batch._fields), len(rows), slots), -1, np.int32))
@@ -117,27 +89,13 @@ class Batches:
     """The batches of a run: `batches(step)` is a function of the step alone, so that a run can be resumed anywhere."""
 
     def __init__(self, words: Sequence[Example], *, rows: int, slots: int, seed: int):
-        self.words, self.rows, self.slots, self.seed = words, rows, slots, seed
-        self.sizes = np.array([(len(letters), len(phonemes) + 1) for letters, phonemes in words])
-        self.epoch = functools.lru_cache(maxsize=2)(self._epoch)
-        # Epochs have about as many rows as this one; a fixed number makes the step tell the epoch.
-        self.per_epoch = max(1, len(self.epoch(0)) // rows)
+        self.words, self.slots = words, slots
+        sizes = np.array([(len(letters), len(phonemes) + 1) for letters, phonemes in words])
+        self.shuffled = Shuffled(Packing(sizes, slots), rows, seed)
+        self.per_epoch = self.shuffled.per_epoch
 
     def __call__(self, step: int) -> Batch:
-        epoch, index = divmod(step, self.per_epoch)
-        packed = self.epoch(epoch)
-        chosen = [packed[i % len(packed)] for i in range(index * self.rows, (index + 1) * self.rows)]
-        return lay_out(self.words, chosen, self.slots)
-
-    def _epoch(self, epoch: int) -> list[list[int]]:
-        """All words in rows, both shuffled."""
-        rng = np.random.default_rng([self.seed, epoch])
-        order = rng.permutation(len(self.words))
-        rows = []
-        for start in range(0, len(order), CHUNK):
-            chunk = order[start : start + CHUNK]
-            rows += [chunk[members].tolist() for members in pack(self.sizes[chunk], self.slots)]
-        return [rows[i] for i in rng.permutation(len(rows))]
+        return lay_out(self.words, self.shuffled(step), self.slots)
 
 
 def padded(words: Sequence[str], slots: int) -> np.ndarray:

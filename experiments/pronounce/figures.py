@@ -4,17 +4,18 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from experiments.common.figures import learning_curves
 from experiments.pronounce.architectures import ARCHITECTURES
-from experiments.pronounce.train import Result
+from experiments.pronounce.task import Result
 from tgnn import plot
-from tgnn.train.metrics_log import read_metrics
 
 
 def save_figures(result: Result, run_dir: Path) -> list[Path]:
     """Writes learning curves and, for one held-out word, the Transformer's attention as an alignment and as a graph."""
-    figures = {"learning.png": learning(run_dir)} | attention(result)
-    paths = []
-    for name, figure in figures.items():
+    names = ["validation_phoneme_error", "validation_word_error"]
+    style = {"unit": "nats per phoneme", "log": True, "ylabel": "error rate"}
+    paths = [learning_curves(run_dir, names, "validation words", **style)]
+    for name, figure in attention(result).items():
         paths.append(run_dir / name)
         figure.savefig(paths[-1], dpi=150)
     return paths
@@ -45,13 +46,3 @@ def specimen(result: Result) -> tuple[str, tuple[str, ...]]:
 def attention_graph(weights, receivers, senders) -> Figure:
     ax = Figure(figsize=(9, 4), layout="constrained").add_subplot()
     return plot.attention_graph(weights, receivers, senders, title="the same as a bipartite graph", ax=ax).figure
-
-
-def learning(run_dir: Path) -> Figure:
-    records = read_metrics(run_dir / "metrics.jsonl")
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    plot.learning_curves(records, ["loss"], log=True, ylabel="nats per phoneme", title="training", ax=left)
-    names = ["validation_phoneme_error", "validation_word_error"]
-    plot.learning_curves(records, names, ylabel="error rate", title="validation words", ax=right)
-    return figure

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import tgnn
+from experiments.common.training import dropping
 from experiments.pronounce.config import END, START, Config
 from experiments.pronounce.data import Batch, letter_ids, padded, phoneme_ids, phoneme_names
 from tgnn.nn.basic import layer_norm, linear
@@ -44,8 +45,7 @@ def make_loss(config: Config, *, rotate: Rotate | None = None) -> Callable:
             positions=row.phoneme_positions,
             encoder_block=encoder_block,
             decoder_block=functools.partial(encoder_block, cross_rotate=rotate, **places),
-            dropout_rate=config.dropout_rate,
-            rng=rng,
+            **dropping(config.dropout_rate, rng),
         )
 
     def loss(params, batch, rng):

@@ -12,8 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.common.packing.rows import CHUNK
+from experiments.common.training import num_parameters
 from experiments.pronounce.config import END, START, Config
-from experiments.pronounce.data import CHUNK, Example
+from experiments.pronounce.data import Example
 from tgnn.datasets.cmudict import LETTERS, PHONEMES
 from tgnn.models.recurrent.seq2seq import begin, init_seq2seq, seq2seq, seq2seq_step
 from tgnn.nn.decoding import greedy
@@ -72,17 +74,18 @@ def lay_out(words: Sequence[Example]) -> WordBatch:
 def init(rng: Array, config: Config) -> Params:
     """Weights at the width that makes as many of them as the Transformer of the config has."""
 
-    def num_weights(make: Callable[[Array], Params]) -> int:
-        return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(make, jax.random.key(0))))
-
     def of_width(width: int) -> Callable[[Array], Params]:
         kind = KINDS[config.architecture]
         return lambda rng: init_seq2seq(rng, len(LETTERS), len(PHONEMES) + 2, width, attention=kind)
 
-    budget = num_weights(lambda rng: init_transformer(rng, config.model))
+    budget = num_parameters(lambda rng: init_transformer(rng, config.model))
     widths = range(8, 4 * config.model_dim, 8)
-    above = bisect.bisect_left(widths, budget, lo=1, hi=len(widths) - 1, key=lambda width: num_weights(of_width(width)))
-    nearest = min(widths[above - 1 : above + 1], key=lambda width: abs(num_weights(of_width(width)) - budget))
+
+    def size(width: int) -> int:
+        return num_parameters(of_width(width))
+
+    above = bisect.bisect_left(widths, budget, lo=1, hi=len(widths) - 1, key=size)
+    nearest = min(widths[above - 1 : above + 1], key=lambda width: abs(size(width) - budget))
     return of_width(nearest)(rng)
 
 

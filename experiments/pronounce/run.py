@@ -12,12 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from experiments.common import command
-from experiments.common.seeds import check_fresh
+from experiments.common import command, seeds
+from experiments.common.training import newest, restore, train_seeds
 from experiments.pronounce.architectures import ARCHITECTURES
 from experiments.pronounce.config import PRESETS, Config
 from experiments.pronounce.figures import save_figures
-from experiments.pronounce.train import Result, in_words, restore, spread, train
+from experiments.pronounce.task import Pronouncing, Result, load, optimizer, spread
 
 NAME = "pronounce"
 
@@ -33,34 +33,18 @@ class Options(command.Options):
     """Do not train: say this word with the newest checkpoint in the run folder."""
 
 
-def run(config: Config, options: Options) -> dict[str, list[float]]:
+def run(config: Config, options: Options) -> command.Outcome:
     """Trains one model per seed, each in a folder of its own below the run folder."""
     if options.model not in ARCHITECTURES:
         raise command.Mistake(f"unknown model {options.model!r}; choose one of {', '.join(ARCHITECTURES)}")
     config = dataclasses.replace(config, architecture=options.model)
-    metrics: dict[str, list[float]] = {"phoneme_error": [], "word_error": []}
-    for seed in options.all_seeds:
-        folder = seed_dir(options, seed)
-        check_fresh(folder, options.resume)
-        result = train(config, seed=seed, run_dir=folder, resume=options.resume)
-        report(result)
-        print("figures:", *save_figures(result, folder))
-        for name, value in result.metrics.items():
-            metrics[name].append(value)
-    return metrics
-
-
-def seed_dir(options: Options, seed: int) -> Path:
-    """Runs of different sizes and seeds do not share checkpoints."""
-    assert options.run_dir is not None  # command.complete has filled it in
-    name = options.preset if options.model == "transformer" else f"{options.preset}-{options.model}"
-    return options.run_dir / (name if seed == 0 else f"{name}-seed{seed}")
-
-
-def report(result: Result) -> None:
-    """The error rates and some test words."""
-    print(f"{in_words(result.metrics)} on {len(result.said)} test words, {result.seconds:.0f} s")
-    Console().print(examples_table(result))
+    pronouncing = Pronouncing(config, load(config))
+    task = pronouncing.task()._replace(figures=lambda _, folder: save_figures(pronouncing.result, folder))
+    metrics = train_seeds(task, config, options)
+    if pronouncing.result is not None:  # some seed was not done already
+        Console().print(examples_table(pronouncing.result))
+    Console().print(seeds.table(options.model, metrics))
+    return command.Outcome(metrics, config)
 
 
 def examples_table(result: Result, n: int = 10) -> Table:
@@ -73,8 +57,11 @@ def examples_table(result: Result, n: int = 10) -> Table:
 
 def say_word(word: str, run_dir: Path) -> tuple[str, ...]:
     """What the newest model of a folder makes of a word."""
-    params, config = restore(run_dir)
-    return ARCHITECTURES[config.architecture].say(params, [word], config.slots)[0]
+    folder, about = newest(run_dir, "*")
+    config = Config(**about)
+    architecture = ARCHITECTURES[config.architecture]
+    params = restore(folder, lambda rng: architecture.init(rng, config), optimizer(config))
+    return architecture.say(params, [word], config.slots)[0]
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -17,10 +17,11 @@ from rich.console import Console
 import experiments.digits.data as digits_data
 import experiments.digits.run as digits_run
 from experiments.common import command
+from experiments.common.training import Trainer
 from experiments.pronounce.data import Batches, examples
 from experiments.pronounce.figures import save_figures, specimen
 from experiments.pronounce.run import examples_table
-from experiments.pronounce.train import train
+from experiments.pronounce.task import Pronouncing, Result, in_words, load
 from experiments.quickstart.config import PRESETS, Config
 from experiments.quickstart.table import results_table
 from tgnn import plot
@@ -47,28 +48,37 @@ class Options(command.Options):
 
 def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
     """Both parts, then the table, the words and the figures."""
-    assert options.run_dir is not None  # command.complete has filled it in
     started = time.perf_counter()
     print("digits: a sparse graph of nearest neighbours", flush=True)
     digits = digits_data.load(config.digits.num_neighbors)
     scores = digits_run.compare(config.digits, digits, options.all_seeds)
     print("pronounce: dense graphs over letters and phonemes", flush=True)
-    folder = options.run_dir / "pronounce"
+    folder = options.folder / "pronounce"
     if not options.resume:
         start_anew(folder)
-    result = train(config.pronounce, seed=options.seed, run_dir=folder, resume=options.resume)
-    figures = [*save_figures(result, folder), save_picture(digits, options.run_dir / "digits.png")]
+    result, seconds = pronounce(config, folder, options)
+    figures = [*save_figures(result, folder), save_picture(digits, options.folder / "digits.png")]
     pairs = examples(cmudict.load("train"), 1000)
     batch = Batches(pairs, rows=config.pronounce.rows, slots=config.pronounce.slots, seed=options.seed)(0)
     console = Console()
     console.width = console.width if console.is_terminal else 150  # a file has no width to fit
-    console.print(results_table(*specimen(result), batch, result, digits, scores))
+    console.print(results_table(*specimen(result), batch, result, seconds, digits, scores))
     console.print(examples_table(result))
     print("figures:", *figures, sep="\n  ")
-    print(f"say a word: python -m experiments.pronounce --run-dir {options.run_dir} --say WORD")
+    print(f"say a word: python -m experiments.pronounce --run-dir {options.folder} --say WORD")
     print(f"{time.perf_counter() - started:.0f} s in all")
     once = {name: [value] for name, value in result.metrics.items()}
     return digits_run.metrics(scores) | once
+
+
+def pronounce(config: Config, folder: Path, options: Options) -> tuple[Result, float]:
+    """What one run of `pronounce` leaves, and the seconds of its training."""
+    pronouncing = Pronouncing(config.pronounce, load(config.pronounce))
+    trainer = Trainer(pronouncing.task())
+    _, metrics = trainer.train(options.seed, folder, config.pronounce, options.resume)
+    assert pronouncing.result is not None  # a training ends with a score
+    print(in_words(pronouncing.result.metrics), flush=True)
+    return pronouncing.result, metrics["seconds"]
 
 
 def start_anew(folder: Path) -> None:

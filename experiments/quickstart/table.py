@@ -12,18 +12,18 @@ from experiments.digits.data import Digits
 from experiments.digits.run import Score
 from experiments.pronounce.data import Batch
 from experiments.pronounce.model import layouts
-from experiments.pronounce.train import Result, in_words
+from experiments.pronounce.task import Result, in_words
 from tgnn.graphs.transforms import degrees
 
 
 def results_table(
-    word: str, said: tuple[str, ...], batch: Batch, result: Result, digits: Digits, scores: dict
+    word: str, said: tuple[str, ...], batch: Batch, result: Result, seconds: float, digits: Digits, scores: dict
 ) -> Table:
     """Graph, nodes, edges, density, layout, parameters, score and seconds of everything that ran."""
     table = Table(title="one attention, two kinds of graph")
     for column in ("graph", "nodes", "edges", "density", "layout", "parameters", "score", "seconds"):
         table.add_column(column, justify="left" if column in ("graph", "layout", "score") else "right")
-    for row in [*word_rows(word, said, result), batch_row(batch, result), *digits_rows(digits, scores)]:
+    for row in [*word_rows(word, said, result), batch_row(batch, result, seconds), *digits_rows(digits, scores)]:
         table.add_row(*row)
     return table
 
@@ -41,14 +41,14 @@ def word_rows(word: str, said: tuple[str, ...], result: Result) -> list[list[str
     return [[name, *describe(layout), f"{size:,}", "", ""] for name, (layout, size) in graphs.items()]
 
 
-def batch_row(batch: Batch, result: Result) -> list[str]:
+def batch_row(batch: Batch, result: Result, seconds: float) -> list[str]:
     """All words of a batch as one graph."""
     nodes = int((batch.letters >= 0).sum() + (batch.phonemes >= 0).sum())
     per_row = jax.vmap(lambda row: jnp.stack([edges(layout) for layout in layouts(row)]).sum())(batch)
     num_edges = float(per_row.sum())
     words = int((batch.letter_positions == 0).sum())
     size = [f"{nodes:,}", f"{num_edges:,.0f}", f"{num_edges / nodes**2:.2%}"]
-    shown = [f"{count(result.params):,}", in_words(result.metrics), f"{result.seconds:.0f}"]
+    shown = [f"{count(result.params):,}", in_words(result.metrics), f"{seconds:.0f}"]
     return [f"a batch: {words} words, disjoint", *size, "these, with segments", *shown]
 
 

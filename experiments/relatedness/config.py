@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from experiments.common.sequences.config import Config as Sizes
+from experiments.common.sentences.config import Config as Sizes
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from experiments.common.parts import load_parts
 from experiments.relatedness.config import Config
 from tgnn.datasets import sick
 
@@ -29,13 +30,14 @@ class Relatedness(NamedTuple):
 
     train: list[Pair]
     held_out: list[Pair]
-    test: list[Pair]  # the validation split ("trial")
+    parts: dict[str, list[Pair]]  # what is scored: "validation" (the "trial" split), and "test" where there is one
     vocab_size: int
 
 
 def load(config: Config, model: Name, data_dir: Path | None = None) -> Relatedness:
-    """The training split without the held-out pairs, the held-out pairs, and the trial split."""
-    train, trial = (sick.load(split, data_dir) for split in ("train", "validation"))
+    """The training split without the held-out pairs, the held-out pairs, and what is scored."""
+    splits = load_parts(lambda split: sick.load(split, data_dir))
+    train = splits.pop("train")
     order = np.random.default_rng(0).permutation(len(train.relatedness))[: config.train_examples]
     learn = order[config.held_out :]
     count = Counter(word.lower() for i in learn for words in (train.first[i], train.second[i]) for word in words)
@@ -45,9 +47,8 @@ def load(config: Config, model: Name, data_dir: Path | None = None) -> Relatedne
     def pairs(data: sick.Sick, chosen) -> list[Pair]:
         return [pair(data.first[i], data.second[i], float(data.relatedness[i]), number, model) for i in chosen]
 
-    test = range(len(trial.relatedness))[: config.test_examples]
-    parts = pairs(train, learn), pairs(train, order[: config.held_out]), pairs(trial, test)
-    return Relatedness(*parts, len(words) + 1)
+    parts = {name: pairs(part, range(len(part.relatedness))[: config.test_examples]) for name, part in splits.items()}
+    return Relatedness(pairs(train, learn), pairs(train, order[: config.held_out]), parts, len(words) + 1)
 
 
 def pair(first: Sequence[str], second: Sequence[str], relatedness: float, number: dict[str, int], model: Name) -> Pair:

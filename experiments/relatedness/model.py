@@ -1,6 +1,6 @@
 """Two states become a distribution over the scores 1 to 5, whose mean is the relatedness."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -8,14 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.common.sequences.batches import Packing, union
-from experiments.common.sequences.models import WIDTH
-from experiments.common.sequences.train import Trainer
+from experiments.common.sentences.examples import Bins, union
+from experiments.common.sentences.models import WIDTH
+from experiments.common.training import dropping
 from experiments.relatedness.config import Config
 from experiments.relatedness.data import Pair, Relatedness
 from tgnn.models.recurrent.tree_lstm import init_tree_lstm, states
 from tgnn.nn.basic import dropout, embedding, init_linear, linear
-from tgnn.train.losses import masked_mean
 from tgnn.typing import Array, Params
 
 SCORES = np.arange(1.0, 6.0, dtype=np.float32)
@@ -32,26 +31,11 @@ class PairBatch(NamedTuple):
 
 
 class Siamese(NamedTuple):
-    """What `Trainer` asks of a classifier, for pairs."""
+    """A model of pairs and its batches."""
 
-    init: Any
-    apply: Any
-    lay_out: Any
-    size: Any
-    rows: int
-    slots: int
-
-
-class Answers(NamedTuple):
-    """Predicted and true relatedness of pairs."""
-
-    predictions: np.ndarray
-    labels: np.ndarray
-
-    @property
-    def score(self) -> float:
-        """Pearson's correlation."""
-        return float(np.corrcoef(self.predictions, self.labels)[0, 1])
+    init: Callable[[Array], Params]
+    apply: Callable[..., Array]  # (params, graph, tokens, roots, *, rng) -> logits [n_pair, 5]
+    bins: Bins
 
 
 def init_siamese(rng: Array, vocab_size: int, config: Config, arity: int | None) -> Params:
@@ -68,7 +52,8 @@ def init_siamese(rng: Array, vocab_size: int, config: Config, arity: int | None)
 
 def siamese(params: Params, graph: Any, tokens: Array, roots: Array, *, dropout_rate=0.0, rng=None) -> Array:
     """Logits of the scores `[n_pair, 5]`. Reference: Tai, Socher and Manning, arXiv 1503.00075, equation 15."""
-    x = dropout(rng, embedding(params["embedding"], tokens), dropout_rate)
+    x = embedding(params["embedding"], tokens)
+    x = dropout(rng, x, dropout_rate) if dropout_rate else x
     first, second = jnp.moveaxis(states(params["cell"], graph, x)[roots], 1, 0)
     hidden = linear(params["product"], first * second) + linear(params["difference"], jnp.abs(first - second))
     return linear(params["output"], jax.nn.sigmoid(hidden))
@@ -81,7 +66,7 @@ def targets(relatedness: Array) -> Array:
 
 def make(config: Config, data: Relatedness) -> Siamese:
     """The model and its batches."""
-    pairs = [*data.train, *data.held_out, *data.test]
+    pairs = [*data.train, *data.held_out, *(pair for part in data.parts.values() for pair in part)]
     arity = pairs[0].children.shape[1]
     slots = -(-max(len(pair.tokens) for pair in pairs) // 16) * 16
     rows = max(1, config.nodes // slots)
@@ -99,36 +84,8 @@ def make(config: Config, data: Relatedness) -> Siamese:
         relatedness[: len(chosen)] = [pair.relatedness for pair in chosen]
         return PairBatch(batch.graph, batch.tokens, roots, relatedness)
 
+    def apply(params, graph, tokens, roots, *, rng=None):
+        return siamese(params, graph, tokens, roots, **dropping(config.dropout_rate, rng))
+
     init = partial(init_siamese, vocab_size=data.vocab_size, config=config, arity=arity if arity > 1 else None)
-    apply = partial(siamese, dropout_rate=config.dropout_rate)
-    return Siamese(init, apply, lay_out, lambda pair: len(pair.tokens), rows, slots)
-
-
-class PairTrainer(Trainer):
-    """Trains on the divergence from the target distribution, and keeps the weights of the best correlation."""
-
-    def __init__(self, siamese: Siamese, config: Config, train: Sequence[Pair], held_out: Sequence[Pair]):
-        super().__init__(siamese, config, train, held_out)  # pyright: ignore
-        self.scores = jax.jit(self._scores)
-
-    def _scores(self, params: Any, batch: PairBatch) -> Array:
-        logits = self.classifier.apply(params, batch.graph, batch.tokens, batch.roots)
-        return jnp.exp(jax.nn.log_softmax(logits)) @ SCORES
-
-    def loss(self, params: Any, batch: PairBatch, rng: Array):  # pyright: ignore
-        """Cross-entropy with the target distribution, which differs from the divergence by a constant."""
-        logits = self.classifier.apply(params, batch.graph, batch.tokens, batch.roots, rng=rng)
-        real = jnp.isfinite(batch.relatedness)
-        wanted = targets(jnp.where(real, batch.relatedness, 1.0))
-        return masked_mean(-(wanted * jax.nn.log_softmax(logits)).sum(-1), real), {}
-
-    def answer(self, params: Any, examples) -> Answers:  # pyright: ignore
-        """The mean of the distribution of each pair."""
-        packing = Packing(examples, self.classifier.size, self.packing.rows, self.packing.slots)
-        predictions, labels = [], []
-        for chosen in packing.in_turn():
-            batch: Any = self.classifier.lay_out(chosen)
-            real = np.isfinite(batch.relatedness)
-            predictions.append(np.asarray(self.scores(params, batch))[real])
-            labels.append(batch.relatedness[real])
-        return Answers(np.concatenate(predictions), np.concatenate(labels))
+    return Siamese(init, apply, Bins(lambda pair: len(pair.tokens), lay_out, rows, slots))

@@ -1,19 +1,20 @@
 """How related are two sentences? A Tree-LSTM reads both, on balanced trees or on chains.
 
-SICK: scores from 1 to 5; Pearson's correlation on the trial pairs, with the checkpoint that does best on held-out
-training pairs.
+SICK: scores from 1 to 5; Pearson's correlation on the trial pairs, and on the test pairs where the file is present,
+with the weights that do best on held-out training pairs.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 
-from experiments.common import command
-from experiments.common.sequences.seeds import num_parameters, table, train_seeds
+from experiments.common import command, seeds
+from experiments.common.training import train_seeds
 from experiments.relatedness.config import PRESETS, Config
 from experiments.relatedness.data import Name, load
-from experiments.relatedness.model import PairTrainer, make
+from experiments.relatedness.task import make_task
 
 
 @dataclass(frozen=True)
@@ -24,20 +25,13 @@ class Options(command.Options):
     """A Tree-LSTM on a balanced binary tree of the words, or an LSTM on their chain."""
 
 
-def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
+def run(config: Config, options: Options) -> command.Outcome:
     """Trains one model per seed."""
     data = load(config, options.model, options.data_dir)
-    model = make(config, data)
-    trainer = PairTrainer(model, config, data.train, data.held_out)
-    found = train_seeds(options, options.model, trainer, model.init, data.test)
-    metrics: dict[str, Sequence[float]] = {
-        "pearson": [answers.score for _, answers in found],
-        "held_out_pearson": [run.held_out_score for run, _ in found],
-        "seconds": [run.seconds for run, _ in found],
-        "parameters": [num_parameters(model.init)] * len(found),
-    }
-    Console().print(table(options.model, metrics))
-    return metrics
+    about = dataclasses.asdict(config) | {"scored": list(data.parts)}
+    metrics = train_seeds(make_task(config, data), about, options)
+    Console().print(seeds.table(options.model, metrics))
+    return command.Outcome(metrics, about)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.common.sequences.config import Config as Sizes
+from experiments.common.sentences.config import Config as Sizes
 
 Dataset = Literal["fine", "binary"]
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.common.sequences.batches import Example, sequence
+from experiments.common.parts import load_parts
+from experiments.common.sentences.examples import Example, sequence
 from experiments.sentiment.config import Config, Dataset
 from experiments.sentiment.vectors import read
 from tgnn.datasets import sst
@@ -22,7 +23,7 @@ class Sentiment(NamedTuple):
 
     train: list[Example]
     held_out: list[Example]  # sentences of the training split that are not trained on
-    test: list[Example]  # sentences of the validation split ("dev")
+    parts: dict[str, list[Example]]  # what is scored: "validation" (the "dev" split), and "test" where there is one
     words: tuple[str, ...]  # id 0 is UNKNOWN, and word i has the id i + 1
     num_classes: int
     vectors: np.ndarray | None  # [len(words) + 1, dim], NaN where a word has none
@@ -41,20 +42,25 @@ def load(
         data_dir: see `tgnn.datasets.sst.load`.
     """
     relabel = RELABEL[dataset]
-    whole, test = (
-        [tree for tree in sst.load(split, data_dir) if relabel[tree.labels[-1]] >= 0][:limit]
-        for split, limit in (("train", config.train_examples), ("validation", config.test_examples))
-    )
+
+    def trees_of(split: str) -> list[Tree]:
+        limit = config.train_examples if split == "train" else config.test_examples
+        return [tree for tree in sst.load(split, data_dir) if relabel[tree.labels[-1]] >= 0][:limit]
+
+    splits = load_parts(trees_of)
+    whole = splits.pop("train")
+    scored = [tree for part in splits.values() for tree in part]
     order = np.random.default_rng(0).permutation(len(whole))  # the same for all models and seeds
     held_out, train = ([whole[i] for i in part] for part in np.split(order, [config.held_out]))
     words, table = vocabulary(
-        [lower(tree) for tree in train], [lower(tree) for tree in held_out + test], config, vectors
+        [lower(tree) for tree in train], [lower(tree) for tree in held_out + scored], config, vectors
     )
     number = {word: i + 1 for i, word in enumerate(words)}
     convert = as_tree if trees else as_sentence
-    sentences = ([convert(tree, number, relabel) for tree in part] for part in (held_out, test))
+    sentences = {name: [convert(tree, number, relabel) for tree in part] for name, part in splits.items()}
     learn = [as_tree(tree, number, relabel) for tree in train] if trees else phrases(train, number, relabel)
-    return Sentiment(learn, *sentences, words, CLASSES[dataset], table)
+    kept = [convert(tree, number, relabel) for tree in held_out]
+    return Sentiment(learn, kept, sentences, words, CLASSES[dataset], table)
 
 
 def lower(tree: Tree) -> Tree:

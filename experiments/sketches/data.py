@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments.common.parts import load_parts
 from tgnn.datasets import quickdraw
 from tgnn.datasets.quickdraw import Drawings
 
@@ -20,16 +21,8 @@ class Points(NamedTuple):
 
 def load(max_points: int, num_classes: int | None = None, data_dir: Path | None = None) -> dict[str, Points]:
     """The training and validation drawings, and the test drawings where the file exists."""
-    parts = {}
-    for split in ("train", "validation", "test"):
-        try:
-            drawings = quickdraw.load(split, data_dir)
-        except FileNotFoundError:
-            if split != "test":
-                raise
-            continue
-        parts[split] = points_of(first_classes(drawings, num_classes), max_points)
-    return parts
+    parts = load_parts(lambda split: quickdraw.load(split, data_dir))
+    return {split: points_of(first_classes(drawings, num_classes), max_points) for split, drawings in parts.items()}
 
 
 def first_classes(drawings: Drawings, num_classes: int | None) -> Drawings:

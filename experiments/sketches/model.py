@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from experiments.common.training import dropping
 from experiments.sketches.config import Config
 from experiments.sketches.data import Points
 from experiments.sketches.graphs import layouts
@@ -62,11 +63,11 @@ def classify_one(
     """The logits of one drawing: the mean of its points after the layers, and a perceptron."""
     positions = jnp.where((points.stroke >= 0) & numbered, jnp.arange(len(points.stroke)), -1)
     x = sketch_embedding(params["embedding"], points.coordinates, points.flags, positions)
-    options = {"dropout_rate": dropout_rate, "rng": fold(rng, 0), "implementation": "fused"}
+    options = dropping(dropout_rate, fold(rng, 0)) | {"implementation": "fused"}
     x = multi_graph_transformer(params["layers"], layouts(points.stroke, names), x, **options)
     real = (points.stroke >= 0)[:, None]
     pooled = jnp.where(real, x, 0).sum(axis=0) / jnp.maximum(real.sum(), 1)
-    return mlp(params["head"], dropout(fold(rng, 1), pooled, dropout_rate))
+    return mlp(params["head"], dropout(fold(rng, 1), pooled, options["dropout_rate"]))
 
 
 def hits(logits: Array, labels: Array, top: int) -> Array:

@@ -12,8 +12,9 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 
-from experiments.common.sequences.batches import Batch, Example, depth, union
-from experiments.common.sequences.config import Config
+from experiments.common.sentences.config import Config
+from experiments.common.sentences.examples import Batch, Bins, Example, depth, union
+from experiments.common.training import dropping
 from tgnn.graphs import Complete
 from tgnn.models.recurrent.tree_lstm import init_tree_lstm, tree_lstm
 from tgnn.models.sequences.bp_transformer import bp_nodes, init_bp_transformer, partition
@@ -32,13 +33,10 @@ class Classifier(NamedTuple):
 
     init: Callable[[Array], Params]  # rng -> params, with the words' vectors in params["embedding"]["table"]
     apply: Callable[..., Array]  # (params, graph, tokens, *, rng) -> logits; rng is None without dropout
-    lay_out: Callable[[list[list[Example]]], Batch]  # at most `rows` bins of at most `slots` -> batch
-    size: Callable[[Example], int]  # slots that an example takes
-    rows: int
-    slots: int
+    bins: Bins
 
 
-class Task(NamedTuple):
+class Corpus(NamedTuple):
     """What a model must know of the data."""
 
     vocab_size: int
@@ -47,36 +45,38 @@ class Task(NamedTuple):
     examples: Sequence[Example]  # all that it will ever see: the longest ones tell the shapes
 
 
-def make(name: Name, config: Config, task: Task) -> Classifier:
+def make(name: Name, config: Config, corpus: Corpus) -> Classifier:
     """The classifier of that name."""
     build = {"tree_lstm": recurrent, "lstm": recurrent, "transformer": transformer, "bp_transformer": bp_transformer}
-    return build[name](config, task)
+    return build[name](config, corpus)
 
 
-def bins(config: Config, task: Task, extra: int = 0) -> tuple[int, int]:
+def room(config: Config, corpus: Corpus, extra: int = 0) -> tuple[int, int]:
     """Rows and slots of a batch: a slot for each node of the largest example, and about as many nodes as asked."""
-    largest = max(len(example.tokens) for example in task.examples) + extra
+    largest = max(len(example.tokens) for example in corpus.examples) + extra
     slots = -(-largest // 16) * 16
     return max(1, config.nodes // slots), slots
 
 
-def recurrent(config: Config, task: Task) -> Classifier:
+def recurrent(config: Config, corpus: Corpus) -> Classifier:
     """An LSTM along the tree of each example; chains are trees."""
-    rows, slots = bins(config, task)
-    children = max(example.children.shape[1] for example in task.examples)
-    arity = task.arity if children > 1 else None
-    steps = rows * slots // WIDTH + max(map(depth, task.examples))
+    rows, slots = room(config, corpus)
+    children = max(example.children.shape[1] for example in corpus.examples)
+    arity = corpus.arity if children > 1 else None
+    steps = rows * slots // WIDTH + max(map(depth, corpus.examples))
     dims = (config.embedding_dim, config.hidden_dim)
 
     def lay_out(filled: list[list[Example]]) -> Batch:
         examples = [example for members in filled for example in members]
         return union(examples, rows * slots, width=WIDTH, n_step=steps + 1, arity=children)
 
-    init = partial(init_tree_lstm, arity=arity)
-    apply = partial(tree_lstm, dropout_rate=config.dropout_rate)
-    return Classifier(
-        lambda rng: init(rng, task.vocab_size, *dims, task.num_classes), apply, lay_out, node_count, rows, slots
-    )
+    def init(rng):
+        return init_tree_lstm(rng, corpus.vocab_size, *dims, corpus.num_classes, arity=arity)
+
+    def apply(params, graph, tokens, *, rng=None):
+        return tree_lstm(params, graph, tokens, **dropping(config.dropout_rate, rng))
+
+    return Classifier(init, apply, Bins(node_count, lay_out, rows, slots))
 
 
 def node_count(example: Example) -> int:
@@ -85,30 +85,31 @@ def node_count(example: Example) -> int:
 
 
 def sizes(config: Config, vocab_size: int) -> TransformerConfig:
-    """The sizes that the library asks for."""
+    """The sizes that the library asks for; the heads share the width of the words as far as it can be divided."""
     return TransformerConfig(
         vocab_size,
         model_dim=config.embedding_dim,
         num_layers=config.num_layers,
         num_heads=config.num_heads,
+        head_dim=max(1, config.embedding_dim // config.num_heads),
         hidden_dim=config.mlp_dim,
     )
 
 
-def with_classes(init: Callable[[Array], Params], config: Config, task: Task) -> Callable[[Array], Params]:
+def with_classes(init: Callable[[Array], Params], config: Config, corpus: Corpus) -> Callable[[Array], Params]:
     """Initialises also the linear map to the classes."""
 
     def init_both(rng):
         model_rng, classes_rng = jax.random.split(rng)
-        return init(model_rng) | {"classes": init_linear(classes_rng, config.embedding_dim, task.num_classes)}
+        return init(model_rng) | {"classes": init_linear(classes_rng, config.embedding_dim, corpus.num_classes)}
 
     return init_both
 
 
-def transformer(config: Config, task: Task) -> Classifier:
+def transformer(config: Config, corpus: Corpus) -> Classifier:
     """All pairs of words of a sentence, and one node more that sees them all and has the label."""
-    rows, slots = bins(config, task, extra=1)
-    whole = task.vocab_size  # the token of that node
+    rows, slots = room(config, corpus, extra=1)
+    whole = corpus.vocab_size  # the token of that node
 
     def lay_out(filled: list[list[Example]]) -> Batch:
         segments, tokens, labels = np.full((3, rows, slots), -1, np.int32)
@@ -124,22 +125,24 @@ def transformer(config: Config, task: Task) -> Classifier:
 
     def one_row(params, segments, tokens, rng):
         layout = Complete(slots).with_segments(segments)
-        x = dropout(fold(rng, 0), embed(params, tokens, segment_positions(segments)), config.dropout_rate)
-        x = decoder(params["decoder"], layout, x, dropout_rate=config.dropout_rate, rng=fold(rng, 1))
+        rate = dropping(config.dropout_rate, rng)["dropout_rate"]
+        x = dropout(fold(rng, 0), embed(params, tokens, segment_positions(segments)), rate)
+        x = decoder(params["decoder"], layout, x, dropout_rate=rate, rng=fold(rng, 1))
         return linear(params["classes"], x)
 
     def apply(params, segments, tokens, *, rng=None):
         rngs = None if rng is None else jax.random.split(rng, rows)
         return jax.vmap(one_row, (None, 0, 0, 0))(params, segments, tokens, rngs)
 
-    init = partial(init_language_model, config=sizes(config, task.vocab_size + 1))
-    return Classifier(with_classes(init, config, task), apply, lay_out, lambda x: len(x.tokens) + 1, rows, slots)
+    init = partial(init_language_model, config=sizes(config, corpus.vocab_size + 1))
+    bins = Bins(lambda x: node_count(x) + 1, lay_out, rows, slots)
+    return Classifier(with_classes(init, config, corpus), apply, bins)
 
 
-def bp_transformer(config: Config, task: Task) -> Classifier:
+def bp_transformer(config: Config, corpus: Corpus) -> Classifier:
     """Words and spans; the label belongs to the span of the whole sentence."""
-    rows, slots = bins(config, task)
-    lengths = sorted({len(example.tokens) for example in task.examples})
+    rows, slots = room(config, corpus)
+    lengths = sorted({len(example.tokens) for example in corpus.examples})
     longest = max(lengths)
     n_node = 1 + int(rows * slots * max(len(spans(n)) / n for n in lengths))
     n_edge = 1 + int(rows * slots * max(len(partition_edges(n, config.k, False)[0]) / n for n in lengths))
@@ -154,7 +157,7 @@ def bp_transformer(config: Config, task: Task) -> Classifier:
         return Batch(replace(graph, roots=None), tokens, labels)  # whose number differs from batch to batch
 
     def apply(params, graph: Any, tokens, *, rng=None):
-        return linear(params["classes"], bp_nodes(params, graph, tokens, dropout_rate=config.dropout_rate, rng=rng))
+        return linear(params["classes"], bp_nodes(params, graph, tokens, **dropping(config.dropout_rate, rng)))
 
-    init = partial(init_bp_transformer, config=sizes(config, task.vocab_size), max_length=longest, k=config.k)
-    return Classifier(with_classes(init, config, task), apply, lay_out, node_count, rows, slots)
+    init = partial(init_bp_transformer, config=sizes(config, corpus.vocab_size), max_length=longest, k=config.k)
+    return Classifier(with_classes(init, config, corpus), apply, Bins(node_count, lay_out, rows, slots))
