@@ -62,6 +62,7 @@ class Options:
     """File for the results (default: PRESET.json in the run folder)."""
 
     keeps_checkpoints: ClassVar[bool] = True  # without them there is nothing to resume
+    remedy: ClassVar[str] = "go on with --resume"  # after Ctrl-C or a full disk
 
     @property
     def all_seeds(self) -> range:
@@ -96,8 +97,7 @@ def main(
         check_writable("--run-dir", options.run_dir)
         check_file("--json", options.json)
     started = time.perf_counter()
-    remedy = "go on with --resume" if options.keeps_checkpoints else "nothing is kept of it: run it again"
-    with mistakes(name, Mistake, FileNotFoundError), failures(name, remedy):
+    with mistakes(name, Mistake, FileNotFoundError), failures(name, options.remedy):
         outcome = run(config, options)
     metrics, config = outcome if isinstance(outcome, Outcome) else (outcome, config)
     about = {"preset": options.preset, "seed": options.seed}

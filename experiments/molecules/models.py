@@ -100,4 +100,4 @@ def embed_atoms(params: Params, batch: Batch, num_columns: int, rng: Array | Non
 def owners(batch: Batch) -> Array:
     """The graph of each node, -1 for padding: `[n_node]`."""
     graphs = batch.readout.receivers  # one edge a node, in the order of the nodes
-    return jnp.where(graphs < batch.n_graph, graphs, -1)
+    return jnp.where(jnp.append(batch.mask, False)[graphs], graphs, -1)

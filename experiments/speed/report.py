@@ -22,6 +22,12 @@ from experiments.speed.targets import (
 )
 
 DIRECTIONS = "forward", "both"
+SWEEPS = "growth", "density", "batches"
+FAMILIES = {"edges": "attention on edges", "gat": "GAT layer", "gatv2": "GATv2 layer", "gcn": "GCN layer"} | {
+    "transformer": "TransformerConv layer",
+    "window": "window ±128",
+    "blocks": "tiles of 64",
+}
 MARKS = "<!-- speed -->", "<!-- /speed -->"
 Value = Callable[[str, str, str], float | None]
 
@@ -53,7 +59,38 @@ def ratios(value: Value, case: str, side: str, against: str, kind: str = "second
 
 
 def summary(record: dict) -> str:
-    """The table of the README: every target beside what was reached."""
+    """The table of the README: each case beside the best of all others that the same run measured."""
+    value = reader(record)
+    rows = [
+        f"| {in_words(case)} | {' | '.join(beside_the_best(value, case, sides, d) for d in DIRECTIONS)} |"
+        for case, sides in names(record).items()
+        if not case.startswith(SWEEPS)
+    ]
+    rows += [f"| {what} | not measured | not measured |" for what in NOT_MEASURED]
+    head = "| time over that of the best other | forward | forward + backward |"
+    return "\n".join([head, "|---|---|---|", *rows])
+
+
+def in_words(case: str) -> str:
+    """A case as readers know it."""
+    family, _, size = case.partition("-")
+    size = f"{int(size):,}" if size.isdigit() else size
+    return f"{FAMILIES.get(family, family)}, {size}"
+
+
+def beside_the_best(value: Value, case: str, sides: list[str], direction: str) -> str:
+    """Our time over the least of the others', and whose that is."""
+    times = {side: value(case, side, f"{direction}_seconds") for side in sides}
+    ours = times.pop("tgnn", None)
+    others = {side: seconds for side, seconds in times.items() if seconds is not None}
+    if ours is None or not others:
+        return "not measured"
+    best = min(others, key=lambda side: others[side])
+    return f"{ours / others[best]:.2f} ({best})"
+
+
+def targets(record: dict) -> str:
+    """Every target beside what was reached."""
     value = reader(record)
     rows = []
     for target in TARGETS:
@@ -123,7 +160,7 @@ def linearity(record: dict) -> str:
 def compilation(record: dict) -> str:
     """The slowest compilation of one layer of ours."""
     value = reader(record)
-    cases = [case for case in names(record) if not case.startswith(("growth", "density", "batches"))]
+    cases = [case for case in names(record) if not case.startswith(SWEEPS)]
     each = [maximum(value(case, "tgnn", f"{d}_compile_seconds") for case in cases) for d in DIRECTIONS]
     return compared("compilation, slowest single layer", "", each, COMPILE_SECONDS, " s")
 
@@ -192,11 +229,16 @@ def lines(case: str, baseline: str, found: dict) -> str:
     return "\n".join(rows)
 
 
+def text(record: dict) -> str:
+    """All tables of a record."""
+    head = f"{record['device']}, {record['config']['threads']} thread(s)"
+    return "\n\n".join([head, summary(record), targets(record), full(record)]) + "\n"
+
+
 def write(path: Path, record: dict) -> None:
     """`path` is the results file: its table and figures go beside it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = "\n\n".join([f"{record['device']}, {record['config']['threads']} thread(s)", summary(record), full(record)])
-    path.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
+    path.with_suffix(".md").write_text(text(record), encoding="utf-8")
     figures.draw(record, path)
 
 

@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import jax
 
 from experiments.common import command, results
+from experiments.common.failures import check_file
 from experiments.speed import calibrate, cases, machine, measure, report
 from experiments.speed.cases.case import Case
 from experiments.speed.config import PRESETS, Config
@@ -27,12 +29,19 @@ class Options(command.Options):
     cases: tuple[str, ...] = ()
     """Only these cases, such as edges-arxiv, or all of a family, such as edges."""
     calibrate: Path | None = None
-    """Measure only what tgnn.plan decides by, and write it to this file (see tgnn/measured.json)."""
+    """Measure only what tgnn.plan decides by, and write it to this file (see tgnn/planning/timings.json)."""
+
+    keeps_checkpoints: ClassVar[bool] = False
+    remedy: ClassVar[str] = "the cases that were done are in the results file"
 
 
 def run(config: Config, options: Options) -> dict[str, list[float]]:
     """Metrics named `case/side/quantity`, a value per repetition."""
     if options.calibrate is not None:
+        try:
+            check_file("--calibrate", options.calibrate)
+        except ValueError as error:
+            raise command.Mistake(str(error)) from error
         return calibrate.run(config, options.calibrate)
     names = list(chosen(config, options))
     limits = machine.measure(*(256, 1024) if config.budget > 1 else (4, 128))
@@ -48,7 +57,9 @@ def run(config: Config, options: Options) -> dict[str, list[float]]:
             jax.clear_caches()
             metrics["machine/unequal_cases"] = [unequal]
             # After every case, so that a run that is cut short is not lost.
-            record = results.describe("speed", {"threads": options.threads}, metrics, time.perf_counter() - started)
+            record = results.describe(
+                "speed", command.recorded(config, options), metrics, time.perf_counter() - started
+            )
             results.write(options.json, record)
             report.write(options.json, record)
     return metrics

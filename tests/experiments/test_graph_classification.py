@@ -7,12 +7,15 @@ import jax
 import numpy as np
 import pytest
 
+from experiments.common.packing.graphs import Room, room, union
 from experiments.graph_classification import run
 from experiments.graph_classification.config import Config
 from experiments.graph_classification.folds import best_common_epoch, best_validation_epoch, make_folds, train_masks
 from experiments.graph_classification.train import make_programs, part_of, train
 from tgnn.datasets import tu
 from tgnn.datasets.graphs import Graphs
+from tgnn.graphs.padding import bucket
+from tgnn.train.step import batch_indices
 
 N = 43
 
@@ -103,8 +106,26 @@ def test_a_smoke_run_reports_both_rules(data_dir, tmp_path):
     assert (tmp_path / "smoke-gin_sum-PTC-seed0.png").exists()
 
 
-def test_an_unknown_data_set_ends_with_two_and_names_the_choices(capsys):
+def test_an_unknown_data_set_ends_with_two_in_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
-        run.main(["--dataset", "MUTAG"])
+        run.main(["--dataset", "NO/SUCH", "--data-dir", str(tmp_path), "--run-dir", str(tmp_path / "run")])
     assert stop.value.code == 2
-    assert "PROTEINS" in capsys.readouterr().err
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and "NO/SUCH" in lines[0]
+
+
+def test_batches_of_unequal_graphs_share_one_shape():
+    graphs = rings_and_chains().graphs
+    space = room(graphs, 11)
+    shapes = {
+        (batch.layout.n_receivers, batch.layout.n_edge)
+        for step in range(40)
+        for batch in [union(graphs, batch_indices(step, N, 11, seed=3), room=space)]
+    }
+    assert len(shapes) == 1
+
+
+def test_a_batch_that_does_not_fit_takes_the_next_bucket():
+    graphs = rings_and_chains().graphs
+    batch = union(graphs, np.arange(11), room=Room(16, 512))
+    assert batch.layout.n_edge == 512 and batch.layout.n_receivers == bucket(int(graphs.n_node[:11].sum()) + 1)

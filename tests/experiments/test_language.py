@@ -7,9 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.language import data, run
+from experiments.common import training
+from experiments.common.training import Trainer, num_parameters
+from experiments.language import data, run, task
 from experiments.language.config import PRESETS
-from experiments.language.models import MODELS, make, mean_edges, num_parameters
+from experiments.language.models import MODELS, make, mean_edges
 from tgnn import patterns
 from tgnn.datasets.text import from_text
 from tgnn.graphs import Causal, Window
@@ -54,7 +56,7 @@ def test_windows_hold_every_target_once_and_each_row_reads_on():
 
 def test_a_text_shorter_than_a_sequence_is_refused(tmp_path):
     (tmp_path / "short.txt").write_text("to be or not to be" * 9, encoding="utf-8")
-    with pytest.raises(ValueError, match="leaves 17 characters to validate"):
+    with pytest.raises(ValueError, match="leaves 17 characters for validation"):
         data.load(tmp_path / "short.txt", run.resized(SMOKE, 32))
 
 
@@ -71,8 +73,8 @@ def test_a_longer_context_takes_fewer_rows():
     "name", [pytest.param(n, marks=() if n in ("lstm", "dynamic_conv") else pytest.mark.slow) for n in MODELS]
 )
 def test_every_model_has_about_the_weights_of_the_transformer(name):
-    budget = num_parameters(make("transformer", PRESETS["compare"], 65)[0])
-    assert abs(num_parameters(make(name, PRESETS["compare"], 65)[0]) / budget - 1) < 0.08
+    budget = num_parameters(make("transformer", PRESETS["compare"], 65)[0].init)
+    assert abs(num_parameters(make(name, PRESETS["compare"], 65)[0].init) / budget - 1) < 0.08
 
 
 @pytest.mark.parametrize("layout", [patterns.causal(13), patterns.window(13, 4), patterns.strided_parts(13, 4)[1]])
@@ -138,9 +140,8 @@ def test_a_run_learns_and_leaves_a_model_that_writes(name, file, tmp_path, capsy
 
 
 @pytest.mark.slow
-def test_a_run_that_remembers_resumes_where_it_was(file, tmp_path, monkeypatch):
+def test_a_run_that_remembers_resumes_where_it_was(file, tmp_path, monkeypatch, capsys):
     arguments = ["--preset", "smoke", "--file", str(file), "--model", "lstm", "--run-dir"]
-    monkeypatch.setitem(PRESETS, "smoke", run.dataclasses.replace(SMOKE, save_every=10))
     run.main([*arguments, str(tmp_path / "whole")])
     batch_at = data.Excerpts.__call__
 
@@ -150,8 +151,9 @@ def test_a_run_that_remembers_resumes_where_it_was(file, tmp_path, monkeypatch):
         return batch_at(self, step)
 
     monkeypatch.setattr(data.Excerpts, "__call__", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit) as stop:
         run.main([*arguments, str(tmp_path / "resumed")])
+    assert stop.value.code == 130 and "interrupted at step 13" in capsys.readouterr().err
     monkeypatch.setattr(data.Excerpts, "__call__", batch_at)
     run.main([*arguments, str(tmp_path / "resumed"), "--resume"])
     nats = [
@@ -169,3 +171,38 @@ def test_a_finished_run_is_not_overwritten_and_an_unknown_character_is_refused(f
         with pytest.raises(SystemExit):
             run.main([*arguments, *more])
         assert words in capsys.readouterr().err
+
+
+def test_a_second_text_is_scored_as_test(file, tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text("and " * 9, encoding="utf-8")
+    text = data.load(file, SMOKE, test=other)
+    assert list(text.scored) == ["validation", "test"] and len(text.scored["test"]) == 36
+    other.write_text("ünd " * 9, encoding="utf-8")
+    with pytest.raises(ValueError, match="not in the vocabulary"):
+        data.load(file, SMOKE, test=other)
+    with pytest.raises(ValueError, match="--test-file .* is not a file"):
+        data.load(file, SMOKE, test=tmp_path / "none.txt")
+
+
+@pytest.mark.nans
+def test_a_batch_that_spoils_the_memory_changes_neither_the_weights_nor_the_memory(file):
+    text = data.load(file, SMOKE)
+    model, config = make("lstm", SMOKE, len(text.vocabulary))
+
+    def spoilt(params, tokens, state, *, rng=None):
+        output = model.apply(params, tokens, state, rng=rng)
+        bad = tokens[0] == 0  # the loss does not see it before the next batch
+        return output._replace(state=jax.tree.map(lambda leaf: jnp.where(bad, jnp.nan, leaf), output.state))
+
+    made = task.make_task(model._replace(apply=spoilt), config, text)
+    trainer = Trainer(made)
+    state = training.initial(made.init, made.optimizer, made.carry)
+    tokens = jnp.ones((config.batch_size, config.context + 1), jnp.int32)
+    state, _ = trainer.step(state, tokens)
+    before = jax.tree.map(np.array, (state.train.params, state.carry))
+    state, metrics = trainer.step(state, tokens.at[0, 0].set(0))
+    assert int(metrics["skipped"]) == 1 and int(state.step) == 2
+    jax.tree.map(np.testing.assert_array_equal, (state.train.params, state.carry), before)
+    state, metrics = trainer.step(state, tokens)
+    assert int(metrics["skipped"]) == 1 and np.isfinite(metrics["loss"])

