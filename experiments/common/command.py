@@ -96,11 +96,11 @@ def main(
         options = complete(name, options)
         check_writable("--run-dir", options.run_dir)
         check_file("--json", options.json)
-    started = time.perf_counter()
+    started, commit = time.perf_counter(), results.commit_of_code()  # before anybody edits the code while it runs
     with mistakes(name, Mistake, FileNotFoundError), failures(name, options.remedy):
         outcome = run(config, options)
     metrics, config = outcome if isinstance(outcome, Outcome) else (outcome, config)
-    about = {"preset": options.preset, "seed": options.seed}
+    about = {"preset": options.preset, "seed": options.seed, "commit": commit}
     record = results.describe(name, recorded(config, options), metrics, time.perf_counter() - started, **about)
     try:
         print(f"results: {results.write(options.json, record)}")

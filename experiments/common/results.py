@@ -39,6 +39,7 @@ def describe(
     *,
     preset: str | None = None,
     seed: int | None = None,
+    commit: str | None = None,
 ) -> dict:
     """The record of one run: what the experiment measured, and everything needed to repeat it.
 
@@ -49,6 +50,7 @@ def describe(
         seconds: of the run.
         preset: that the config came from, where there are presets.
         seed: of the first value; the others count up from it.
+        commit: of the code, as `commit_of_code` said when the run began; default now.
     """
     given = {name: value for name, value in (("preset", preset), ("seed", seed)) if value is not None}
     return {
@@ -61,7 +63,7 @@ def describe(
         "device": device(),
         "threads": threads(),
         "versions": versions(),
-        "commit": commit(),
+        "commit": commit_of_code() if commit is None else commit,
     }
 
 
@@ -141,7 +143,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def commit() -> str | None:
+def commit_of_code() -> str | None:
     """The commit of this checkout, with "-dirty" when tracked files differ from it; None outside a repository."""
 
     def git(*arguments: str) -> str:

@@ -34,7 +34,7 @@ def run(config: Config, path: Path) -> dict[str, list[float]]:
         for name, layout in layouts.items()
     }
     versions = results.versions()
-    words = f"jax {versions['jax']}, one call of {config.calibration_nodes:,} nodes, commit {results.commit()}"
+    words = f"jax {versions['jax']}, one call of {config.calibration_nodes:,} nodes, commit {results.commit_of_code()}"
     save(path, jax.default_backend(), Rates(results.device(), words, seconds))
     return {f"rates/{name}/{d}": list(x) for name, each in seconds.items() for d, x in each.items()}
 
