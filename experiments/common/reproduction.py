@@ -95,6 +95,7 @@ ROWS = (
         "validation_nats",
         "1.88",
         "github.com/karpathy/nanoGPT",
+        "ReLU for GELU; the whole validation text, not 20 batches of it",
         percent=False,
     ),
     Row(
