@@ -98,7 +98,8 @@ PRESETS = {
         dropout_rate=0.05,
         evaluate_every=500,
     ),
-    # an accelerator: the size of Yolchuyeva, Németh and Gyires-Tóth, arXiv:2004.06338, who report 5.2 % and 22.1 % (not confirmed)
+    # an accelerator: the size of Yolchuyeva, Németh and Gyires-Tóth, arXiv:2004.06338, who report
+    # 5.2 % and 22.1 % (not confirmed)
     "full": Config(
         model_dim=256,
         num_layers=4,
