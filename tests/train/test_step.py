@@ -9,7 +9,7 @@ import pytest
 
 from tgnn.train import checkpoint, losses, schedules
 from tgnn.train.metrics_log import MetricsLog, read_metrics
-from tgnn.train.step import batch_indices, fit, init_state, make_optimizer, make_step
+from tgnn.training import batch_indices, fit, init_state, make_optimizer, make_step
 
 N, DIM, CLASSES = 13, 5, 3
 DATA = np.random.default_rng(0)
