@@ -52,7 +52,8 @@ def fit(
             nothing.
         log_every: steps between lines of metrics. Reading metrics waits for the device, so 1 is slower.
         save_every: steps between checkpoints, beside those by time; the end is always saved.
-        save_seconds: time between checkpoints; infinity for none by time.
+        save_seconds: time between checkpoints, or nine times what saving one takes if that is longer; infinity for none
+            by time.
         resume: start from the newest intact checkpoint in `run_dir`; says so if there is none and starts anew.
         config: what decides about the run, as a dict or dataclass of plain values.
         stop_after_skipped: so many batches in a row that are skipped because something is not finite end the run, as

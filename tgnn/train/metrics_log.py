@@ -24,7 +24,7 @@ class MetricsLog:
         step: number of updates already done; records of later steps are dropped.
 
     Raises:
-        ValueError: the path is remote, `step` is no integer, or a line of the file is not a record.
+        ValueError: the path is remote or no file, `step` is no integer, or a line of the file is not a record.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "metrics.jsonl"
@@ -36,6 +36,8 @@ class MetricsLog:
 
     def __init__(self, path: str | os.PathLike, step: int):
         path, step = local_path("path", path), check_size("step", step)
+        if path.exists() and not path.is_file():  # a device or a pipe would be replaced by a file
+            raise ValueError(f"path must be a file or not exist yet, got {path}; name a file of its own")
         path.parent.mkdir(parents=True, exist_ok=True)
         records = read_metrics(path) if path.exists() else []
         kept = [record for record in records if record["step"] <= step]
