@@ -381,3 +381,27 @@ def test_a_killed_process_leaves_a_run_that_goes_on_bit_by_bit_and_no_lock(tmp_p
     resumed = fit(new_state(), STEP, batch_at, num_steps=20, run_dir=tmp_path, log_every=1, resume=True)
     assert_same_state(resumed, fit(new_state(), STEP, batch_at, num_steps=20))
     assert [record["step"] for record in read_metrics(tmp_path / "metrics.jsonl")] == list(range(1, 21))
+
+
+FULL = """
+import resource, sys
+from tests.support.training import STEP, batch_at, new_state
+from tgnn.training import fit
+def limited(step):
+    if step == 3:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+    return batch_at(step)
+try:
+    fit(new_state(), STEP, limited, num_steps=6, run_dir=sys.argv[1], save_every=2, quiet=True)
+except OSError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+def test_a_disk_that_takes_no_more_is_one_sentence_and_the_run_goes_on_once_it_does(tmp_path):
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"/.*/4 was not written \(.+\); free space and save again\n", done.stdout)
+    assert steps_saved(tmp_path) == [2]
+    resumed = fit(new_state(), STEP, batch_at, num_steps=6, run_dir=tmp_path, resume=True)
+    assert_same_state(resumed, fit(new_state(), STEP, batch_at, num_steps=6))

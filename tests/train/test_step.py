@@ -7,7 +7,7 @@ import pytest
 from optax import contrib
 
 from tests.support.training import LABELS, OPTIMIZER, STEP, X, batch_at, init_params, loss_fn, new_state
-from tgnn.train import losses
+from tgnn.train import losses, schedules
 from tgnn.train.guard import part_names
 from tgnn.training import init_state, make_carrying_step, make_optimizer, make_step
 
@@ -288,3 +288,14 @@ def test_a_state_is_shown_in_one_line():
     assert repr(jax.eval_shape(new_state)) == expected.replace("=0", "=?")
     if state.step.is_deleted():  # under JAX_DEBUG_NANS nothing is donated
         assert repr(state) == expected.replace("=0", "=?")
+
+
+@pytest.mark.parametrize("weight_fn", [None, lambda part: 2])
+def test_half_precision_trains_where_promotion_is_forbidden(weight_fn):
+    with jax.numpy_dtype_promotion("strict"):
+        state = init_state(jax.random.key(0), {"a": jnp.ones(3, jnp.float16)}, OPTIMIZER)
+        step = make_step(square_loss, OPTIMIZER, weight_fn=weight_fn)
+        state, metrics = step(state, jnp.zeros(3 if weight_fn is None else (2, 3), jnp.float16))
+    assert state.params["a"].dtype == jnp.float16 and np.all(state.params["a"] < 1)
+    assert metrics["gradient_norm"].dtype == jnp.float32
+    assert schedules.warmup_cosine(1.0, 2, 4)(0) == 0.5

@@ -48,7 +48,8 @@ def accumulated_loss(loss_fn: Callable, weight_fn: Callable[[Any], Array]) -> Ca
     def loss_of(params: Any, carry: Any, batch: Any, rng: Array) -> Array:
         @jax.checkpoint
         def part_loss(params: Any, part: Any) -> Array:
-            return loss_fn(params, *part[:-1])[0] * part[-1]
+            loss = loss_fn(params, *part[:-1])[0]
+            return loss.astype(wide_dtype(loss.dtype)) * part[-1]
 
         def add_part(total: Array, part: Any) -> tuple[Array, None]:
             return total + part_loss(params, part), None

@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import shutil
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,8 @@ def save(directory: str | os.PathLike, step: int, tree: Any, *, keep: int = 3, c
             _write(partial, step, tree, config)
         except Exception as error:
             shutil.rmtree(partial, ignore_errors=True)
-            reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-            raise OSError(f"{final} was not written ({reason}); free space and save again") from error
+            reason = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")
+            raise OSError(f"{final} was not written ({reason}); free space and save again") from None
         if final.exists():
             set_aside(final)  # damaged, or it would have been intact above
         partial.rename(final)

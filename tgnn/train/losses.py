@@ -3,6 +3,8 @@
 Every function returns a float32 (or wider) scalar, and 0 where the mask keeps nothing.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -179,7 +181,7 @@ def _full_mask(mask: Array | None, shape: tuple[int, ...]) -> Array:
     return jnp.broadcast_to(expand(mask, len(shape)), shape)
 
 
-def _live_labels(logits: Array, labels: Array, mask: Array | None) -> tuple[Array, Array]:
+def _live_labels(logits: Array, labels: Any, mask: Array | None) -> tuple[Array, Array]:
     """Which labels count, and the labels as int32 with 0 for those that are no class; both have the labels' shape."""
     logits = jnp.asarray(logits)
     labels = labels if isinstance(labels, jax.Array) else np.asarray(labels)

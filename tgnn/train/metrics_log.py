@@ -27,7 +27,7 @@ class MetricsLog:
         ValueError: the path is remote or no file, `step` is no integer, or a line of the file is not a record.
 
     >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "metrics.jsonl"
+    >>> path = f"{tempfile.mkdtemp()}/metrics.jsonl"
     >>> with MetricsLog(path, step=0) as log:
     ...     log.write(10, {"loss": np.float32(0.5)})
     >>> read_metrics(path)[0]["loss"]
@@ -57,7 +57,7 @@ class MetricsLog:
             self._file.write(json.dumps(record) + "\n")
             self._file.flush()
         except OSError as error:
-            raise OSError(f"{self._file.name} cannot be written ({error.strerror}); free space and resume") from error
+            raise OSError(f"{self._file.name} cannot be written ({error.strerror}); free space and resume") from None
 
     def close(self) -> None:
         """Closes the file."""

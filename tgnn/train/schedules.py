@@ -151,7 +151,8 @@ def _bounded(schedule: optax.Schedule, peak: float) -> optax.Schedule:
         if jnp.issubdtype(step.dtype, jnp.integer):  # a boundary may not fit into the caller's type, nor that into ours
             step = step if isinstance(step, jax.Array) else np.minimum(step.astype(np.int64), 2**31 - 1)
             step = jnp.asarray(step).astype(jnp.int32)
-        return jnp.clip(schedule(jnp.maximum(step, 0)), 0.0, peak)
+        with jax.numpy_dtype_promotion("standard"):  # optax divides integers, whatever the caller allows
+            return jnp.clip(schedule(jnp.maximum(step, 0)), 0.0, peak)
 
     return bounded
 

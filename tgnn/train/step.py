@@ -150,13 +150,13 @@ def make_carrying_step(
         value_and_grad, loss_of = accumulated(loss_fn, weight_fn), accumulated_loss(loss_fn, weight_fn)
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
-        given = jax.lax.stop_gradient(state.carry), batch, jax.random.fold_in(state.rng, state.step)
+        given = state.carry, batch, jax.random.fold_in(state.rng, state.step)
         (loss, (metrics, carry)), gradients = value_and_grad(state.params, *given)
         squares = guard.squared_norms(gradients)
-        updates, opt_state = optimizer.update(
-            gradients, state.opt_state, state.params, value=loss, grad=gradients, value_fn=lambda p: loss_of(p, *given)
-        )
-        params = optax.apply_updates(state.params, updates)
+        known = {"value": loss, "grad": gradients, "value_fn": lambda params: loss_of(params, *given)}
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes integers with floats, whatever the caller allows
+            updates, opt_state = optimizer.update(gradients, state.opt_state, state.params, **known)
+            params = optax.apply_updates(state.params, updates)
         not_finite = guard.not_finite(loss, squares, (params, carry), (state.params, state.carry))
         finite = ~jnp.any(not_finite)
         new, old = (params, opt_state, carry), (state.params, state.opt_state, state.carry)
