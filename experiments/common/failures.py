@@ -1,8 +1,10 @@
 """What can go wrong outside the experiment, in one sentence that says how to go on, instead of a traceback."""
 
 import errno
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,7 @@ class Mistake(ValueError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, after what was done has been saved; the message says where."""
+    """Ctrl-C, after what was done has been saved; the message says where, and how to go on."""
 
 
 @contextmanager
@@ -36,16 +38,34 @@ def mistakes(name: str, *kinds: type[Exception]) -> Iterator[None]:
 
 @contextmanager
 def failures(name: str, remedy: str) -> Iterator[None]:
-    """Ctrl-C and places that cannot be written end the process with one line: what happened, and the remedy."""
+    """Ctrl-C and places that cannot be written end the process with one line: what happened, and the remedy.
+
+    SIGTERM, the polite way to kill, is taken for Ctrl-C: what is done is saved.
+    """
     try:
-        yield
+        with terminating_as_ctrl_c():
+            yield
     except KeyboardInterrupt as interrupt:
-        stop(name, f"{str(interrupt) or 'interrupted'}; {remedy}", INTERRUPTED)
+        words = str(interrupt) or "interrupted"
+        stop(name, words if "--resume" in words else f"{words}; {remedy}", INTERRUPTED)
     except Exception as error:
         reason = cannot_write(error)
         if reason is None:
             raise
         stop(name, f"{reason}; {remedy}", 1)
+
+
+@contextmanager
+def terminating_as_ctrl_c() -> Iterator[None]:
+    """Turns SIGTERM into SIGINT; only the main thread may."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def stop(name: str, words: str, status: int) -> NoReturn:

@@ -1,6 +1,5 @@
 """One run per seed, a line of a file for each, so that a run of many seeds can be interrupted and resumed."""
 
-import dataclasses
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from experiments.common import command, results
+from tgnn.train.identity import plain
 
 Metrics = dict[str, list[float]]
 
@@ -56,16 +56,6 @@ def run_seeds(
             file.flush()
             shown.update(task, advance=len(chunk))
     return {name: [done[seed][name] for seed in options.all_seeds] for name in done[options.seed]}
-
-
-def plain(config: Any) -> Any:
-    """What becomes of a config in a file, and comes back."""
-    return json.loads(json.dumps(config, default=lambda x: dataclasses.asdict(x) if is_data(x) else str(x)))
-
-
-def is_data(x: Any) -> bool:
-    """Whether it is an instance of a dataclass."""
-    return dataclasses.is_dataclass(x) and not isinstance(x, type)
 
 
 def begin(path: Path, header: Any, resume: bool) -> dict[int, dict[str, float]]:

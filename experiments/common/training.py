@@ -8,7 +8,9 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,12 +20,15 @@ import numpy as np
 import optax
 
 from experiments.common import command, seeds
-from experiments.common.run_folder import best_at, claim
-from experiments.common.saving import CHECKPOINTS, Saver
+from experiments.common.failures import Interrupted
+from experiments.common.run_folder import BEST, CHECKPOINTS, best_at, claim
 from tgnn.train import checkpoint
+from tgnn.train.loop import fit
 from tgnn.train.metrics_log import read_metrics
-from tgnn.train.step import TrainState, fit, init_state, make_step
+from tgnn.train.step import TrainState, init_state, make_carrying_step, make_step
 from tgnn.typing import Array, Params
+
+SAVE_SECONDS = 10.0  # between checkpoints, or more: a tenth of the time goes into saving at most
 
 
 class Task(NamedTuple):
@@ -59,18 +64,6 @@ class Task(NamedTuple):
     figures: Callable[[Params, Path], list[Path]] | None = None
     log_every: int = 10
     profile: bool = False
-
-
-class State(NamedTuple):
-    """A run: weights and optimizer, and what the loss hands on."""
-
-    train: TrainState
-    carry: Any
-
-    @property
-    def step(self) -> Array:
-        """Number of batches seen."""
-        return self.train.step
 
 
 class Best(NamedTuple):
@@ -115,7 +108,8 @@ class Trainer:
 
     def __init__(self, task: Task):
         self.task = task
-        self.step = jax.jit(make_update(task), donate_argnums=0)
+        make = make_step if task.carry is None else make_carrying_step
+        self.step: Any = make(task.loss, task.optimizer)
         if task.profile:
             self.step = self.step.lower(initial(task.init, task.optimizer, task.carry), task.batches(0)(0)).compile()
 
@@ -127,76 +121,90 @@ class Trainer:
         """
         task, batches = self.task, self.task.batches(seed)
         claim(folder, config, resume)
-        state: Any = initial(task.init, task.optimizer, task.carry, seed)
-        best = best_at(folder, Best(jax.tree.map(jnp.copy, state.train.params), jnp.full((), -jnp.inf)), resume)
-
-        def look(state: State) -> dict[str, float]:
-            nonlocal best
-            found = {} if task.evaluate is None else task.evaluate(state.train.params)
-            if found:
-                print(f"step {int(state.step)}: " + in_words(found), flush=True)
-            if task.keep is not None and found[task.keep] > best.score:
-                best = Best(jax.tree.map(jnp.copy, state.train.params), jnp.float32(found[task.keep]))
-                checkpoint.save(folder / "best", int(state.step), best)
-            return found
-
-        with Saver(self.step, folder) as step:
+        looks = Looks(task, folder, resume)
+        state = initial(task.init, task.optimizer, task.carry, seed)
+        with refusals():
             state = fit(
                 state,
-                step,
+                self.step,
                 batches,
                 num_steps=task.num_steps,
-                evaluate=look,
+                evaluate=looks,
                 evaluate_every=task.evaluate_every,
                 run_dir=folder,
                 log_every=task.log_every,
+                save_seconds=SAVE_SECONDS,
                 resume=resume,
+                config=config,
             )
+        params, chosen = looks.chosen(state.params)
         seconds = read_metrics(folder / "metrics.jsonl")[-1]["seconds"]
-        params = state.train.params if task.keep is None else best.params
-        metrics = task.score(params) | {"seconds": seconds}
-        if task.keep is not None:
-            metrics[task.keep] = float(best.score)
+        metrics = task.score(params) | chosen | {"seconds": seconds}
         return params, metrics | (self.cost(state, batches) if task.profile else {})
 
-    def cost(self, state: State, batches: Callable[[int], Any]) -> dict[str, float]:
+    def cost(self, state: TrainState, batches: Callable[[int], Any]) -> dict[str, float]:
         """Seconds of a step, the median of three, and bytes of its temporary arrays."""
         state, times = jax.tree.map(jnp.copy, state), []  # a step takes away the state that it is given
         for i in range(3):
             started = time.perf_counter()
             state = jax.block_until_ready(self.step(state, batches(i))[0])
             times.append(time.perf_counter() - started)
-        memory = self.step.memory_analysis()  # pyright: ignore
+        memory = self.step.memory_analysis()
         return {
             "seconds_per_step": statistics.median(times),
             "temporary_bytes": memory.temp_size_in_bytes if memory else math.nan,
         }
 
 
-def make_update(task: Task) -> Callable[[State, Any], tuple[State, dict]]:
-    """`tgnn.train`'s guarded step with the carry beside the weights, under the same guard.
+class Looks:
+    """What `fit` evaluates with: says what it sees, and keeps the weights of the best look if the task wants them."""
 
-    A batch whose loss, gradient or new carry is not finite changes neither the weights nor the carry.
-    """
+    def __init__(self, task: Task, folder: Path, resume: bool):
+        self.task, self.folder, self.resume = task, folder, resume
+        self.best: Best | None = None
 
-    def loss(params, batch, rng):
-        batch, carry = batch
-        if task.carry is None:
-            value, metrics = task.loss(params, batch, rng)
-            return value, {**metrics, "carry": ()}
-        value, (metrics, carry) = task.loss(params, carry, batch, rng)
-        finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(carry)] or [True]).all()
-        return jnp.where(finite, value, jnp.nan), {**metrics, "carry": jax.lax.stop_gradient(carry)}
+    def __call__(self, state: TrainState) -> dict[str, float]:
+        found = {} if self.task.evaluate is None else self.task.evaluate(state.params)
+        if found:
+            print(f"step {int(state.step)}: {in_words(found)}", flush=True)
+        if self.task.keep is not None and found[self.task.keep] > self.so_far(state.params).score:
+            score = jnp.float32(found[self.task.keep])
+            self.best = Best(jax.tree.map(jnp.copy, state.params), score)  # the next step takes the state away
+            checkpoint.save(self.folder / BEST, int(state.step), self.best)
+        return found
 
-    update = make_step(loss, task.optimizer)
+    def so_far(self, like: Params) -> Best:
+        """The best look, also of the run before an interruption; not asked before `fit` has agreed to go on."""
+        if self.best is None:
+            none = Best(jax.tree.map(jnp.copy, like), jnp.full((), -jnp.inf))
+            self.best = best_at(self.folder, none, self.resume)
+        return self.best
 
-    def step(state: State, batch) -> tuple[State, dict]:
-        train, metrics = update(state.train, (batch, state.carry))
-        taken = train.skipped == state.train.skipped
-        carry = jax.tree.map(lambda new, old: jnp.where(taken, new, old), metrics.pop("carry"), state.carry)
-        return State(train, carry), metrics
+    def chosen(self, last: Params) -> tuple[Params, dict[str, float]]:
+        """The weights to score, and what chose them."""
+        if self.task.keep is None:
+            return last, {}
+        best = self.so_far(last)
+        return best.params, {self.task.keep: float(best.score)}
 
-    return step
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What `tgnn.train` refuses is a mistake on the command line, in its words; errors from elsewhere are not."""
+    try:
+        yield
+    except ValueError as error:
+        *_, frame = traceback.walk_tb(error.__traceback__)
+        if not frame[0].f_globals["__name__"].startswith("tgnn.train"):
+            raise
+        raise command.Mistake(as_option(error)) from error
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(as_option(interrupt)) from None
+
+
+def as_option(error: BaseException) -> str:
+    """The words of a library's error for somebody at a command line."""
+    return str(error).replace("pass resume=True", "add --resume").replace("resume=True", "--resume")
 
 
 def initial(
@@ -204,10 +212,10 @@ def initial(
     optimizer: optax.GradientTransformation,
     carry: Callable[[], Any] | None = None,
     seed: int = 0,
-) -> State:
+) -> TrainState:
     """Before the first step."""
     params_rng, run_rng = jax.random.split(jax.random.key(seed))
-    return State(init_state(run_rng, init(params_rng), optimizer), () if carry is None else carry())
+    return init_state(run_rng, init(params_rng), optimizer, () if carry is None else carry())
 
 
 def restore(folder: Path, *parts: Any) -> Params:
@@ -216,7 +224,7 @@ def restore(folder: Path, *parts: Any) -> Params:
     Raises:
         ValueError: there is none, or another model's.
     """
-    return checkpoint.restore(folder / CHECKPOINTS, jax.eval_shape(lambda: initial(*parts)))[0].train.params
+    return checkpoint.restore(folder / CHECKPOINTS, jax.eval_shape(lambda: initial(*parts)))[0].params
 
 
 def newest(folder: Path, pattern: str) -> tuple[Path, dict]:

@@ -31,7 +31,7 @@ from experiments.digits.propagate import appnp
 from tgnn.models import gat, gcn, init_gat, init_gcn
 from tgnn.nn.basic import init_mlp
 from tgnn.train.losses import accuracy, cross_entropy
-from tgnn.train.step import make_optimizer
+from tgnn.training import make_optimizer
 
 
 class Score(NamedTuple):

@@ -13,8 +13,8 @@ from experiments.language.config import Config
 from experiments.language.data import Excerpts, Text, windows
 from experiments.language.signature import LanguageModel
 from tgnn.train.losses import cross_entropy
+from tgnn.train.optimizer import make_optimizer
 from tgnn.train.schedules import warmup_cosine
-from tgnn.train.step import make_optimizer
 from tgnn.typing import Array, Params
 
 

@@ -11,9 +11,10 @@ from experiments.molecules.config import Config
 from experiments.molecules.data import Molecules
 from experiments.molecules.figures import save_scatter
 from experiments.molecules.models import Network
+from tgnn.train.batches import batch_indices
 from tgnn.train.losses import mean_absolute_error
+from tgnn.train.optimizer import make_optimizer
 from tgnn.train.schedules import warmup_cosine
-from tgnn.train.step import batch_indices, make_optimizer
 from tgnn.typing import Array, Params
 
 

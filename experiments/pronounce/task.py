@@ -10,8 +10,8 @@ from experiments.pronounce.data import Example, examples
 from experiments.pronounce.scoring import error_rates
 from tgnn.datasets import cmudict
 from tgnn.datasets.cmudict import Pronunciations
+from tgnn.train.optimizer import make_optimizer
 from tgnn.train.schedules import warmup_cosine
-from tgnn.train.step import make_optimizer
 from tgnn.typing import Params
 
 

@@ -11,9 +11,10 @@ from experiments.common.training import Task, num_parameters
 from experiments.sketches.config import RELATIONS, Config
 from experiments.sketches.data import Points, distort, take
 from experiments.sketches.model import classify, hits, init_classifier
+from tgnn.train.batches import batch_indices
 from tgnn.train.losses import cross_entropy
+from tgnn.train.optimizer import make_optimizer
 from tgnn.train.schedules import warmup_cosine
-from tgnn.train.step import batch_indices, make_optimizer
 from tgnn.typing import Array, Params
 
 EVALUATE = 128  # drawings at a time

@@ -15,7 +15,7 @@ from experiments.graph_classification.train import make_programs, part_of, train
 from tgnn.datasets import tu
 from tgnn.datasets.graphs import Graphs
 from tgnn.graphs.padding import bucket
-from tgnn.train.step import batch_indices
+from tgnn.train.batches import batch_indices
 
 N = 43
 

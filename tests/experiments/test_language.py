@@ -153,7 +153,7 @@ def test_a_run_that_remembers_resumes_where_it_was(file, tmp_path, monkeypatch, 
     monkeypatch.setattr(data.Excerpts, "__call__", killed)
     with pytest.raises(SystemExit) as stop:
         run.main([*arguments, str(tmp_path / "resumed")])
-    assert stop.value.code == 130 and "interrupted at step 13" in capsys.readouterr().err
+    assert stop.value.code == 130 and "holds step 13; go on with --resume" in capsys.readouterr().err
     monkeypatch.setattr(data.Excerpts, "__call__", batch_at)
     run.main([*arguments, str(tmp_path / "resumed"), "--resume"])
     nats = [
@@ -200,9 +200,9 @@ def test_a_batch_that_spoils_the_memory_changes_neither_the_weights_nor_the_memo
     state = training.initial(made.init, made.optimizer, made.carry)
     tokens = jnp.ones((config.batch_size, config.context + 1), jnp.int32)
     state, _ = trainer.step(state, tokens)
-    before = jax.tree.map(np.array, (state.train.params, state.carry))
+    before = jax.tree.map(np.array, (state.params, state.carry))
     state, metrics = trainer.step(state, tokens.at[0, 0].set(0))
     assert int(metrics["skipped"]) == 1 and int(state.step) == 2
-    jax.tree.map(np.testing.assert_array_equal, (state.train.params, state.carry), before)
+    jax.tree.map(np.testing.assert_array_equal, (state.params, state.carry), before)
     state, metrics = trainer.step(state, tokens)
     assert int(metrics["skipped"]) == 1 and np.isfinite(metrics["loss"])

@@ -16,7 +16,7 @@ from experiments.molecules.models import build, owners
 from experiments.molecules.task import make_task
 from tgnn.datasets.graphs import Graphs
 from tgnn.train.losses import mean_absolute_error
-from tgnn.train.step import batch_indices
+from tgnn.training import batch_indices
 
 SMOKE = PRESETS["smoke"]
 SIZES = (7, 3)

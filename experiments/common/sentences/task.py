@@ -13,8 +13,8 @@ from experiments.common.sentences.examples import Batch, Example, at_root
 from experiments.common.sentences.models import Classifier
 from experiments.common.training import Task, num_parameters
 from tgnn.train.losses import accuracy, cross_entropy
+from tgnn.train.optimizer import make_optimizer
 from tgnn.train.schedules import warmup_cosine
-from tgnn.train.step import make_optimizer
 from tgnn.typing import Array, Params
 
 
