@@ -26,7 +26,7 @@ from experiments.digits.config import PRESETS, Config
 from experiments.digits.data import Digits, load, reveal
 from tgnn.models import gat, gcn, init_gat, init_gcn
 from tgnn.train.losses import accuracy, cross_entropy
-from tgnn.train.step import make_optimizer
+from tgnn.training import make_optimizer
 
 
 class Score(NamedTuple):

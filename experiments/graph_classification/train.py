@@ -18,7 +18,7 @@ from experiments.graph_classification.model import classify, init_classifier
 from tgnn.datasets.graphs import take_graphs
 from tgnn.datasets.tu import TU
 from tgnn.train.losses import cross_entropy
-from tgnn.train.step import batch_indices
+from tgnn.training import batch_indices
 
 EVALUATE = 256  # graphs at a time
 

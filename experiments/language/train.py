@@ -17,7 +17,7 @@ from experiments.language.signature import LanguageModel
 from tgnn.datasets.text import Characters
 from tgnn.train.losses import cross_entropy
 from tgnn.train.schedules import warmup_cosine
-from tgnn.train.step import TrainState, fit, init_state, make_optimizer, make_step
+from tgnn.training import TrainState, fit, init_state, make_optimizer, make_step
 
 
 class State(NamedTuple):

@@ -14,7 +14,7 @@ from experiments.molecules.data import Task
 from experiments.molecules.models import Network
 from tgnn.train.losses import mean_absolute_error
 from tgnn.train.schedules import warmup_cosine
-from tgnn.train.step import TrainState, batch_indices, fit, init_state, make_optimizer, make_step
+from tgnn.training import TrainState, batch_indices, fit, init_state, make_optimizer, make_step
 
 
 class Trainer(NamedTuple):

@@ -17,7 +17,7 @@ from tgnn.datasets import cmudict
 from tgnn.datasets.cmudict import Pronunciations
 from tgnn.train import checkpoint
 from tgnn.train.schedules import warmup_cosine
-from tgnn.train.step import TrainState, fit, init_state, make_optimizer, make_step
+from tgnn.training import TrainState, fit, init_state, make_optimizer, make_step
 
 CONFIG = "config.json"
 

@@ -13,7 +13,7 @@ from experiments.sketches.data import Points, distort, take
 from experiments.sketches.model import classify, hits, init_classifier
 from tgnn.train.losses import cross_entropy
 from tgnn.train.schedules import warmup_cosine
-from tgnn.train.step import TrainState, batch_indices, fit, init_state, make_optimizer, make_step
+from tgnn.training import TrainState, batch_indices, fit, init_state, make_optimizer, make_step
 
 EVALUATE = 128  # drawings at a time
 

@@ -14,7 +14,7 @@ from experiments.molecules.config import PRESETS
 from experiments.molecules.models import build
 from tgnn.datasets.graphs import Graphs
 from tgnn.train.losses import mean_absolute_error
-from tgnn.train.step import batch_indices
+from tgnn.training import batch_indices
 
 SMOKE = PRESETS["smoke"]
 SIZES = (7, 3)

@@ -1,5 +1,10 @@
+import dataclasses
+import errno
 import logging
 import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import chex
@@ -9,6 +14,7 @@ import numpy as np
 import pytest
 
 from tgnn.train import checkpoint
+from tgnn.train.metrics_log import MetricsLog, read_metrics
 
 
 class Position(NamedTuple):
@@ -175,7 +181,140 @@ def test_another_structure_is_a_clear_error_and_not_damage(two_steps, change, me
         checkpoint.restore(two_steps, change(make_tree(0)))
 
 
-def test_bad_arguments_are_a_clear_error(tmp_path):
-    for step, keep in [(-1, 3), (0, 0)]:
-        with pytest.raises(ValueError, match="step must be 0 or more and keep 1 or more"):
-            checkpoint.save(tmp_path, step, {}, keep=keep)
+@pytest.mark.parametrize("step", [np.int64(5), np.uint8(5), jnp.int32(5), jnp.uint8(5), 5])
+def test_every_integer_is_a_step(tmp_path, step):
+    checkpoint.save(tmp_path, step, {"a": jnp.ones(1)})
+    assert checkpoint.latest_step(tmp_path) == 5
+    assert checkpoint.restore(tmp_path, {"a": jnp.zeros(1)}, step=step)[1] == 5
+
+
+@pytest.mark.parametrize("step", [5.0, np.float32(5), jnp.float32(5), "5", True, -1])
+def test_nothing_else_is_a_step(tmp_path, step):
+    with pytest.raises(ValueError, match="step must be an integer"):
+        checkpoint.save(tmp_path, step, {"a": jnp.ones(1)})
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_step_at_least_is_kept(tmp_path):
+    with pytest.raises(ValueError, match="keep must be an integer of at least 1"):
+        checkpoint.save(tmp_path, 0, {}, keep=0)
+
+
+@pytest.mark.parametrize("path", ["s3://bucket/run", "gs://bucket/run", "file:///tmp/run", Path("gs://bucket/run")])
+def test_remote_paths_are_refused_before_anything_is_made(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    for call in [
+        lambda: checkpoint.save(path, 1, {"a": jnp.ones(1)}),
+        lambda: checkpoint.restore(path, {"a": jnp.ones(1)}),
+        lambda: checkpoint.latest_step(path),
+        lambda: MetricsLog(path, 0),
+        lambda: read_metrics(path),
+    ]:
+        with pytest.raises(ValueError, match="must be local, got"):
+            call()
+    assert not list(tmp_path.iterdir())
+
+
+def test_folders_that_were_exchanged_are_not_taken_for_their_names(two_steps):
+    (two_steps / "10").rename(two_steps / "x")
+    (two_steps / "20").rename(two_steps / "10")
+    (two_steps / "x").rename(two_steps / "20")
+    with pytest.raises(ValueError, match="no intact checkpoint of step 20"):
+        checkpoint.restore(two_steps, make_tree(0), step=20)
+    assert checkpoint.latest_step(two_steps) is None
+
+
+def test_a_damaged_checkpoint_is_put_aside_and_never_deleted(two_steps):
+    flip_one_bit(data_file(two_steps / "20"))
+    damaged = data_file(two_steps / "20").read_bytes()
+    checkpoint.save(two_steps, 20, make_tree(4))
+    assert data_file(two_steps / "20.old-1").read_bytes() == damaged
+    (two_steps / "10" / "manifest.json").unlink()
+    for step in range(30, 36):
+        checkpoint.save(two_steps, step, {"a": jnp.ones(1)}, keep=1)
+    assert data_file(two_steps / "10").exists() and data_file(two_steps / "20.old-1").exists()
+    assert checkpoint._steps(two_steps) == [35, 10]
+
+
+def test_the_config_is_compared_by_name(tmp_path):
+    @dataclasses.dataclass
+    class Config:
+        rate: float
+        widths: tuple = (8, 16)
+
+    tree = {"a": jnp.ones(1)}
+    checkpoint.save(tmp_path, 1, tree, config=Config(0.1))
+    for same in [Config(0.1), {"rate": np.float64(0.1), "widths": [8, 16]}, None]:
+        assert checkpoint.restore(tmp_path, tree, config=same)[1] == 1
+    for other, message in [
+        (Config(0.2), "rate was 0.1, is 0.2"),
+        (Config(0.1, (8, 8)), r"widths was \[8, 16\], is \[8, 8\]"),
+        ({"rate": 0.1}, r"widths was \[8, 16\], is missing"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            checkpoint.restore(tmp_path, tree, config=other)
+    with pytest.raises(ValueError, match="config holds .* of type function"):
+        checkpoint.save(tmp_path, 2, tree, config={"activation": lambda x: x})
+    assert checkpoint.latest_step(tmp_path) == 1
+
+
+def test_a_failing_disk_is_one_sentence_and_leaves_the_steps_before(two_steps, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="30 was not written .*No space left.*; free"):
+        patch.setattr(checkpoint, "_sha256", full)
+        patch.setattr(checkpoint, "_manifest", lambda folder: None)
+        checkpoint.save(two_steps, 30, make_tree(3))
+    assert checkpoint.latest_step(two_steps) == 20
+    assert not list(two_steps.glob(".partial-*"))
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="cannot be written .*; choose another folder"):
+        checkpoint.save(tmp_path / "file" / "run", 1, {"a": jnp.ones(1)})
+
+
+def test_what_is_placed_nowhere_in_particular_is_restored_so(tmp_path):
+    tree = {"a": jnp.arange(3.0), "b": jax.device_put(jnp.ones(2), jax.devices()[0]), "rng": jax.random.key(3)}
+    checkpoint.save(tmp_path, 1, tree)
+    restored = checkpoint.restore(tmp_path, tree)[0]
+    assert [restored[name].committed for name in ("a", "b", "rng")] == [False, True, False]
+    assert_same(restored, tree)
+
+
+ON_DEVICES = """
+import sys, jax, jax.numpy as jnp, optax
+from tgnn.train import checkpoint
+from tgnn.training import fit, init_state, make_step
+run, count, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+mesh = jax.make_mesh((count,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+rows = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
+everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+optimizer = optax.adam(0.1)
+step = make_step(lambda params, batch, rng: (jnp.mean((batch @ params) ** 2), {}), optimizer)
+batch_at = lambda step: jax.device_put(jnp.arange(48.0).reshape(8, 6) / 48 + step, rows)
+params = jax.device_put(jnp.ones(6), everywhere) if sys.argv[4] == "placed" else jnp.ones(6)
+state = init_state(jax.random.key(0), params, optimizer)
+state = fit(state, step, batch_at, num_steps=steps, run_dir=run, resume=True, quiet=True)
+print(int(state.step), len(state.params.sharding.device_set), [round(float(x), 4) for x in state.params])
+"""
+
+
+def on_devices(run, count, steps, placed):
+    environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
+    arguments = [sys.executable, "-c", ON_DEVICES, str(run), str(count), str(steps), placed]
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.split(" ", 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("placed", ["placed", "left to jax"])
+def test_a_run_goes_on_with_other_devices_than_it_was_saved_on(tmp_path, placed):
+    straight = on_devices(tmp_path / "straight", 4, 6, placed)
+    for steps, count in [(2, 4), (4, 4), (6, 2)]:
+        found = on_devices(tmp_path / "run", count, steps, placed)
+    assert found[0] == straight[0] == "6" and found[1] == "2" and straight[1] == "4"
+    assert found[2] == straight[2]

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.support.compilations import no_compilation
 from tgnn.train import losses
 
 # Compiled once for all tests, with the gradient by the logits.
@@ -66,6 +67,105 @@ def test_no_rows_at_all_give_zero():
     assert losses.cross_entropy(jnp.zeros((0, 3)), jnp.zeros(0, int)) == 0
     assert losses.accuracy(jnp.zeros((0, 3)), jnp.zeros(0, int)) == 0
     assert losses.mean_squared_error(jnp.zeros((0, 3)), jnp.zeros((0, 3))) == 0
+    assert losses.accuracy(jnp.zeros((2, 0)), jnp.array([0, -1])) == 0
+    assert losses.cross_entropy(jnp.zeros((2, 0)), jnp.array([0, -1])) == 0
+
+
+INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+
+
+@pytest.mark.parametrize(
+    ("array", "dtype"), [(np.array, dtype) for dtype in INTEGERS] + [(jnp.array, dtype) for dtype in INTEGERS[:6]]
+)
+def test_labels_of_every_integer_type_count_beside_more_classes_than_the_type_holds(dtype, array):
+    labels = array([100, 110], dtype)
+    logits = jnp.zeros((2, 345)).at[0, 100].set(1.0)
+    expected = np.mean([np.log(344 + np.e) - 1, np.log(345)])
+    np.testing.assert_allclose(losses.cross_entropy(logits, labels), expected, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(losses.cross_entropy)(logits, labels), expected, rtol=1e-6)
+    assert losses.accuracy(logits, labels) == 0.5
+    np.testing.assert_allclose(losses.cross_entropy(jnp.zeros((1, 256)), array([65], dtype)), np.log(256), rtol=1e-6)
+
+
+def test_labels_beyond_32_bits_are_no_classes():
+    labels = np.array([2**32 + 1, 0, -(2**32), 2**31])
+    logits = jnp.array([[0.0, 9.0], [0.0, 0.0], [9.0, 0.0], [9.0, 0.0]])
+    assert losses.cross_entropy(logits, labels) == pytest.approx(np.log(2))
+    assert losses.accuracy(logits, labels) == 1
+
+
+def test_a_list_serves_as_labels():
+    assert losses.accuracy(jnp.array([[0.0, 1.0], [1.0, 0.0]]), [1, -1]) == 1
+
+
+@pytest.mark.nans
+def test_a_row_with_a_nan_has_no_largest_logit():
+    assert losses.accuracy(jnp.full((2, 3), jnp.nan), jnp.array([0, 0])) == 0
+    logits = jnp.array([[2.0, 1.0, 0.0], [jnp.nan, 1.0, 0.0], [0.0, 1.0, jnp.nan], [jnp.nan, 0.0, 0.0]])
+    assert losses.accuracy(logits, jnp.array([0, 0, 1, -1])) == pytest.approx(1 / 3)
+    assert losses.accuracy(jnp.array([[jnp.inf, 0.0], [-jnp.inf, 0.0]]), jnp.array([0, 1])) == 1
+
+
+LOSSES = [losses.binary_cross_entropy, losses.mean_absolute_error, losses.mean_squared_error]
+
+
+@pytest.mark.nans
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+def test_masked_elements_equal_deleted_ones(loss, poison):
+    predictions = np.array([0.5, -2.0, 3.0, 1.0], np.float32)
+    targets = np.array([1.0, 0.0, 0.5, 0.0], np.float32)
+    keep = np.array([True, False, True, False])
+    dirty = np.where(keep, predictions, poison).astype(np.float32), np.where(keep, targets, -poison).astype(np.float32)
+    function = jax.value_and_grad(loss, argnums=(0, 1))
+    value, gradients = function(*dirty, keep)
+    expected, expected_gradients = function(predictions[keep], targets[keep])
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    for got, wanted in zip(gradients, expected_gradients, strict=True):
+        np.testing.assert_allclose(got[keep], wanted, rtol=1e-6)
+        np.testing.assert_array_equal(got[~keep], 0)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_integers_and_half_precision_are_taken_as_the_numbers_that_they_are(loss):
+    predictions, targets = np.array([200, 3, 0]), np.array([1, 0, 1])
+    expected = loss(predictions.astype(np.float32), targets.astype(np.float32))
+    for dtype in [np.uint8, np.int32, jnp.bfloat16, np.float16]:
+        got = loss(predictions.astype(dtype), targets.astype(np.uint8))
+        assert got == expected and got.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("size", [1e4, 1e30, float(np.finfo(np.float32).max)])
+def test_extreme_logits_give_finite_losses_and_gradients(size):
+    logits = jnp.array([[size, -size, 0.0], [-size, size, 0.0]])
+    loss, gradient = cross_entropy_and_gradient(logits, jnp.array([0, 1]))
+    assert loss == 0
+    np.testing.assert_array_equal(gradient, 0)
+    loss, gradient = jax.value_and_grad(losses.binary_cross_entropy)(logits[0], jnp.array([1.0, 0.0, 0.5]))
+    np.testing.assert_allclose(loss, np.log(2) / 3, rtol=1e-6)
+    np.testing.assert_array_equal(gradient, 0)
+
+
+def test_losses_are_the_same_for_a_logit_shifted_by_a_constant():
+    logits, labels = jnp.array([[0.5, -1.0, 2.0]]), jnp.array([1])
+    np.testing.assert_allclose(
+        losses.cross_entropy(logits + 512, labels), losses.cross_entropy(logits, labels), rtol=1e-6
+    )
+
+
+def test_a_second_eager_call_compiles_nothing():
+    logits, labels, mask = jnp.zeros((3, 4)), np.array([0, 2, -1], np.int8), np.array([True, True, False])
+
+    def call():
+        losses.cross_entropy(logits, labels, mask, 0.1)
+        losses.accuracy(logits, labels, mask)
+        losses.masked_mean(logits, mask)
+        for loss in LOSSES:
+            loss(logits, logits, mask)
+
+    call()
+    with no_compilation():
+        call()
 
 
 def test_accuracy_counts_live_labels_only():

@@ -53,6 +53,42 @@ def test_the_first_update_counts_and_the_peak_ends_the_warmup(schedule, closed_f
     assert all(later > earlier for earlier, later in zip(rates[: W - 1], rates[1:W], strict=True))
 
 
+@pytest.mark.parametrize(("schedule", "closed_form"), CASES, ids=lambda f: f.__name__)
+def test_rates_are_never_negative_nor_above_the_peak_under_jit(schedule, closed_form):
+    steps = np.r_[np.arange(-3, 3 * END), 10 ** np.arange(2, 10), 2**31 - 1].astype(np.int32)
+    rates = jax.jit(jax.vmap(schedule))(steps)
+    assert rates.min() >= 0 and rates.max() <= np.float32(closed_form(W - 1)) * (1 + 1e-6)
+    np.testing.assert_allclose(schedule(2**40), closed_form(2**31 - 1), rtol=2e-6)
+    np.testing.assert_allclose(schedule(np.uint8(200)), closed_form(200), rtol=2e-6)
+
+
+@pytest.mark.parametrize("warmup_steps", [15, 30, 51])  # of which 1/w · w rounds to more than 1
+def test_no_rate_is_above_the_peak_by_a_rounding(warmup_steps):
+    for schedule in [
+        schedules.warmup_cosine(1e-3, warmup_steps, 99),
+        schedules.warmup_stable_decay(1e-3, warmup_steps, 9, 99),
+        schedules.inverse_square_root(1e-3, warmup_steps),
+    ]:
+        assert jax.jit(jax.vmap(schedule))(np.arange(99)).max() == np.float32(1e-3)
+
+
+@pytest.mark.parametrize("decay_steps", [1, 3, 10, 17, 49, 100])
+@pytest.mark.parametrize("final", [0.0, 1e-5])
+def test_a_run_ends_exactly_at_the_final_rate_under_jit(decay_steps, final):
+    for schedule in [
+        schedules.warmup_stable_decay(1e-3, 10, decay_steps, 10 + decay_steps, final),
+        schedules.warmup_cosine(1e-3, 10, 10 + decay_steps, final),
+    ]:
+        rates = jax.jit(jax.vmap(schedule))(10 + decay_steps + np.arange(-decay_steps, 200))
+        np.testing.assert_array_equal(rates[decay_steps:], np.float32(final))
+        assert np.all(np.diff(rates) <= 0) and rates.min() == np.float32(final)
+
+
+def test_a_step_in_bytes_is_compared_with_boundaries_that_bytes_do_not_hold():
+    schedule = schedules.warmup_stable_decay(1.0, 300, 100, 1000)
+    assert schedule(np.uint8(149)) == schedule(np.int8(127)) + np.float32(22 / 300) == 0.5
+
+
 def test_noam_has_the_published_peak():
     assert float(schedules.noam(512, 4000)(3999)) == pytest.approx(6.98771e-4, rel=1e-5)
 

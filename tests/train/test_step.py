@@ -1,113 +1,15 @@
-import json
-
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from optax import contrib
 
-from tgnn.train import checkpoint, losses, schedules
-from tgnn.train.metrics_log import MetricsLog, read_metrics
-from tgnn.train.step import batch_indices, fit, init_state, make_optimizer, make_step
-
-N, DIM, CLASSES = 13, 5, 3
-DATA = np.random.default_rng(0)
-X = DATA.normal(size=(N, DIM)).astype(np.float32)
-LABELS = DATA.integers(0, CLASSES, N)
-
-
-def init_params(seed=0):
-    first, second = jax.random.split(jax.random.key(seed))
-    return {"hidden": jax.random.normal(first, (DIM, 17)), "out": jax.random.normal(second, (17, CLASSES))}
-
-
-def loss_fn(params, batch, rng):
-    x, labels = batch
-    hidden = jnp.tanh(x @ params["hidden"])
-    keep = jax.random.bernoulli(rng, 0.8, hidden.shape)
-    logits = jnp.where(keep, hidden / 0.8, 0) @ params["out"]
-    return losses.cross_entropy(logits, labels), {"accuracy": losses.accuracy(logits, labels)}
-
-
-def batch_at(step):
-    indices = batch_indices(step, N, 4, seed=3)
-    return X[indices], LABELS[indices]
-
-
-OPTIMIZER = make_optimizer(schedules.warmup_cosine(1e-2, 4, 20), weight_decay=0.01)
-STEP = make_step(loss_fn, OPTIMIZER)
-
-
-def new_state(optimizer=OPTIMIZER):
-    return init_state(jax.random.key(7), init_params(), optimizer)
-
-
-def assert_same_state(got, expected):
-    unwrap = lambda state: state._replace(rng=jax.random.key_data(state.rng))  # noqa: E731
-    chex.assert_trees_all_equal(unwrap(got), unwrap(expected))
-
-
-def assert_other_weights(got, other):
-    assert not np.array_equal(got.params["out"], other.params["out"])
-
-
-def test_a_resumed_run_equals_the_straight_run_bit_by_bit(tmp_path):
-    straight = fit(new_state(), STEP, batch_at, num_steps=20, run_dir=tmp_path / "a", log_every=2)
-    half = fit(new_state(), STEP, batch_at, num_steps=10, run_dir=tmp_path / "b", log_every=2)
-    assert_other_weights(half, straight)
-    resumed = fit(new_state(), STEP, batch_at, num_steps=20, run_dir=tmp_path / "b", log_every=2, resume=True)
-    assert_same_state(resumed, straight)
-    assert int(resumed.step) == 20
-    lines = [read_metrics(tmp_path / run / "metrics.jsonl") for run in "ab"]
-    without_time = [[{k: v for k, v in record.items() if k != "seconds"} for record in run] for run in lines]
-    assert without_time[0] == without_time[1]
-    assert [record["step"] for record in lines[1]] == list(range(2, 21, 2))
-    assert all(b["seconds"] >= a["seconds"] for a, b in zip(lines[1], lines[1][1:], strict=False))
-
-
-def test_a_run_killed_between_checkpoints_with_a_damaged_last_one_resumes_bit_by_bit(tmp_path):
-    straight = fit(new_state(), STEP, batch_at, num_steps=20, quiet=True)
-
-    def killed_at(step):
-        if step == 15:
-            raise KeyboardInterrupt
-        return batch_at(step)
-
-    with pytest.raises(KeyboardInterrupt):
-        fit(new_state(), STEP, killed_at, num_steps=20, run_dir=tmp_path, save_every=6, log_every=1)
-    metrics, saves = tmp_path / "metrics.jsonl", tmp_path / "checkpoints"
-    with metrics.open("a") as file:
-        file.write('{"step": 16, "lo')
-    (saves / "12" / "manifest.json").unlink()
-    resumed = fit(new_state(), STEP, batch_at, num_steps=20, run_dir=tmp_path, save_every=6, log_every=1, resume=True)
-    assert_same_state(resumed, straight)
-    assert [record["step"] for record in read_metrics(metrics)] == list(range(1, 21))
-    assert checkpoint.latest_step(saves) == 20
-
-
-def test_a_checkpoint_named_n_holds_n_updates(tmp_path):
-    fit(new_state(), STEP, batch_at, num_steps=3, run_dir=tmp_path, save_every=2)
-    state = new_state()
-    for step in range(2):
-        state, _ = STEP(state, batch_at(step))
-    assert_same_state(checkpoint.restore(tmp_path / "checkpoints", new_state(), step=2)[0], state)
-
-
-def test_a_finished_run_resumes_to_itself_and_a_new_one_does_not_overwrite_it(tmp_path):
-    done = fit(new_state(), STEP, batch_at, num_steps=3, run_dir=tmp_path)
-    again = fit(new_state(), STEP, batch_at, num_steps=3, run_dir=tmp_path, resume=True)
-    assert_same_state(again, done)
-    with pytest.raises(ValueError, match="holds a run at step 3; pass resume=True"):
-        fit(new_state(), STEP, batch_at, num_steps=3, run_dir=tmp_path)
-
-
-def test_one_batch_is_learnt_by_heart():
-    optimizer = make_optimizer(3e-2)
-    step = make_step(lambda params, batch, rng: loss_fn(params, batch, jax.random.key(0)), optimizer)
-    state = fit(new_state(optimizer), step, lambda _: (X[:7], LABELS[:7]), num_steps=150)
-    _, metrics = step(state, (X[:7], LABELS[:7]))
-    assert metrics["accuracy"] == 1 and metrics["loss"] < 0.02
+from tests.support.training import LABELS, OPTIMIZER, STEP, X, batch_at, init_params, loss_fn, new_state
+from tgnn.train import losses, schedules
+from tgnn.train.guard import part_names
+from tgnn.training import init_state, make_carrying_step, make_optimizer, make_step
 
 
 @pytest.mark.nans
@@ -171,12 +73,6 @@ def test_the_state_is_donated_and_the_callers_own_arrays_survive():
     jax.random.bits(rng)
 
 
-def test_the_step_is_traced_once():
-    step = make_step(chex.assert_max_traces(loss_fn, n=1), OPTIMIZER)
-    chex.clear_trace_counter()
-    fit(new_state(), step, batch_at, num_steps=5)
-
-
 def test_gradient_norm_is_reported_before_clipping_and_wide():
     optimizer = make_optimizer(1.0, clip_norm=0.5, b1=0.0, b2=0.0, eps=1e8)  # eps makes Adam a scaled plain step
     slope = jnp.array([3.0, 4.0])
@@ -199,57 +95,6 @@ def test_weight_decay_obeys_its_mask():
     np.testing.assert_array_equal(state.params["bias"], 1)
 
 
-def test_evaluation_runs_every_k_steps_and_at_the_end(tmp_path):
-    seen = []
-
-    def evaluate(state):
-        seen.append(int(state.step))
-        return {"validation_accuracy": jnp.float32(0.5), "per_class": np.array([0.5, np.nan])}
-
-    fit(new_state(), STEP, batch_at, num_steps=8, evaluate=evaluate, evaluate_every=3, log_every=4, run_dir=tmp_path)
-    assert seen == [3, 6, 8]
-    records = read_metrics(tmp_path / "metrics.jsonl")
-    assert [record["step"] for record in records] == [3, 4, 6, 8]
-    assert ["validation_accuracy" in record for record in records] == [True, False, True, True]
-    assert records[0]["per_class"] == [0.5, None] and "loss" in records[0]
-
-
-def test_nothing_is_printed_where_the_output_is_not_a_terminal(capsys):
-    fit(new_state(), STEP, batch_at, num_steps=2)
-    assert capsys.readouterr() == ("", "")
-
-
-def test_a_terminal_shows_a_bar_unless_quiet(capsys, monkeypatch):
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
-    fit(new_state(), STEP, batch_at, num_steps=2, quiet=True)
-    assert capsys.readouterr().err == ""
-    fit(new_state(), STEP, batch_at, num_steps=2)
-    assert "training" in capsys.readouterr().err
-
-
-def test_metrics_are_strict_json_and_a_bad_line_is_a_clear_error(tmp_path):
-    path = tmp_path / "new" / "metrics.jsonl"
-    with MetricsLog(path, 0) as log:
-        log.write(1, {"loss": jnp.nan, "count": np.int32(3), "half": jnp.bfloat16(0.5), "name": "x"})
-    record = json.loads(path.read_text(), parse_constant=pytest.fail)
-    assert (record["loss"], record["count"], record["half"], record["name"]) == (None, 3, 0.5, "x")
-    path.write_text("not a record\n")
-    with pytest.raises(ValueError, match="line 1 is not a record"):
-        MetricsLog(path, 0)
-
-
-def test_an_epoch_sees_every_example_once_and_epochs_differ():
-    epochs = [
-        np.concatenate([batch_indices(step, 12, 3, seed=0) for step in range(e * 4, e * 4 + 4)]) for e in range(3)
-    ]
-    for epoch in epochs:
-        np.testing.assert_array_equal(np.sort(epoch), np.arange(12))
-    assert not np.array_equal(epochs[0], epochs[1]) and not np.array_equal(epochs[1], epochs[2])
-    assert not np.array_equal(batch_indices(0, 12, 3, seed=0), batch_indices(0, 12, 3, seed=1))
-    np.testing.assert_array_equal(batch_indices(9, 13, 4, seed=5), batch_indices(9, 13, 4, seed=5))
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -257,11 +102,200 @@ def test_an_epoch_sees_every_example_once_and_epochs_differ():
         (lambda: init_state(jax.random.PRNGKey(0), init_params(), OPTIMIZER), "rng must be a typed key"),
         (lambda: make_optimizer(0.1, clip_norm=0.0), "clip_norm"),
         (lambda: make_optimizer(0.1, weight_decay=-1.0), "weight_decay"),
-        (lambda: batch_indices(0, 3, 4, seed=0), "batch_size"),
-        (lambda: fit(new_state(), STEP, batch_at, num_steps=1, log_every=-1), "log_every"),
-        (lambda: fit(new_state(), STEP, batch_at, num_steps=1, resume=True), "resume needs run_dir"),
+        (lambda: make_optimizer(-0.1), "learning_rate"),
+        (lambda: make_optimizer(float("nan")), "learning_rate"),
+        (
+            lambda: make_step(loss_fn, OPTIMIZER, weight_fn=lambda _: 1.0)(new_state(), (X[:2], LABELS[:3])),
+            "must be stacks of parts",
+        ),
     ],
 )
 def test_bad_arguments_are_a_clear_error(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def square_loss(params, batch, rng):
+    return jnp.sum(jnp.square(params["a"] - batch)), {}
+
+
+ALIASING = [contrib.prodigy(), contrib.dog(), contrib.dowg(), contrib.cocob(), contrib.mechanize(optax.sgd(0.1))]
+WITH_ARGUMENTS = [
+    optax.lbfgs(),
+    optax.polyak_sgd(),
+    optax.chain(optax.adam(0.1), contrib.reduce_on_plateau()),
+    optax.chain(optax.sgd(1.0), optax.scale_by_backtracking_linesearch(8)),
+]
+
+
+@pytest.mark.parametrize("optimizer", ALIASING + WITH_ARGUMENTS)
+def test_every_optimizer_takes_steps_with_one_program(optimizer):
+    step = make_step(square_loss, optimizer)
+    state, losses = init_state(jax.random.key(0), {"a": jnp.zeros(3)}, optimizer), []
+    for _ in range(4):
+        state, metrics = step(state, jnp.ones(3))
+        losses.append(float(metrics["loss"]))
+    assert losses[-1] < losses[0] == 3 and metrics["skipped"] == 0
+    assert step._cache_size() == 1
+
+
+def test_polyaks_step_is_the_loss_over_the_squared_gradient():
+    optimizer = optax.polyak_sgd(max_learning_rate=10.0)
+    state, _ = make_step(square_loss, optimizer)(init_state(jax.random.key(0), {"a": jnp.zeros(3)}, optimizer), 1.0)
+    np.testing.assert_allclose(state.params["a"], 3 / 12 * 2, rtol=1e-6)  # loss 3, gradient -2 in each of 3
+
+
+@pytest.mark.nans
+def test_a_finite_loss_with_an_infinite_gradient_writes_nothing():
+    # sqrt has the value 0 and the slope infinity at 0
+    step = make_step(lambda params, batch, rng: (jnp.sum(jnp.sqrt(params["a"])), {}), optax.sgd(0.1))
+    state, metrics = step(init_state(jax.random.key(0), {"a": jnp.zeros(3)}, optax.sgd(0.1)), None)
+    assert metrics["loss"] == 0 and metrics["skipped"] == 1
+    np.testing.assert_array_equal(state.params["a"], 0)
+    assert bad_parts(state, metrics) == ["the gradient of ['a']", "the new ['a']"]
+
+
+@pytest.mark.nans
+def test_finite_gradients_that_overflow_the_weights_write_nothing():
+    optimizer = optax.sgd(1e30)
+    step = make_step(lambda params, batch, rng: (1e10 * params["a"].sum(), {}), optimizer)
+    state, metrics = step(init_state(jax.random.key(0), {"a": jnp.ones(3), "b": jnp.ones(2)}, optimizer), None)
+    assert metrics["skipped"] == 1 and bad_parts(state, metrics) == ["the new ['a']"]
+    np.testing.assert_array_equal(state.params["a"], 1)
+
+
+def bad_parts(state, metrics):
+    names = part_names(state.params, state.carry)
+    return [name for name, bad in zip(names, metrics["not_finite"], strict=True) if bad]
+
+
+def decaying(params, carry, batch, rng):
+    """A recurrent state that forgets half and adds the batch, and a loss on it."""
+    carry = {"state": 0.5 * carry["state"] + batch, "largest": jnp.maximum(carry["largest"], batch)}
+    return jnp.mean(jnp.square(params * carry["state"] - 1.0)), ({"seen": batch.sum()}, carry)
+
+
+def carrying_state(optimizer):
+    carry = {"state": jnp.zeros(2), "largest": jnp.full(2, -jnp.inf)}
+    return init_state(jax.random.key(0), jnp.float32(0.5), optimizer, carry=carry)
+
+
+@pytest.mark.nans
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+def test_a_dropped_step_keeps_the_old_carry(poison):
+    optimizer = optax.sgd(0.1)
+    step = make_carrying_step(decaying, optimizer)
+    state, clean = carrying_state(optimizer), carrying_state(optimizer)
+    for value in [1.0, poison, 2.0, poison, poison, 3.0]:
+        state, metrics = step(state, jnp.array([value, 1.0]))
+        if np.isfinite(value):
+            clean, _ = step(clean, jnp.array([value, 1.0]))
+        else:
+            assert "the carry ['state']" in bad_parts(state, metrics)
+    assert state.skipped == 3 and clean.skipped == 0
+    chex.assert_trees_all_equal(state.carry, clean.carry)
+    assert state.params == clean.params
+    np.testing.assert_array_equal(state.carry["largest"], [3.0, 1.0])  # the -inf before the first batch may be there
+
+
+@pytest.mark.nans
+def test_a_carry_that_only_the_next_loss_would_see_is_guarded_too():
+    def loss(params, carry, batch, rng):
+        return jnp.square(params) + carry, ({}, batch)
+
+    step = make_carrying_step(loss, optax.sgd(0.1))
+    state = init_state(jax.random.key(0), jnp.float32(1.0), optax.sgd(0.1), carry=jnp.float32(0.0))
+    for batch in [2.0, np.nan, 3.0]:
+        state, _ = step(state, jnp.float32(batch))
+    assert state.skipped == 1 and state.carry == 3
+
+
+def test_no_gradient_flows_from_batch_to_batch_and_the_callers_carry_survives():
+    optimizer = optax.sgd(0.0)
+    given = jnp.ones(2)
+    state = init_state(jax.random.key(0), jnp.ones(2), optimizer, carry=given)
+    step = make_carrying_step(lambda p, carry, batch, rng: (jnp.sum(p * carry), ({}, carry * p)), optimizer)
+    for _ in range(3):
+        state, metrics = step(state, None)
+        assert metrics["gradient_norm"] == pytest.approx(np.sqrt(2))
+    np.testing.assert_array_equal(given, 1)
+
+
+def parts_of(batch, n):
+    return jax.tree.map(lambda x: np.reshape(x, (n, -1, *np.shape(x)[1:])), batch)
+
+
+def without_dropout(params, batch, rng):
+    logits = jnp.tanh(batch[0] @ params["hidden"]) @ params["out"]
+    return losses.cross_entropy(logits, batch[1]), {"accuracy": losses.accuracy(logits, batch[1])}
+
+
+SGD = optax.sgd(0.5)
+WHOLE = make_step(without_dropout, SGD)
+IN_PARTS = make_step(without_dropout, SGD, weight_fn=lambda part: jnp.sum(part[1] >= 0))
+
+
+@pytest.mark.parametrize("live", [[4, 4, 4], [4, 1, 3], [0, 4, 2], [0, 0, 0]])
+def test_a_batch_in_parts_gives_the_update_of_the_whole_however_its_labels_are_spread(live):
+    labels = np.where(np.arange(4)[None] < np.array(live)[:, None], LABELS[:12].reshape(3, 4), -1)
+    batch = X[:12], labels.reshape(-1)
+    whole, expected = WHOLE(new_state(SGD), batch)
+    summed, metrics = IN_PARTS(new_state(SGD), parts_of(batch, 3))
+    chex.assert_trees_all_close(summed.params, whole.params, rtol=1e-6, atol=1e-7)
+    for name in ["loss", "gradient_norm", "accuracy"]:
+        np.testing.assert_allclose(metrics[name], expected[name], rtol=1e-6, atol=1e-7)
+
+
+def test_parts_of_bfloat16_are_summed_in_float32():
+    # each part's gradient is 1/512, which bfloat16 sums no longer take in once they have reached 1/2
+    optimizer = optax.sgd(1.0)
+    step = make_step(lambda p, batch, rng: (jnp.sum(p * batch), {}), optimizer, weight_fn=lambda part: 1.0)
+    state = init_state(jax.random.key(0), jnp.zeros(2, jnp.bfloat16), optimizer)
+    state, _ = step(state, jnp.ones((512, 2), jnp.bfloat16))
+    np.testing.assert_array_equal(state.params, -1)
+
+
+def test_parts_carry_their_own_rows():
+    optimizer = optax.sgd(0.1)
+    whole, parts = carrying_state(optimizer), carrying_state(optimizer)
+    parts = parts._replace(carry=parts_of(parts.carry, 2))
+    all_at_once = make_carrying_step(decaying, optimizer)
+    in_parts = make_carrying_step(decaying, optimizer, weight_fn=lambda part: part.size)
+    for step in range(3):
+        batch = jnp.array([1.0, 2.0]) + step
+        whole, _ = all_at_once(whole, batch)
+        parts, _ = in_parts(parts, batch[:, None])
+    np.testing.assert_allclose(parts.params, whole.params, rtol=1e-6)
+    np.testing.assert_array_equal(parts.carry["state"].reshape(-1), whole.carry["state"])
+
+
+def test_a_line_search_sees_the_loss_of_all_parts():
+    optimizer = optax.lbfgs()
+    batch = jnp.arange(6.0).reshape(3, 2)
+    state = init_state(jax.random.key(0), {"a": jnp.zeros(2)}, optimizer)
+    step = make_step(square_loss, optimizer, weight_fn=lambda part: 1.0)
+    for _ in range(3):
+        state, metrics = step(state, batch)
+    np.testing.assert_allclose(state.params["a"], batch.mean(0), rtol=1e-5)
+
+
+def test_a_state_is_shown_in_one_line():
+    state = new_state()
+    expected = "TrainState(step=0, skipped=0, params=<136 numbers>)"
+    assert repr(state) == str(state) == expected
+    assert pytest.importorskip("IPython.lib.pretty").pretty(state) == expected
+    STEP(state, batch_at(0))
+    assert repr(jax.eval_shape(new_state)) == expected.replace("=0", "=?")
+    if state.step.is_deleted():  # under JAX_DEBUG_NANS nothing is donated
+        assert repr(state) == expected.replace("=0", "=?")
+
+
+@pytest.mark.parametrize("weight_fn", [None, lambda part: 2])
+def test_half_precision_trains_where_promotion_is_forbidden(weight_fn):
+    with jax.numpy_dtype_promotion("strict"):
+        state = init_state(jax.random.key(0), {"a": jnp.ones(3, jnp.float16)}, OPTIMIZER)
+        step = make_step(square_loss, OPTIMIZER, weight_fn=weight_fn)
+        state, metrics = step(state, jnp.zeros(3 if weight_fn is None else (2, 3), jnp.float16))
+    assert state.params["a"].dtype == jnp.float16 and np.all(state.params["a"] < 1)
+    assert metrics["gradient_norm"].dtype == jnp.float32
+    assert schedules.warmup_cosine(1.0, 2, 4)(0) == 0.5

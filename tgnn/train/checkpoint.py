@@ -1,12 +1,14 @@
 """Checkpoints: orbax writes the arrays, a manifest of sha256 sums proves later that they are still the same.
 
     directory/
-        120/manifest.json     what was saved, and the sums; itself summed
+        120/manifest.json     what was saved, of which run, and the sums; itself summed
         120/arrays/...        orbax
+        120.old-1/            a damaged one that a later save of that step put aside; never read, never deleted
         .partial-130/         a save in progress, or what a crash left of one; never read
+        .lock                 one process writes a directory at a time
 
 A bit flip in an orbax file is restored silently with wrong values, so every file is verified before it is read. A
-step becomes visible by one rename after everything in it is written. One process writes a directory at a time.
+step becomes visible by one rename after everything in it is written.
 """
 
 import hashlib
@@ -14,6 +16,7 @@ import json
 import logging
 import os
 import shutil
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -21,74 +24,126 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from tgnn.errors import check_size
+from tgnn.train.folder import Lock, local_path, set_aside
+from tgnn.train.identity import check_config, plain
+from tgnn.train.leaves import as_placed, check_structure, named_leaves, placed, spec
+
 _LOG = logging.getLogger(__name__)
 _PARTIAL = ".partial-"
 
 
-def save(directory: str | os.PathLike, step: int, tree: Any, *, keep: int = 3) -> Path:
+def save(directory: str | os.PathLike, step: int, tree: Any, *, keep: int = 3, config: Any = None) -> Path:
     """Writes a pytree as the checkpoint of a step, all of it or nothing.
 
     Args:
-        directory: holds one folder per step; made if missing.
+        directory: a local folder that holds one folder per step; made if missing.
         step: 0 or more; by convention the number of updates that the tree has seen.
         tree: arrays (typed PRNG keys included), NumPy arrays and Python numbers in any pytree.
         keep: this step and the `keep - 1` before it stay; older ones are deleted. At least 2 allows a fallback.
+        config: what made the tree, as a dict or dataclass of plain values; `restore` compares it.
 
     Returns:
         The folder of the step.
 
     Raises:
-        ValueError: `step` is negative, `keep` is less than 1, or the step is already saved and intact.
+        ValueError: `step` or `keep` is no integer or out of range, the directory is remote, cannot be written or is
+            being written by another process, or the step is already saved and intact.
+        OSError: the disk is full or fails; the steps before are as they were.
+
+    >>> import tempfile
+    >>> import jax.numpy as jnp
+    >>> directory = tempfile.mkdtemp()
+    >>> _ = save(directory, 10, {"kernel": jnp.ones(3)}, config={"learning_rate": 0.1})
+    >>> restore(directory, {"kernel": jnp.zeros(3)})
+    ({'kernel': Array([1., 1., 1.], dtype=float32)}, 10)
     """
-    if step < 0 or keep < 1:
-        raise ValueError(f"step must be 0 or more and keep 1 or more, got step {step} and keep {keep}")
-    directory = Path(directory).resolve()
-    directory.mkdir(parents=True, exist_ok=True)
-    final = directory / str(step)
-    if _manifest(final) is not None:
-        raise ValueError(f"{final} already holds a checkpoint; save a later step, or resume from it")
-    for leftover in directory.glob(f"{_PARTIAL}*"):
-        shutil.rmtree(leftover)
-    partial = directory / f"{_PARTIAL}{step}"
-    _write(partial, step, tree)
-    if final.exists():  # a damaged one: `_manifest` found it not intact
-        shutil.rmtree(final)
-    partial.rename(final)
-    for old in [s for s in _steps(directory) if s < step][keep - 1 :]:
-        shutil.rmtree(directory / str(old))
+    step, keep = check_size("step", step), check_size("keep", keep, 1)
+    directory, config = local_path("directory", directory), plain(config)
+    final, partial = directory / str(step), directory / f"{_PARTIAL}{step}"
+    with Lock(directory):
+        if _manifest(final) is not None:
+            raise ValueError(f"{final} already holds a checkpoint; save a later step, or resume from it")
+        for leftover in directory.glob(f"{_PARTIAL}*"):
+            shutil.rmtree(leftover)
+        try:
+            _write(partial, step, tree, config)
+        except Exception as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            reason = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")
+            raise OSError(f"{final} was not written ({reason}); free space and save again") from None
+        if final.exists():
+            set_aside(final)  # damaged, or it would have been intact above
+        partial.rename(final)
+        for old in [s for s in _steps(directory) if s < step and _claims(directory / str(s))][keep - 1 :]:
+            shutil.rmtree(directory / str(old))
     return final
 
 
-def restore(directory: str | os.PathLike, target: Any, *, step: int | None = None) -> tuple[Any, int]:
+def restore(
+    directory: str | os.PathLike, target: Any, *, step: int | None = None, config: Any = None
+) -> tuple[Any, int]:
     """Reads the newest intact checkpoint into the structure of `target`.
 
     Args:
         directory: what `save` was given.
         target: a pytree like the one saved; its leaves give shape, dtype and placement, not values, so
-            `jax.eval_shape(init, ...)` serves as well.
+            `jax.eval_shape(init, ...)` serves as well. What is placed nowhere in particular goes to the default
+            device, whatever devices it was saved from.
         step: this step and no other; None takes the newest one whose files are all intact (and logs what it skipped).
+        config: refuse a checkpoint that was saved with another one; None takes any.
 
     Returns:
         The restored tree and its step.
 
     Raises:
-        ValueError: no checkpoint is intact, or `target` has other leaves, shapes or dtypes than the one saved.
+        ValueError: no checkpoint is intact, `target` has other leaves, shapes or dtypes than the one saved, or the
+            config differs.
     """
-    directory = Path(directory).resolve()
-    for candidate in _steps(directory) if step is None else [step]:
-        folder = directory / str(candidate)
-        manifest = _manifest(folder)
-        if manifest is not None:
-            return _read(folder, manifest, target), candidate
-        _LOG.warning("%s is incomplete or damaged; trying the step before it", folder)
-    wanted = "checkpoint" if step is None else f"checkpoint of step {step}"
-    raise ValueError(f"{directory} holds no intact {wanted}; found steps {_steps(directory)}; start without resuming")
+    directory = local_path("directory", directory)
+    step, manifest = find(directory, step)
+    check_config(str(directory / str(step)), manifest["config"], plain(config))
+    return read(directory, manifest, target), step
 
 
 def latest_step(directory: str | os.PathLike) -> int | None:
     """The newest intact step of a directory, or None; reads every byte of that checkpoint to verify it."""
-    directory = Path(directory).resolve()
+    directory = local_path("directory", directory)
     return next((s for s in _steps(directory) if _manifest(directory / str(s)) is not None), None)
+
+
+def find(directory: Path, step: int | None = None) -> tuple[int, dict]:
+    """The newest intact step, or the given one, and its manifest; a ValueError if there is none."""
+    for candidate in _steps(directory) if step is None else [check_size("step", step)]:
+        manifest = _manifest(directory / str(candidate))
+        if manifest is not None:
+            return candidate, manifest
+        _LOG.warning("%s is incomplete or damaged; trying the step before it", directory / str(candidate))
+    wanted = "checkpoint" if step is None else f"checkpoint of step {step}"
+    raise ValueError(
+        f"{directory} holds no intact {wanted}; found steps {_steps(directory)}; "
+        "name the folder of a run, or start one in an empty folder"
+    )
+
+
+def is_empty(directory: Path) -> bool:
+    """Whether there is no step at all, not even a damaged one."""
+    return not _steps(directory)
+
+
+def read(directory: Path, manifest: dict, target: Any) -> Any:
+    """The tree of a step that `find` found, in the structure of `target`."""
+    folder, wanted = directory / str(manifest["step"]), named_leaves(target)
+    check_structure(directory, manifest, target)
+    places = {name: placed(leaf) for name, leaf in wanted.items()}
+    with ocp.StandardCheckpointer() as checkpointer:
+        arrays = checkpointer.restore(folder / "arrays", {n: leaf for n, leaf in places.items() if leaf.size})
+    leaves, structure = jax.tree.flatten(target)
+    restored = []
+    for leaf, (name, place) in zip(leaves, places.items(), strict=True):
+        value = arrays[name] if place.size else np.zeros(place.shape, place.dtype)
+        restored.append(as_placed(leaf, value))
+    return jax.tree.unflatten(structure, restored)
 
 
 def _steps(directory: Path) -> list[int]:
@@ -99,86 +154,42 @@ def _steps(directory: Path) -> list[int]:
     return sorted((int(name) for name in names if name.isdecimal() and name == str(int(name))), reverse=True)
 
 
-def _write(folder: Path, step: int, tree: Any) -> None:
-    leaves = _named_leaves(tree)
+def _claims(folder: Path) -> bool:
+    """Whether a folder has a manifest of its own step; cheap, as the files are not read."""
+    try:
+        return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["content"]["step"] == int(folder.name)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _write(folder: Path, step: int, tree: Any, config: Any) -> None:
+    leaves = named_leaves(tree)
     arrays = {name: leaf for name, leaf in leaves.items() if leaf.size}  # orbax refuses arrays without elements
     with ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save(folder / "arrays", arrays)
     content = {
         "step": step,
-        "leaves": {name: _spec(leaf) for name, leaf in leaves.items()},
+        "config": config,
+        "leaves": {name: spec(leaf) for name, leaf in leaves.items()},
         "files": {path: _sha256(folder / path) for path in _files(folder)},
     }
     text = json.dumps({"content": content, "sha256": _content_sum(content)}, indent=1)
     (folder / "manifest.json").write_text(text, encoding="utf-8")
 
 
-def _read(folder: Path, manifest: dict, target: Any) -> Any:
-    wanted = _named_leaves(target)
-    _check_structure(folder, manifest["leaves"], {name: _spec(leaf) for name, leaf in wanted.items()})
-    placed = {name: _placed(leaf) for name, leaf in wanted.items()}
-    with ocp.StandardCheckpointer() as checkpointer:
-        arrays = checkpointer.restore(folder / "arrays", {n: leaf for n, leaf in placed.items() if leaf.size})
-    leaves, structure = jax.tree.flatten(target)
-    restored = []
-    for leaf, (name, place) in zip(leaves, placed.items(), strict=True):
-        value = arrays[name] if place.size else np.zeros(place.shape, place.dtype)
-        if isinstance(place, jax.ShapeDtypeStruct):
-            value = jax.device_put(value, place.sharding)
-        restored.append(type(leaf)(value) if isinstance(leaf, int | float | complex) else value)
-    return jax.tree.unflatten(structure, restored)
-
-
-def _check_structure(folder: Path, saved: dict, wanted: dict) -> None:
-    missing, unexpected = sorted(wanted.keys() - saved.keys()), sorted(saved.keys() - wanted.keys())
-    if missing or unexpected:
-        raise ValueError(
-            f"{folder} has another structure than target: missing {_some(missing)}, unexpected {_some(unexpected)}; "
-            "restore with the model and optimizer that were saved"
-        )
-    for name, spec in wanted.items():
-        if saved[name] != spec:
-            shape, dtype = saved[name]
-            raise ValueError(
-                f"{folder} holds {name} as {dtype}{shape} but target wants {spec[1]}{spec[0]}; "
-                "restore with the configuration that was saved"
-            )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "nothing"
-
-
-def _named_leaves(tree: Any) -> dict[str, Any]:
-    """Leaves by their path, in the order of the tree; Python numbers become NumPy scalars."""
-    named = jax.tree_util.tree_flatten_with_path(tree)[0]
-    array_like = jax.Array | np.ndarray | jax.ShapeDtypeStruct
-    return {jax.tree_util.keystr(p): x if isinstance(x, array_like) else np.asarray(x) for p, x in named}
-
-
-def _spec(leaf: Any) -> list:
-    return [list(leaf.shape), str(leaf.dtype)]
-
-
-def _placed(leaf: Any) -> Any:
-    """What orbax needs to know to restore a leaf: the same kind of array, on the same devices."""
-    if isinstance(leaf, np.ndarray):
-        return leaf
-    sharding = getattr(leaf, "sharding", None) or jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
-
-
 def _manifest(folder: Path) -> dict | None:
-    """The manifest of a step if it and every file that it names are intact, else None."""
+    """The manifest of a step if it is of this step and every file that it names is intact, else None."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         content = manifest["content"]
-        intact = manifest["sha256"] == _content_sum(content) and all(
-            _sha256(folder / path) == digest for path, digest in content["files"].items()
+        intact = (
+            manifest["sha256"] == _content_sum(content)
+            and content["step"] == int(folder.name)  # else folders were exchanged
+            and all(_sha256(folder / path) == digest for path, digest in content["files"].items())
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return content if intact else None
+    return {"config": None, **content} if intact else None  # older ones know of no config
 
 
 def _content_sum(content: dict) -> str:

@@ -3,9 +3,13 @@
 Every function returns a float32 (or wider) scalar, and 0 where the mask keeps nothing.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from tgnn.softmax import expand, wide_dtype
 from tgnn.typing import Array
 
 
@@ -31,7 +35,7 @@ def masked_mean(values: Array, mask: Array | None = None) -> Array:
     values = _wide(values)
     keep = _full_mask(mask, values.shape)
     total = jnp.sum(jnp.where(keep, values, 0))
-    return total / jnp.maximum(jnp.sum(keep), 1)
+    return total / jnp.maximum(jnp.sum(keep), 1).astype(total.dtype)
 
 
 def cross_entropy(logits: Array, labels: Array, mask: Array | None = None, label_smoothing: float = 0.0) -> Array:
@@ -41,9 +45,10 @@ def cross_entropy(logits: Array, labels: Array, mask: Array | None = None, label
 
     Args:
         logits: [..., n_class]; rows without a live label may hold anything.
-        labels: [...] integers.
+        labels: [...] integers of any type.
         mask: bool, the leading axes of `labels`, True = keep.
-        label_smoothing: in [0, 1): this share of the target is spread evenly over all classes.
+        label_smoothing: in [0, 1): this share of the target is spread evenly over all classes. A class that is ruled
+            out by a logit of -inf has no log-likelihood to spread to: the loss is then infinite.
 
     Returns:
         A scalar; 0 if no label is live.
@@ -51,7 +56,7 @@ def cross_entropy(logits: Array, labels: Array, mask: Array | None = None, label
     Raises:
         ValueError: labels are not integers, shapes disagree, or `label_smoothing` is out of range.
 
-    Reference: Szegedy et al., Rethinking the Inception Architecture, arXiv 1512.00567, section 7 (label smoothing).
+    Reference: Szegedy et al., Rethinking the Inception Architecture, arXiv:1512.00567, section 7 (label smoothing).
 
     >>> round(float(cross_entropy(jnp.zeros((3, 4)), jnp.array([0, 3, -1]))), 4)
     1.3863
@@ -62,7 +67,7 @@ def cross_entropy(logits: Array, labels: Array, mask: Array | None = None, label
     # Masking the input, not only the result, keeps the gradient finite where a dead row holds inf or NaN.
     logits = jnp.where(live[..., None], _wide(logits), 0)
     log_probabilities = jax.nn.log_softmax(logits, axis=-1)
-    likelihood = jnp.take_along_axis(log_probabilities, labels[..., None], axis=-1)[..., 0]
+    likelihood = jnp.take_along_axis(log_probabilities, labels[..., None], axis=-1)[..., 0]  # [..., n_class] -> [...]
     if label_smoothing:
         uniform = jnp.mean(log_probabilities, axis=-1)
         likelihood = (1 - label_smoothing) * likelihood + label_smoothing * uniform
@@ -82,6 +87,9 @@ def binary_cross_entropy(logits: Array, targets: Array, mask: Array | None = Non
 
     Raises:
         ValueError: shapes disagree.
+
+    >>> round(float(binary_cross_entropy(jnp.array([0.0, 9.0]), jnp.array([1.0, 0.0]), jnp.array([True, False]))), 4)
+    0.6931
     """
     logits, targets, keep = _pair("logits", logits, "targets", targets, mask)
     # softplus(x) - x y, which neither overflows nor takes the logarithm of 0
@@ -91,9 +99,11 @@ def binary_cross_entropy(logits: Array, targets: Array, mask: Array | None = Non
 def accuracy(logits: Array, labels: Array, mask: Array | None = None) -> Array:
     """Share of live labels that have the largest logit, in [0, 1].
 
+    Of equal logits the first counts as the largest; a row that holds a NaN has none, and its label counts as missed.
+
     Args:
         logits: [..., n_class].
-        labels: [...] integers; those outside [0, n_class) count as masked.
+        labels: [...] integers of any type; those outside [0, n_class) count as masked.
         mask: bool, the leading axes of `labels`, True = keep.
 
     Returns:
@@ -101,9 +111,16 @@ def accuracy(logits: Array, labels: Array, mask: Array | None = None) -> Array:
 
     Raises:
         ValueError: labels are not integers or shapes disagree.
+
+    >>> float(accuracy(jnp.array([[0.0, 1.0], [2.0, 1.0], [0.0, 0.0]]), jnp.array([1, 1, -1])))
+    0.5
     """
     live, labels = _live_labels(logits, labels, mask)
-    return masked_mean(jnp.argmax(logits, axis=-1) == labels, live)
+    logits = jnp.asarray(logits)
+    if logits.shape[-1] == 0:  # no class, so no label is live
+        return masked_mean(jnp.zeros(labels.shape), live)
+    right = (jnp.argmax(logits, axis=-1) == labels) & ~jnp.isnan(logits).any(axis=-1)  # argmax points at a NaN
+    return masked_mean(right, live)
 
 
 def mean_absolute_error(predictions: Array, targets: Array, mask: Array | None = None) -> Array:
@@ -119,6 +136,9 @@ def mean_absolute_error(predictions: Array, targets: Array, mask: Array | None =
 
     Raises:
         ValueError: shapes disagree.
+
+    >>> float(mean_absolute_error(jnp.array([1.0, 5.0]), jnp.array([2.0, 3.0])))
+    1.5
     """
     predictions, targets, keep = _pair("predictions", predictions, "targets", targets, mask)
     return masked_mean(jnp.abs(predictions - targets), keep)
@@ -137,6 +157,9 @@ def mean_squared_error(predictions: Array, targets: Array, mask: Array | None = 
 
     Raises:
         ValueError: shapes disagree.
+
+    >>> float(mean_squared_error(jnp.array([1.0, 5.0]), jnp.array([2.0, 3.0])))
+    2.5
     """
     predictions, targets, keep = _pair("predictions", predictions, "targets", targets, mask)
     return masked_mean(jnp.square(predictions - targets), keep)
@@ -144,7 +167,7 @@ def mean_squared_error(predictions: Array, targets: Array, mask: Array | None = 
 
 def _wide(x: Array) -> Array:
     x = jnp.asarray(x)
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return x.astype(wide_dtype(x.dtype))
 
 
 def _full_mask(mask: Array | None, shape: tuple[int, ...]) -> Array:
@@ -155,17 +178,21 @@ def _full_mask(mask: Array | None, shape: tuple[int, ...]) -> Array:
         raise ValueError(f"mask must be boolean (True = keep), got {mask.dtype}; write mask > 0")
     if mask.shape != shape[: mask.ndim]:
         raise ValueError(f"mask has shape {mask.shape}, expected the leading axes of {shape}; one entry per row")
-    return jnp.broadcast_to(mask.reshape(mask.shape + (1,) * (len(shape) - mask.ndim)), shape)
+    return jnp.broadcast_to(expand(mask, len(shape)), shape)
 
 
-def _live_labels(logits: Array, labels: Array, mask: Array | None) -> tuple[Array, Array]:
-    logits, labels = jnp.asarray(logits), jnp.asarray(labels)
+def _live_labels(logits: Array, labels: Any, mask: Array | None) -> tuple[Array, Array]:
+    """Which labels count, and the labels as int32 with 0 for those that are no class; both have the labels' shape."""
+    logits = jnp.asarray(logits)
+    labels = labels if isinstance(labels, jax.Array) else np.asarray(labels)
     if not jnp.issubdtype(labels.dtype, jnp.integer):
         raise ValueError(f"labels must be integer classes, got {labels.dtype}; cast them or use argmax of one-hot rows")
     if logits.ndim == 0 or labels.shape != logits.shape[:-1]:
         raise ValueError(f"labels have shape {labels.shape}, expected {logits.shape[:-1]}: one per row of logits")
-    in_range = (labels >= 0) & (labels < logits.shape[-1])
-    return _full_mask(mask, labels.shape) & in_range, jnp.where(in_range, labels, 0)
+    if jnp.iinfo(labels.dtype).bits < 32:
+        labels = labels.astype(np.int32)  # the number of classes may not fit into the caller's type
+    in_range = (labels >= 0) & (labels < logits.shape[-1])  # of 64 bits in NumPy too, before JAX cuts them to 32
+    return _full_mask(mask, labels.shape) & in_range, jnp.where(in_range, labels, 0).astype(jnp.int32)
 
 
 def _pair(name: str, x: Array, other: str, y: Array, mask: Array | None) -> tuple[Array, Array, Array]:

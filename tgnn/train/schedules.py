@@ -2,10 +2,15 @@
 
 Steps are counted from 0, and the first update already has a positive rate: a warm-up of w steps takes the rates
 1/w, 2/w, ... 1 of the peak. (`optax.warmup_cosine_decay_schedule(0, ...)` wastes the first update on rate 0.)
+Every rate lies between 0 and the peak, also far beyond the end and however the compiler rounds.
 """
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+
+from tgnn.typing import Array
 
 
 def noam(model_dim: int, warmup_steps: int, scale: float = 1.0) -> optax.Schedule:
@@ -22,7 +27,7 @@ def noam(model_dim: int, warmup_steps: int, scale: float = 1.0) -> optax.Schedul
     Raises:
         ValueError: an argument is not positive.
 
-    Reference: Vaswani et al., Attention Is All You Need, arXiv 1706.03762, equation 3.
+    Reference: Vaswani et al., Attention Is All You Need, arXiv:1706.03762, equation 3.
 
     >>> f"{noam(512, 4000)(3999):.4e}"
     '6.9877e-04'
@@ -45,15 +50,18 @@ def inverse_square_root(learning_rate: float, warmup_steps: int) -> optax.Schedu
 
     Raises:
         ValueError: an argument is not positive.
+
+    >>> float(inverse_square_root(1.0, 4)(15))
+    0.5
     """
     _positive("learning_rate", learning_rate)
     _positive("warmup_steps", warmup_steps)
 
     def schedule(step):
-        time = jnp.asarray(step, jnp.float32) + 1
+        time = step.astype(jnp.float32) + 1
         return learning_rate * jnp.minimum(time / warmup_steps, jnp.sqrt(warmup_steps / time))
 
-    return schedule
+    return _bounded(schedule, learning_rate)
 
 
 def warmup_stable_decay(
@@ -74,7 +82,11 @@ def warmup_stable_decay(
     Raises:
         ValueError: a rate or length is out of range, or warm-up and descent do not fit in `num_steps`.
 
-    Reference: Hu et al., MiniCPM, arXiv 2404.06395, section 4 (there with an exponential descent).
+    Reference: Hu et al., MiniCPM, arXiv:2404.06395, section 4 (there with an exponential descent).
+
+    >>> rate = warmup_stable_decay(1.0, warmup_steps=2, decay_steps=4, num_steps=10)
+    >>> [float(rate(step)) for step in (0, 1, 6, 8, 10)]
+    [0.5, 1.0, 1.0, 0.5, 0.0]
     """
     _check_run(learning_rate, warmup_steps, num_steps, final_learning_rate)
     _positive("decay_steps", decay_steps)
@@ -82,14 +94,16 @@ def warmup_stable_decay(
         raise ValueError(
             f"warmup_steps {warmup_steps} + decay_steps {decay_steps} exceed num_steps {num_steps}; shorten either"
         )
-    return optax.join_schedules(
+    schedule = optax.join_schedules(
         [
             _warmup(learning_rate, warmup_steps),
             optax.constant_schedule(learning_rate),
             optax.linear_schedule(learning_rate, final_learning_rate, decay_steps),
+            optax.constant_schedule(final_learning_rate),  # the line itself misses it by a rounding
         ],
-        [warmup_steps, num_steps - decay_steps],
+        [warmup_steps, num_steps - decay_steps, num_steps],
     )
+    return _bounded(schedule, learning_rate)
 
 
 def warmup_cosine(
@@ -109,20 +123,38 @@ def warmup_cosine(
     Raises:
         ValueError: a rate or length is out of range.
 
-    Reference: Loshchilov and Hutter, SGDR, arXiv 1608.03983, equation 5 (one cycle; the warm-up is ours).
+    Reference: Loshchilov and Hutter, SGDR, arXiv:1608.03983, equation 5 (one cycle; the warm-up is ours).
+
+    >>> rate = warmup_cosine(1.0, warmup_steps=2, num_steps=10)
+    >>> [round(float(rate(step)), 6) for step in (0, 1, 2, 6, 10)]
+    [0.5, 1.0, 1.0, 0.5, 0.0]
     """
     _check_run(learning_rate, warmup_steps, num_steps, final_learning_rate)
     cosine = optax.cosine_decay_schedule(
         learning_rate, num_steps - warmup_steps, alpha=final_learning_rate / learning_rate
     )
-    return optax.join_schedules([_warmup(learning_rate, warmup_steps), cosine], [warmup_steps])
+    end = optax.constant_schedule(final_learning_rate)
+    schedule = optax.join_schedules([_warmup(learning_rate, warmup_steps), cosine, end], [warmup_steps, num_steps])
+    return _bounded(schedule, learning_rate)
 
 
 def _warmup(learning_rate: float, warmup_steps: int) -> optax.Schedule:
     """learning_rate · (step + 1) / warmup_steps for the steps before `warmup_steps`."""
-    if warmup_steps < 2:
-        return optax.constant_schedule(learning_rate)
-    return optax.linear_schedule(learning_rate / warmup_steps, learning_rate, warmup_steps - 1)
+    return lambda step: learning_rate * ((step + 1) / max(warmup_steps, 1))
+
+
+def _bounded(schedule: optax.Schedule, peak: float) -> optax.Schedule:
+    """The same rates, never outside [0, peak]; steps of any type, of which negative ones count as 0."""
+
+    def bounded(step) -> Array:
+        step = step if isinstance(step, jax.Array) else np.asarray(step)
+        if jnp.issubdtype(step.dtype, jnp.integer):  # a boundary may not fit into the caller's type, nor that into ours
+            step = step if isinstance(step, jax.Array) else np.minimum(step.astype(np.int64), 2**31 - 1)
+            step = jnp.asarray(step).astype(jnp.int32)
+        with jax.numpy_dtype_promotion("standard"):  # optax divides integers, whatever the caller allows
+            return jnp.clip(schedule(jnp.maximum(step, 0)), 0.0, peak)
+
+    return bounded
 
 
 def _check_run(learning_rate: float, warmup_steps: int, num_steps: int, final_learning_rate: float) -> None:

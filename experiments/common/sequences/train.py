@@ -15,7 +15,7 @@ from experiments.common.sequences.models import Classifier
 from tgnn.train import checkpoint
 from tgnn.train.losses import accuracy, cross_entropy
 from tgnn.train.schedules import warmup_cosine
-from tgnn.train.step import fit, init_state, make_optimizer, make_step
+from tgnn.training import fit, init_state, make_optimizer, make_step
 
 Init = Callable[[jax.Array], Any]
 

@@ -1,0 +1,127 @@
+"""The loop around the training step: it logs, evaluates, saves, resumes, and stops with a reason."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tgnn.errors import check_size
+from tgnn.train.folder import Lock, local_path
+from tgnn.train.interrupts import Interrupts
+from tgnn.train.report import Report
+from tgnn.train.saving import NoSaves, Saves
+from tgnn.train.skipped import SkipWatch
+from tgnn.train.step import Metrics, Step, TrainState
+
+
+def fit(
+    state: TrainState,
+    step: Step,
+    batch_at: Callable[[int], Any],
+    *,
+    num_steps: int,
+    evaluate: Callable[[TrainState], Metrics] | None = None,
+    evaluate_every: int = 0,
+    run_dir: str | os.PathLike | None = None,
+    log_every: int = 10,
+    save_every: int = 0,
+    save_seconds: float = 60.0,
+    resume: bool = False,
+    config: Any = None,
+    stop_after_skipped: int = 25,
+    quiet: bool = False,
+) -> TrainState:
+    """Trains until the state has seen `num_steps` batches.
+
+    With a `run_dir`, whatever ends the run early costs a minute of training at most: the state is saved as time goes
+    by, and once more on Ctrl-C (between two steps; a second Ctrl-C stops at once) and on an error. `resume` goes on
+    from there, and only with the same run: the config, the key, the first batch and what the first step does are kept
+    with each checkpoint and compared before anything is written. For that the first step is done once more, on the
+    `state` given; to go on with other settings, `checkpoint.restore` the state and fit it into a new folder.
+
+    Args:
+        state: donated; use only the one returned.
+        step: what `make_step` made.
+        batch_at: step number -> batch. Being a function of the step, the position in the data is in every checkpoint.
+        num_steps: length of the whole run, counted from step 0 also when it resumes.
+        evaluate: state -> metrics, at the end and every `evaluate_every` steps. The next step donates the state, so
+            copy what should outlive the call.
+        evaluate_every: steps between evaluations; 0 means at the end only, like the next one.
+        run_dir: a local folder that gets `metrics.jsonl` and `checkpoints/`, for one process at a time; None writes
+            nothing.
+        log_every: steps between lines of metrics. Reading metrics waits for the device, so 1 is slower.
+        save_every: steps between checkpoints, beside those by time; the end is always saved.
+        save_seconds: time between checkpoints, or nine times what saving one takes if that is longer; infinity for none
+            by time.
+        resume: start from the newest intact checkpoint in `run_dir`; says so if there is none and starts anew.
+        config: what decides about the run, as a dict or dataclass of plain values.
+        stop_after_skipped: so many batches in a row that are skipped because something is not finite end the run, as
+            does a run that skips them all; 0 never does.
+        quiet: no progress bar; there is none either where the output is not a terminal.
+
+    Returns:
+        The state at `num_steps`.
+
+    Raises:
+        ValueError: a count is no integer or negative; `resume` lacks a `run_dir`; `run_dir` is remote, cannot be
+            written, is used by another process, holds a run that is not resumed, one of other settings or data, one
+            that is longer, or damaged checkpoints only; or too many batches were skipped.
+        OSError: the disk is full; the checkpoints before are as they were.
+        KeyboardInterrupt: after Ctrl-C; it says how to go on.
+
+    >>> import jax, jax.numpy as jnp, optax
+    >>> from tgnn.training import init_state, make_step
+    >>> optimizer = optax.sgd(0.25)
+    >>> step = make_step(lambda params, batch, rng: (jnp.square(params - batch), {}), optimizer)
+    >>> state = init_state(jax.random.key(0), jnp.float32(8.0), optimizer)
+    >>> float(fit(state, step, lambda step: jnp.float32(0.0), num_steps=3).params)
+    1.0
+    """
+    num_steps, log_every = check_size("num_steps", num_steps), check_size("log_every", log_every)
+    evaluate_every, save_every = check_size("evaluate_every", evaluate_every), check_size("save_every", save_every)
+    patience = check_size("stop_after_skipped", stop_after_skipped)
+    if not save_seconds >= 0:
+        raise ValueError(f"save_seconds must be 0 or more, got {save_seconds}; float('inf') saves by steps only")
+    if int(state.step) > num_steps:
+        raise ValueError(f"num_steps is {num_steps}, but the state has seen {int(state.step)} batches; raise it")
+    with _opened(run_dir, resume) as folder:
+        saves = NoSaves() if folder is None else Saves(folder, config, save_every, save_seconds)
+        state, step = saves.begin(state, step, batch_at, num_steps, resume)
+        watch, start = SkipWatch(state, patience), int(state.step)
+        with Report(folder, start, num_steps, quiet) as report, Interrupts() as interrupts:
+            try:
+                for done in range(start + 1, num_steps + 1):
+                    state, metrics = step(state, batch_at(done - 1))
+                    metrics = watch.see(done, metrics, state)
+                    record = metrics if _is_due(done, log_every, num_steps) else {}
+                    if evaluate is not None and _is_due(done, evaluate_every, num_steps):
+                        record = {**metrics, **evaluate(state)}
+                    if record:
+                        report.write(done, record)
+                    saves.offer(done, state, last=done == num_steps)
+                    interrupts.check()
+                watch.finish(state)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"stopped before the end; {saves.rescue(state)}") from None
+            except Exception:
+                saves.rescue(state)
+                raise
+    return state
+
+
+def _is_due(done: int, every: int, num_steps: int) -> bool:
+    return done == num_steps or (every > 0 and done % every == 0)
+
+
+@contextlib.contextmanager
+def _opened(run_dir: str | os.PathLike | None, resume: bool) -> Iterator[Path | None]:
+    """The folder of the run, kept for this process."""
+    if run_dir is None:
+        if resume:
+            raise ValueError("resume needs run_dir, the folder of the run to continue; got None")
+        yield None
+    else:
+        folder = local_path("run_dir", run_dir)
+        with Lock(folder):
+            yield folder
