@@ -29,8 +29,8 @@ def compiled(function: Callable) -> Callable:
         others = tuple(ARRAY if is_array(x) else x for x in leaves)
         try:
             key = tuple((type(x), steady(x)) for x in others)
-            program = kept(function, treedef, key, Others(others))
-        except Unsteady:
+            program = kept(function, treedef, key, jax.default_backend(), Others(others))
+        except (Unsteady, TypeError):  # something has no hash
             program = fresh(function, treedef, others)
         return program(arrays)
 
@@ -51,8 +51,8 @@ class Others(tuple):
 
 
 @functools.lru_cache(maxsize=MOST)
-def kept(function: Callable, treedef, key: tuple, others: Others) -> Callable:
-    """One jitted function for each key."""
+def kept(function: Callable, treedef, key: tuple, backend: str, others: Others) -> Callable:
+    """One jitted function for each key, and device: what runs where is decided when it is traced."""
     return fresh(function, treedef, tuple(others))
 
 

@@ -20,6 +20,24 @@ def check_size(name: str, size, minimum: int = 0) -> int:
     return value
 
 
+def widen_index(x):
+    """Integers in a type that holds every size: int8 to uint32 become int32 (beyond it: -1), others stay.
+
+    Comparing `ids < 256` in uint8, or storing 256 in it, wraps around. What int32 cannot hold is no index of anything.
+
+    >>> widen_index(np.array([65, 255], np.uint8)).dtype
+    dtype('int32')
+    """
+    dtype = np.dtype(x.dtype)
+    if not np.issubdtype(dtype, np.integer) or dtype == np.int32 or (dtype.itemsize == 8 and jax.config.jax_enable_x64):
+        return x
+    if np.can_cast(dtype, np.int32):
+        return x.astype(np.int32)
+    xp = np if isinstance(x, np.ndarray | np.generic) else jax.numpy
+    most = np.iinfo(np.int32).max
+    return xp.where(xp.logical_or(x > most, x < 0), -1, x).astype(np.int32)
+
+
 def check_indices(name: str, indices, limit: int, mask=None) -> np.ndarray:
     """Concrete indices in [0, limit) as a one-dimensional NumPy array, or a ValueError that shows the first bad one."""
     if isinstance(indices, jax.core.Tracer):
@@ -73,11 +91,15 @@ def check_segments(name: str, segments, size: int) -> Array:
                 f"np.unique({name}, return_inverse=True)[1]"
             )
     with jax.ensure_compile_time_eval():  # what is known before jit stays known; small dtypes overflow beside padding
-        return jax.numpy.asarray(segments).astype(np.int32)
+        return jax.numpy.asarray(widen_index(segments)).astype(np.int32)
 
 
-def check_call(layout, query, key, value, scale, dropout_rate: float, rng, edges=None, edge_value=None) -> None:
+def check_call(
+    layout, query, key, value, scale, dropout_rate: float, rng, edges=None, edge_value=None, implementation=None
+) -> None:
     """The shapes of a call of `attend`, against the layout and each other."""
+    if implementation not in (None, "definition", "fused"):
+        raise ValueError(f'implementation must be None, "definition" or "fused", got {implementation!r}')
     for name, x in (("edges", edges), ("edge_value", edge_value)):
         if x is not None:
             check_edges(layout, name, x)
@@ -122,7 +144,7 @@ def check_call(layout, query, key, value, scale, dropout_rate: float, rng, edges
 
 def check_edges(layout, name: str, x) -> None:
     """The first axes of an array per edge: a row for each edge of a list, else the slots, or 1 for all of an axis."""
-    shape = layout.caller_shape
+    shape = layout.edge_shape
     found = np.shape(x)[: len(shape)]
     if found == shape or (len(shape) > 1 and len(found) == len(shape) and all(map(fits_axis, found, shape))):
         return
@@ -130,6 +152,51 @@ def check_edges(layout, name: str, x) -> None:
         f"{name} must have shape [{', '.join(map(str, shape))}, ...] (edges of the {type(layout).__name__}, in the "
         f"caller's order), got {np.shape(x)}; layout.arrange(values, senders, receivers) makes it from values per edge"
     )
+
+
+def check_verb(layout, name: str, operands) -> None:
+    """The shapes that a verb of a layout asks for."""
+    kind = f"{type(layout).__name__}.{name}"
+    rows = {
+        "from_receivers": ("x", "n_receivers", 1),
+        "from_senders": ("x", "n_senders", 1),
+        "score": ("query", "n_receivers", 3, "key", "n_senders", 3),
+        "aggregate": ("weights", None, 0, "value", "n_senders", 3),
+    }.get(name, ("x", None, 0))
+    for x, argument, side, axes in zip(operands, rows[::3], rows[1::3], rows[2::3], strict=False):
+        if not hasattr(x, "shape"):
+            raise ValueError(f"{argument} of {kind} must be an array, got {type(x).__name__}; use jnp.asarray")
+        if side is None:
+            check_slots(layout, argument, kind, x, axes=1 if name == "aggregate" else None)
+        elif len(x.shape) < axes or (axes > 1 and len(x.shape) > axes) or x.shape[0] != getattr(layout, side):
+            shape = f"[{getattr(layout, side)}, {'heads, dim' if axes == 3 else '...'}]"
+            raise ValueError(
+                f"{argument} of {kind} must have shape {shape} (one row for each of {side}), got {tuple(x.shape)}; "
+                "give one row for each node, and heads an axis: x[:, None] for one"
+            )
+    if name == "score" and operands[0].shape[1:] != operands[1].shape[1:]:
+        raise ValueError(
+            f"query and key of {kind} must agree in heads and head_dim, got {tuple(operands[0].shape)} and "
+            f"{tuple(operands[1].shape)}; project both to one size"
+        )
+    if name == "aggregate" and operands[0].shape[-1] != operands[1].shape[1]:
+        raise ValueError(
+            f"value of {kind} has {operands[1].shape[1]} heads but weights have {operands[0].shape[-1]}; give both the "
+            "same number, for example value[:, None] for weights of one head"
+        )
+
+
+def check_slots(layout, argument: str, kind: str, x, axes: int | None) -> None:
+    """The first axes of an array in the slots of a layout, and how many follow."""
+    shape = layout.edge_shape
+    found = x.shape[: len(shape)]
+    right = len(found) == len(shape) and all(map(fits_axis, found, shape))
+    if not right or (axes is not None and len(x.shape) != len(shape) + axes):
+        tail = "heads" if axes else "..."
+        raise ValueError(
+            f"{argument} of {kind} must have shape [{', '.join(map(str, shape))}, {tail}] (one entry for each edge), "
+            f"got {tuple(x.shape)}; layout.arrange(values, senders, receivers) makes it from values per edge"
+        )
 
 
 def fits_axis(size: int, expected: int) -> bool:
@@ -175,7 +242,7 @@ def check_bias_function(bias, heads: int) -> None:
 
 def check_bias(layout, bias: Array, heads: int) -> Array:
     """An array of one number per edge and head (or per edge, with a last axis of 1)."""
-    shapes = (*layout.caller_shape, heads), (*layout.caller_shape, 1)
+    shapes = (*layout.edge_shape, heads), (*layout.edge_shape, 1)
     if bias.dtype == bool:
         raise ValueError(
             "bias is a bool array, but it is added to the logits; for a mask pass jnp.where(mask, 0.0, -jnp.inf), or "

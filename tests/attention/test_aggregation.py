@@ -70,7 +70,7 @@ def weigh(layout, weight, x):
 
 @EVERY
 def test_weighted_degrees_and_symmetric_weights_are_those_of_the_weighted_matrix(layout):
-    weight = np.random.default_rng(2).uniform(0.1, 2.0, layout.caller_shape).astype(np.float32)
+    weight = np.random.default_rng(2).uniform(0.1, 2.0, layout.edge_shape).astype(np.float32)
     shape = layout.edge_shape
     live = np.ones(shape, bool) if layout.live is None else np.broadcast_to(layout.live, shape)
     receivers, senders = (np.broadcast_to(x, shape)[live] for x in (layout.receiver_index, layout.sender_index))

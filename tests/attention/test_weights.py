@@ -8,7 +8,7 @@ import pytest
 import tgnn
 from tests.support.cases import Slopes
 from tests.support.layouts import LAYOUTS
-from tgnn.attention import fused
+from tgnn.attention.fused import executions, weights
 from tgnn.graphs.planned import Planned
 from tgnn.planning.choose import Edges
 
@@ -18,9 +18,9 @@ SOME = "edges padded", "causal segments", "window segments", "blocks padded"
 
 @pytest.fixture
 def always_fused(monkeypatch):
-    for module in set(fused.EXECUTIONS.values()):
-        monkeypatch.setattr(module, "is_faster", lambda *call: True)
-    monkeypatch.setattr(fused.weights, "weights_at", counted := Counted(fused.weights.weights_at))
+    for execution in executions.EXECUTIONS:
+        monkeypatch.setattr(type(execution), "is_faster", lambda self, call: True)
+    monkeypatch.setattr(weights, "from_statistics", counted := Counted(weights.from_statistics))
     return counted
 
 
@@ -38,12 +38,12 @@ class Counted:
 def planned():
     listed = LAYOUTS["edges"]
     edges = Edges.of(listed)
-    return Planned.of(tgnn.Dense.from_edges(*edges.pairs, **edges.sizes), *edges[:3])
+    return Planned.of(tgnn.Dense.from_edges(*edges.pairs, **edges.sizes), listed)
 
 
 def places_of(layout):
     """Every slot, and some that do not exist."""
-    shape = (*layout.caller_shape, HEADS)
+    shape = (*layout.edge_shape, HEADS)
     every = np.stack(np.unravel_index(np.arange(np.prod(shape)), shape))
     return tuple(jnp.asarray(x) for x in every[:, ::3])
 
@@ -65,7 +65,7 @@ def test_chosen_weights_are_those_of_all(name, case, always_fused):
         "plain": {},
         "gat": {"score": tgnn.Additive(normal(HEADS, DIM), normal(HEADS, DIM)), "scale": jnp.float32(0.7)},
         "callable": {"bias": Slopes(normal(HEADS), jnp.asarray(2))},
-        "per edge": {"bias": normal(*layout.caller_shape, HEADS), "edges": normal(*layout.caller_shape, HEADS, DIM)},
+        "per edge": {"bias": normal(*layout.edge_shape, HEADS), "edges": normal(*layout.edge_shape, HEADS, DIM)},
     }[case]
     at = places_of(layout)
 
@@ -80,7 +80,7 @@ def test_chosen_weights_are_those_of_all(name, case, always_fused):
     got, expected = both(query, key)
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
-    assert (always_fused.calls > 0) == (type(getattr(layout, "chosen", layout)) in fused.EXECUTIONS)
+    assert (always_fused.calls > 0) == (layout.stored.form not in ("table", "chunks"))
 
 
 def test_pairs_that_do_not_exist_weigh_nothing(always_fused):

@@ -8,7 +8,7 @@ import pytest
 
 import tgnn
 from tgnn.graphs.interop import as_layout
-from tgnn.planning import timings as rates
+from tgnn.planning import timings
 from tgnn.planning.batching import batch
 
 
@@ -85,8 +85,8 @@ def test_the_form_that_was_measured_to_be_faster_is_chosen(tmp_path):
     for slower, forms in ((2.0, ("union", "stack")), (0.1, ("union", "union")), (100.0, ("stack", "stack"))):
         seconds = {"EdgeList": {"both": (slower, 0.0)}, "Stack": {"both": (1.0, 0.0)}}  # of a slot
         path = tmp_path / f"{slower}.json"
-        rates.save(path, jax.default_backend(), rates.Rates("a device", "made up", seconds))
-        assert (batch(bonds, measured=path).form, batch(complete, measured=path).form) == forms
+        timings.save(path, jax.default_backend(), timings.Timings("a device", "made up", seconds))
+        assert (batch(bonds, timings=path).form, batch(complete, timings=path).form) == forms
 
 
 def test_batches_of_an_epoch_share_a_handful_of_programs():

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import tgnn
-from tgnn.graphs.host import pairs
 from tgnn.graphs.planned import Planned
-from tgnn.planning import timings as rates
+from tgnn.planning import timings
 from tgnn.planning.choose import plan
 from tgnn.planning.cost import cost
 from tgnn.planning.report import explain
@@ -26,8 +25,8 @@ def measured(tmp_path, monkeypatch):
 
     def write(**seconds):
         costs = {name.replace("_", " "): {"forward": (x, 0.0), "both": (x, 0.0)} for name, x in seconds.items()}
-        rates.save(path, "cpu", rates.Rates("a test", "jax 0", costs))
-        monkeypatch.setenv(rates.VARIABLE, str(path))
+        timings.save(path, "cpu", timings.Timings("a test", "jax 0", costs))
+        monkeypatch.setenv(timings.VARIABLE, str(path))
 
     return write
 
@@ -109,7 +108,7 @@ def test_edges_that_follow_a_rule_become_the_rule(rule):
     planned = plan(edges_of(RULES[rule]))
     assert kind(planned) == ("Complete" if rule == "cliques" else rule)
     expected = edges_of(RULES[rule])
-    assert sorted(zip(*pairs(planned), strict=True)) == sorted(zip(*pairs(expected), strict=True))
+    assert sorted(zip(*planned.pairs(), strict=True)) == sorted(zip(*expected.pairs(), strict=True))
     missing = RULES[rule].copy()
     missing[tuple(np.argwhere(missing)[5])] = False
     assert kind(plan(edges_of(missing))) not in ("Complete", "Causal", "Window")
@@ -120,7 +119,7 @@ def test_a_multigraph_never_becomes_a_mask(measured):
     receivers, senders = np.nonzero(np.ones((4, 4), bool))
     doubled = tgnn.EdgeList.from_edges(np.append(senders, 2), np.append(receivers, 1), n_receivers=4)
     assert kind(plan(doubled)) == "Neighbors"
-    assert sorted(zip(*pairs(plan(doubled)), strict=True)) == sorted(zip(*pairs(doubled), strict=True))
+    assert sorted(zip(*plan(doubled).pairs(), strict=True)) == sorted(zip(*doubled.pairs(), strict=True))
 
 
 @pytest.mark.slow
@@ -144,10 +143,10 @@ def test_what_is_no_list_stays_and_an_unmeasured_device_keeps_the_list():
 def test_traced_edges_and_broken_measurements_are_clear_errors(tmp_path):
     with pytest.raises(ValueError, match="outside jit"):
         jax.jit(lambda layout: plan(layout).adjacency())(edges_of(MASK))
-    broken = tmp_path / "rates.json"
+    broken = tmp_path / "timings.json"
     broken.write_text(json.dumps({"cpu": {}}))
     with pytest.raises(ValueError, match="--calibrate"):
-        plan(edges_of(MASK), measured=broken)
+        plan(edges_of(MASK), timings=broken)
 
 
 def test_explain_names_the_facts():
@@ -157,18 +156,18 @@ def test_explain_names_the_facts():
         f"in-degrees: 0 to {MASK.sum(1).max()}",
         "duplicates: 0",
         "bandwidth: the farthest edge joins nodes",
-        "runs: the definition, not fused.edges",
-        "why: predicted from rates measured on",
+        "chunks of edges: could, but is faster on CPU from one full chunk on",
+        "why: predicted from times measured on",
         "EdgeList ",
     ):
         assert fact in text
     assert "planned from a list of 66 edges" in explain(plan(edges_of(np.tri(11, dtype=bool))))
     query = jax.ShapeDtypeStruct((4096, 4, 64), jnp.bfloat16)
     text = explain(tgnn.Causal(4096), query)
-    assert "4 heads of 64, bfloat16" in text and "runs: fused.dense" in text and "bound by matrix" in text
-    refused = explain(tgnn.Causal(4096), query, bias=lambda i, j: jnp.zeros(8))
+    assert "4 heads of 64, bfloat16" in text and "runs: tiles of rows" in text and "bound by matrix" in text
+    refused = explain(tgnn.Causal(4096), query, bias=lambda i, j: jnp.zeros(4))
     assert "bias is no registered pytree" in refused and "bias is no registered pytree" not in text
-    assert "they exist for EdgeList" in explain(tgnn.Neighbors(jnp.zeros((3, 2), jnp.int32), 3))
+    assert "no execution takes layouts of the form table" in explain(tgnn.Neighbors(jnp.zeros((3, 2), jnp.int32), 3))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import tgnn
+from tgnn.attention.call import Call, prepare
 
 CASES = "plain", "per edge", "callable", "dropout", "gat", "gatv2", "gaussian"
 HEADS, KEY_HEADS, DIM, VALUE_DIM = 4, 2, 5, 3
@@ -85,3 +86,8 @@ def assert_equals_definition(layout, case: str) -> None:
     for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(got), strict=True):
         if a.dtype != jax.dtypes.float0:
             np.testing.assert_allclose(b, a, rtol=2e-4, atol=2e-5)
+
+
+def call_of(layout, query, key, value, *, score=tgnn.dot_product, bias=None) -> Call:
+    """The call that `attend` makes of its operands."""
+    return prepare(layout, query, key, value, score, bias, None, None, None, 0.0, None, (0, 0, 0))

@@ -62,6 +62,16 @@ def test_rates_are_never_negative_nor_above_the_peak_under_jit(schedule, closed_
     np.testing.assert_allclose(schedule(np.uint8(200)), closed_form(200), rtol=2e-6)
 
 
+@pytest.mark.parametrize("warmup_steps", [15, 30, 51])  # of which 1/w · w rounds to more than 1
+def test_no_rate_is_above_the_peak_by_a_rounding(warmup_steps):
+    for schedule in [
+        schedules.warmup_cosine(1e-3, warmup_steps, 99),
+        schedules.warmup_stable_decay(1e-3, warmup_steps, 9, 99),
+        schedules.inverse_square_root(1e-3, warmup_steps),
+    ]:
+        assert jax.jit(jax.vmap(schedule))(np.arange(99)).max() == np.float32(1e-3)
+
+
 @pytest.mark.parametrize("decay_steps", [1, 3, 10, 17, 49, 100])
 @pytest.mark.parametrize("final", [0.0, 1e-5])
 def test_a_run_ends_exactly_at_the_final_rate_under_jit(decay_steps, final):

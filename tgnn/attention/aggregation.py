@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import jraph
 
+from tgnn.compiled import compiled
 from tgnn.errors import check_edges, check_rows
 from tgnn.graphs import Layout
 from tgnn.graphs.interop import as_layout
@@ -21,17 +22,18 @@ def aggregate(
 
     Args:
       layout: which edges exist: a layout, or a `jraph.GraphsTuple`.
-      x: [n_senders, ...] features, reduced in float32 or wider; so integers are exact up to 2 ** 24 only.
+      x: [n_senders, ...] features, reduced in float32 or wider. Sums, maxima and minima of integers stay integers, in
+        int32 or wider; their means and the others are float32.
       reduction: "sum", "mean", "max", "min", "std", or "softmax": a mean of the messages, feature by feature, with the
         softmax of the messages themselves as weights.
       edges: [*edge_shape, ...] in the caller's order, added to each message.
 
     Returns:
-      [n_receivers, ...] in the dtype of `x`; zeros where a receiver has no in-edge.
+      [n_receivers, ...] in the dtype of `x`, if it is floating point; zeros where a receiver has no in-edge.
 
     Cost: one number per edge and feature; use `layout.aggregate` for weighted sums on dense-like layouts.
 
-    Reference: softmax: Li et al., DeeperGCN: All You Need to Train Deeper GCNs, arXiv 2006.07739, definition 4, with a
+    Reference: softmax: Li et al., DeeperGCN: All You Need to Train Deeper GCNs, arXiv:2006.07739, definition 4, with a
     temperature of 1: scale `x` for another.
 
     >>> from tgnn import EdgeList
@@ -40,15 +42,37 @@ def aggregate(
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {sorted(REDUCTIONS)}, got {reduction!r}")
+    x = jnp.asarray(x)
     layout = as_layout(layout, x.shape[0] if x.shape else None)
     check_rows(layout, x)
     if edges is not None:
         check_edges(layout, "edges", edges)
-    messages = layout.from_senders(x)
+        edges = jnp.asarray(edges)
+    return reduced(layout, x, reduction, edges)
+
+
+@compiled
+def reduced(layout: Layout, x: Array, reduction: str, edges: Array | None) -> Array:
+    """`aggregate` after its checks."""
+    dtype, wide = result_dtype(x.dtype, reduction), message_dtype(x.dtype, reduction)
+    layout, (edges,) = layout.sorted(edges)
+    messages = layout.from_senders(x.astype(wide))  # wide before the gather, whose transpose is a sum
     messages = jnp.broadcast_to(messages, layout.edge_shape + x.shape[1:])
     if edges is not None:
-        messages = messages + layout.keep(layout.from_caller(edges))
-    return REDUCTIONS[reduction](layout, messages.astype(wide_dtype(x.dtype))).astype(x.dtype)
+        messages = messages + layout.zero_dead_edges(edges)
+    return REDUCTIONS[reduction](layout, messages).astype(dtype)
+
+
+def message_dtype(dtype, reduction: str) -> jnp.dtype:
+    """The dtype in which messages are reduced: float32 or wider, and int32 or wider where integers stay integers."""
+    if jnp.issubdtype(dtype, jnp.floating) or reduction not in ("sum", "max", "min"):
+        return wide_dtype(dtype)
+    return jnp.promote_types(dtype, jnp.int32)
+
+
+def result_dtype(dtype, reduction: str) -> jnp.dtype:
+    """That of floating-point features; else that of their messages."""
+    return dtype if jnp.issubdtype(dtype, jnp.floating) else message_dtype(dtype, reduction)
 
 
 def sum_messages(layout, messages):
@@ -64,6 +88,9 @@ def mean_messages(layout, messages):
 
 def max_messages(layout, messages):
     """Their maximum, 0 where there is none but -inf."""
+    if jnp.issubdtype(messages.dtype, jnp.integer):
+        largest = layout.reduce(messages, "max")
+        return jnp.where(largest == jnp.iinfo(largest.dtype).min, 0, largest)
     largest = layout.reduce(messages, "max")
     return jnp.where(jnp.isneginf(largest), 0.0, largest)
 
@@ -78,7 +105,7 @@ def std_messages(layout, messages):
     # The mean of many large numbers is rounded by more than they may differ; that of distances to the largest is not.
     largest = jax.lax.stop_gradient(layout.from_receivers(max_messages(layout, messages)))
     below = messages - largest
-    centred = layout.keep(below - layout.from_receivers(mean_messages(layout, below)))
+    centred = layout.zero_dead_edges(below - layout.from_receivers(mean_messages(layout, below)))
     variance = mean_messages(layout, centred**2)
     return jnp.where(variance == 0, 0.0, jnp.sqrt(jnp.where(variance == 0, 1.0, variance)))
 
@@ -119,7 +146,7 @@ def principal_neighbourhood(
     Returns:
       [n_receivers, 3 * len(reductions) * dim]: all reductions, then all amplified, then all attenuated.
 
-    Reference: Corso et al., Principal Neighbourhood Aggregation for Graph Nets, arXiv 2004.05718, equations 5 to 7.
+    Reference: Corso et al., Principal Neighbourhood Aggregation for Graph Nets, arXiv:2004.05718, equations 5 to 7.
     """
     reduced = jnp.concatenate([aggregate(layout, x, reduction, edges=edges) for reduction in reductions], axis=-1)
     # A node of degree 0 has nothing to scale; taking its degree as 1 keeps the quotient finite.
@@ -134,7 +161,7 @@ def mean_log_degree(layout: Layout) -> Array:
 
 
 def symmetric_weights(layout: Layout | jraph.GraphsTuple, edge_weight: Array | None = None) -> Array:
-    """GCN's weights `w / sqrt(degree_i * degree_j)` on every edge: [*edge_shape, 1], in the layout's own order.
+    """GCN's weights `w / sqrt(degree_i * degree_j)` on every edge: [*edge_shape, 1], in the caller's order.
 
     Degrees sum the weights of in-edges of receivers and, as in PyG, of in-edges of senders where both are one set of
     nodes; else of out-edges of senders. Nodes whose degree is not positive have weight 0.
@@ -143,20 +170,30 @@ def symmetric_weights(layout: Layout | jraph.GraphsTuple, edge_weight: Array | N
       layout: which edges exist, a layout or a graph.
       edge_weight: [*edge_shape] in the caller's order; None: 1 each.
 
-    Reference: Kipf & Welling, arXiv 1609.02907, equation 2, where A may be weighted.
+    Reference: Kipf & Welling, arXiv:1609.02907, equation 2, where A may be weighted.
     """
     layout = as_layout(layout)
+    if edge_weight is not None:
+        check_edges(layout, "edge_weight", edge_weight)
+        edge_weight = jnp.asarray(edge_weight)
+    return by_degrees(layout, edge_weight)
+
+
+@compiled
+def by_degrees(layout: Layout, edge_weight: Array | None) -> Array:
+    """`symmetric_weights` after its checks."""
     inner = degrees(layout, edge_weight=edge_weight)
     outer = inner if layout.n_receivers == layout.n_senders else degrees(layout, "senders", edge_weight=edge_weight)
     roots = layout.from_receivers(inverse_root(inner)) * layout.from_senders(inverse_root(outer))
-    weights = roots if edge_weight is None else roots * layout.keep(layout.from_caller(jnp.asarray(edge_weight)))
-    return layout.keep(weights[..., None])
+    weights = roots if edge_weight is None else roots * layout.zero_dead_edges(edge_weight)
+    return layout.zero_dead_edges(weights[..., None])
 
 
+@compiled
 def row_weights(layout: Layout) -> Array:
-    """`1 / degree_i` on every edge: [*edge_shape, 1], in the layout's own order."""
+    """`1 / degree_i` on every edge: [*edge_shape, 1], in the caller's order."""
     inverse = layout.from_receivers(1.0 / jnp.maximum(degrees(layout), 1.0))
-    return layout.keep(jnp.broadcast_to(inverse, layout.edge_shape)[..., None])
+    return layout.zero_dead_edges(jnp.broadcast_to(inverse, layout.edge_shape)[..., None])
 
 
 def inverse_root(degree: Array) -> Array:

@@ -1,19 +1,33 @@
 """Dropout on attention weights by a counter hash, so that every execution of `attend` drops the same edges."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
 from tgnn.typing import Array
 
 
-def keep_edge(rng: Array, rate: float, receiver: Array, sender: Array, heads: Array) -> Array:
+class Draw(NamedTuple):
+    """What decides which edges drop: a key, and where a part of a larger call begins.
+
+    Attributes:
+      rng: PRNG key.
+      origin: numbers of the first receiver, sender and head in the whole, each a Python or a traced integer.
+    """
+
+    rng: Array
+    origin: tuple = (0, 0, 0)
+
+
+def is_kept(draw: Draw, rate: float, receiver: Array, sender: Array, heads: Array) -> Array:
     """Whether the weight of an edge survives: a hash of rng, receiver, sender and head.
 
     Nothing is stored and nothing depends on the order of the edges or on the layout: a chunk or a tile recomputes its
     own part. Copies of one edge in a multigraph share their fate.
 
     Args:
-      rng: PRNG key.
+      draw: key and origin.
       rate: probability of dropping, in [0, 1).
       receiver: int, broadcastable with `sender` and `heads`.
       sender: int.
@@ -22,11 +36,22 @@ def keep_edge(rng: Array, rate: float, receiver: Array, sender: Array, heads: Ar
     Returns:
       bool, of the broadcast shape: True = keep.
     """
-    words = jax.random.key_data(rng).astype(jnp.uint32).ravel()
+    words = jax.random.key_data(draw.rng).astype(jnp.uint32).ravel()
     state = words[0]
-    for word in (words[-1], *(x.astype(jnp.uint32) for x in (receiver, sender, heads))):
+    places = (receiver, sender, heads)
+    numbers = (jnp.asarray(x + first).astype(jnp.uint32) for x, first in zip(places, draw.origin, strict=True))
+    for word in (words[-1], *numbers):
         state = mix(state ^ (word * jnp.uint32(0x9E3779B9) + jnp.uint32(0x7F4A7C15)))
     return state >= jnp.uint32(min(round(rate * 2**32), 2**32 - 1))
+
+
+def apply_dropout(
+    draw: Draw | None, rate: float, weights: Array, receiver: Array, sender: Array, heads: Array
+) -> Array:
+    """Weights, those of dropped edges 0 and the others over `1 - rate`: linear. The numbers broadcast to `weights`."""
+    if draw is None or rate == 0.0:
+        return weights
+    return jnp.where(is_kept(draw, rate, receiver, sender, heads), weights / (1.0 - rate), 0.0)
 
 
 def mix(x: Array) -> Array:

@@ -2,25 +2,42 @@
 
 A score is two maps on nodes and one on edges, `pair(receiver(query), sender(key), edge)`. Whatever can be computed once
 per node stands in the node maps, so that an edge gathers as little as possible. To write your own, subclass `Score`,
-register it with `jax.tree_util.register_dataclass` and define `pair`; every layout and every chunked execution can then
-evaluate, recompute and differentiate it.
+register it with `jax.tree_util.register_dataclass` and define `pair`; every layout and every execution can then
+evaluate, recompute and differentiate it. A score that is an inner product of mapped nodes subclasses `InnerProduct` and
+defines the maps only: it runs as fast as the dot product.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from tgnn.graphs.layout import Layout
+from tgnn.graphs.layout import Layout, register_export
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
 
 
 class Score:
     """A logit for each edge and head."""
+
+    is_inner_product: ClassVar[bool] = False  # of mapped nodes: contractions and vendors' kernels can take it
+    is_mapped: ClassVar[bool] = False  # whether `receiver` or `sender` is more than the identity
+    own_logits: ClassVar[str | None] = None  # the method by which a score makes all logits itself, instead of by `pair`
+
+    def __init_subclass__(cls, **kwargs):
+        """Notes what a score defines, and gives it a name in exports."""
+        super().__init_subclass__(**kwargs)
+        defined = set(cls.__dict__)
+        cls.is_mapped = cls.is_mapped or bool({"receiver", "sender"} & defined)
+        if "is_inner_product" not in defined:
+            cls.is_inner_product = cls.is_inner_product and not {"pair", "logits", "__call__"} & defined
+            cls.own_logits = next((name for name in ("logits", "__call__") if name in defined), cls.own_logits)
+        if "__call__" in defined:  # its name until 0.1
+            cls.logits = cls.__dict__["__call__"]
+        register_export(cls)
 
     def receiver(self, query: Array) -> Array:
         """What an edge needs of its receiver: [n_receivers, heads, head_dim] -> [n_receivers, heads, ...]."""
@@ -32,25 +49,24 @@ class Score:
 
     def pair(self, receiver: Array, sender: Array, edge: Array | None = None) -> Array:
         """The logits of edges: broadcastable [..., heads, ...] each -> [..., heads]."""
-        raise TypeError(f"{type(self).__name__} does not define pair(receiver, sender, edge)")
+        raise ValueError(
+            f"{type(self).__name__} does not define pair(receiver, sender, edge); define it, [..., heads, ...] each -> "
+            "[..., heads], or subclass InnerProduct, which has one"
+        )
 
     def default_scale(self, head_dim: int) -> float:
         """The scale that `attend` uses where none is given."""
         return 1.0
 
-    def on_receivers(self, query: Array) -> Array:
-        """`receiver(query)`, from which a row that no edge reads cannot reach the score's parameters."""
-        return query if type(self).receiver is Score.receiver else on_nodes(type(self).receiver, self, query)
+    def map_nodes(self, query: Array, key: Array) -> tuple[Array, Array]:
+        """What edges see of their ends, from which a row that no edge reads cannot reach the score's parameters."""
+        return on_nodes(type(self).receiver, self, query), on_nodes(type(self).sender, self, key)
 
-    def on_senders(self, key: Array) -> Array:
-        """`sender(key)`, from which a row that no edge reads cannot reach the score's parameters."""
-        return key if type(self).sender is Score.sender else on_nodes(type(self).sender, self, key)
-
-    def __call__(self, layout: Layout, query: Array, key: Array, edges: Array | None = None) -> Array:
-        """Logits [*edge_shape, heads], before scale and bias; `edges` are in the layout's own order."""
-        receiver = layout.keep(layout.from_receivers(self.on_receivers(query)))
-        sender = layout.keep(layout.from_senders(self.on_senders(key)))
-        return self.pair(receiver, sender, None if edges is None else layout.keep(edges))
+    def logits(self, layout: Layout, receiver: Array, sender: Array, edges: Array | None = None) -> Array:
+        """Logits [*edge_shape, heads] of mapped nodes, before scale and bias."""
+        ends = layout.from_receivers(receiver), layout.from_senders(sender)
+        ends = (layout.zero_dead_edges(x) for x in ends)
+        return self.pair(*ends, None if edges is None else layout.zero_dead_edges(edges))
 
 
 def on_nodes(node_map: Callable[[Score, Array], Array], score: Score, x: Array) -> Array:
@@ -109,28 +125,50 @@ def _(node_map, primals, tangents):
     return guarded(node_map, arrays, x), jax.jvp(node_map, (arrays, safe), (to_arrays, to_x))[1]
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class DotProduct(Score):
-    """`<query_i, key_j>`, or `<query_i, key_j + edge_ij>` where edge features [..., heads, head_dim] are given.
+class InnerProduct(Score):
+    """The inner product of mapped nodes: `<receiver(query)_i, sender(key)_j>`, or `<..., sender(key)_j + edge_ij>`.
 
-    Scale: head_dim ** -0.5. Reference: Vaswani et al., Attention Is All You Need, arXiv 1706.03762, equation 1; edge
-    features as in Shaw et al., Self-Attention with Relative Position Representations, arXiv 1803.02155, equation 4.
+    Define `receiver` and `sender`, [n, heads, head_dim] -> [n, heads, dim]: `attend` maps the nodes and then runs the
+    dot product's executions, so that an own score costs what the dot product does.
+
+    >>> class Cosine(InnerProduct):
+    ...     def receiver(self, query):
+    ...         return query / jnp.linalg.norm(query, axis=-1, keepdims=True)
+    ...     sender = receiver
+    >>> Cosine = jax.tree_util.register_dataclass(dataclass(frozen=True)(Cosine))
+    >>> x = jnp.array([[3.0, 4.0], [6.0, 8.0]])[:, None]
+    >>> from tgnn import Complete, attention_weights
+    >>> attention_weights(Complete(2), x, x, score=Cosine())[:, :, 0].tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
     """
+
+    is_inner_product = True
 
     def pair(self, receiver: Array, sender: Array, edge: Array | None = None) -> Array:
         wide = wide_dtype(receiver.dtype, sender.dtype)
         sender = sender.astype(wide) if edge is None else sender.astype(wide) + edge.astype(wide)
         return (receiver.astype(wide) * sender).sum(-1)
 
-    def default_scale(self, head_dim: int) -> float:
-        return head_dim**-0.5 if head_dim else 1.0
-
-    def __call__(self, layout: Layout, query: Array, key: Array, edges: Array | None = None) -> Array:
-        logits = layout.score(query, key)  # a contraction where the layout has one
+    def logits(self, layout: Layout, receiver: Array, sender: Array, edges: Array | None = None) -> Array:
+        if not self.is_inner_product:  # a subclass with a pair of its own
+            return super().logits(layout, receiver, sender, edges)
+        logits = layout.score(receiver, sender)  # a contraction where the layout has one
         if edges is None:
             return logits
-        return logits + self.pair(layout.from_receivers(query), layout.keep(edges))
+        return logits + self.pair(layout.from_receivers(receiver), layout.zero_dead_edges(edges))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class DotProduct(InnerProduct):
+    """`<query_i, key_j>`, or `<query_i, key_j + edge_ij>` where edge features [..., heads, head_dim] are given.
+
+    Scale: head_dim ** -0.5. Reference: Vaswani et al., Attention Is All You Need, arXiv:1706.03762, equation 1; edge
+    features as in Shaw et al., Self-Attention with Relative Position Representations, arXiv:1803.02155, equation 4.
+    """
+
+    def default_scale(self, head_dim: int) -> float:
+        return head_dim**-0.5 if head_dim else 1.0
 
 
 dot_product = DotProduct()
@@ -139,7 +177,8 @@ dot_product = DotProduct()
 @jax.custom_jvp
 def head_dot(x: Array, vector: Array) -> Array:
     """[n, heads, dim], [heads, dim] -> [n, heads]: one inner product for each node and head."""
-    return (x * vector[None].astype(x.dtype)).sum(-1, dtype=wide_dtype(x.dtype))
+    wide = wide_dtype(x.dtype, vector.dtype)
+    return (x.astype(wide) * vector[None].astype(wide)).sum(-1)
 
 
 @head_dot.defjvp
@@ -148,7 +187,7 @@ def _(primals, tangents):
     n, heads, dim = x.shape
     # The gradient of the vector is a sum over all nodes: as a matrix product it takes half the time on CPU.
     blocks = (to_vector[:, :, None] * jnp.eye(heads, dtype=to_vector.dtype)[:, None, :]).reshape(heads * dim, heads)
-    wide = wide_dtype(x.dtype)
+    wide = wide_dtype(x.dtype, vector.dtype)
     by_vector = jnp.matmul(x.reshape(n, heads * dim).astype(wide), blocks.astype(wide), precision="highest")
     return head_dot(x, vector), head_dot(to_x, vector) + by_vector
 
@@ -164,7 +203,7 @@ class Additive(Score):
       slope: slope of the negative half, static.
 
     Edge features, where given, are [..., heads]: already projected. Reference: Veličković et al., Graph Attention
-    Networks, arXiv 1710.10903, equation 3.
+    Networks, arXiv:1710.10903, equation 3.
     """
 
     receiver_vector: Array
@@ -178,7 +217,11 @@ class Additive(Score):
         return head_dot(key, self.sender_vector)
 
     def pair(self, receiver: Array, sender: Array, edge: Array | None = None) -> Array:
-        total = receiver + sender if edge is None else receiver + sender + edge.astype(receiver.dtype)
+        total = (
+            receiver + sender
+            if edge is None
+            else receiver + sender + edge.astype(wide_dtype(receiver.dtype, edge.dtype))
+        )
         return jax.nn.leaky_relu(total, self.slope)
 
 
@@ -192,7 +235,7 @@ class AdditiveV2(Score):
       slope: slope of the negative half, static.
 
     Edge features, where given, are [..., heads, head_dim]. Reference: Brody, Alon, Yahav, How Attentive are Graph
-    Attention Networks?, arXiv 2105.14491, equation 7.
+    Attention Networks?, arXiv:2105.14491, equation 7.
     """
 
     vector: Array
@@ -217,7 +260,7 @@ class Gaussian(Score):
 
     Pseudo-coordinates are the edge features [..., dim] or [..., heads, dim]; without them, `key_j - query_i`.
     `attend` normalises the kernels over the neighbours; MoNet's own sum is `aggregate(jnp.exp(logits), value)`.
-    Reference: Monti et al., Geometric deep learning on graphs using mixture model CNNs, arXiv 1611.08402, equation 11.
+    Reference: Monti et al., Geometric deep learning on graphs using mixture model CNNs, arXiv:1611.08402, equation 11.
     """
 
     mean: Array

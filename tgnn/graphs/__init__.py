@@ -9,6 +9,7 @@ from tgnn.graphs.layout import Layout as Layout
 from tgnn.graphs.neighbors import Neighbors as Neighbors
 from tgnn.graphs.prefix import Prefix as Prefix
 from tgnn.graphs.sorted_chunks import SortedChunks as SortedChunks
+from tgnn.graphs.transforms import coalesce as coalesce
 from tgnn.graphs.transforms import degrees as degrees
 from tgnn.graphs.transforms import readout as readout
 from tgnn.graphs.transforms import self_loops as self_loops

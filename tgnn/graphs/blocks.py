@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_bool, check_size
+from tgnn.errors import check_bool, check_size, widen_index
 from tgnn.graphs.edge_list import EdgeList, check_simple
-from tgnn.graphs.layout import Layout, is_traced
+from tgnn.graphs.layout import Layout, is_traced, rows_at
 from tgnn.softmax import expand, segment_reduce, wide_dtype
 from tgnn.typing import Array
 
@@ -27,6 +27,10 @@ class Blocks(Layout):
     mask: Array
     n_receivers: int = jax.tree.static()  # pyright: ignore
     n_senders: int = jax.tree.static()  # pyright: ignore
+
+    form = "tiles"
+    axes = {"mask": 3}
+    reads_rows = False
 
     def __post_init__(self):
         check_bool("mask", self.mask)
@@ -63,10 +67,9 @@ class Blocks(Layout):
         block = check_size("block", block, minimum=1)
         edges = EdgeList.from_edges(senders, receivers, n_receivers=n_receivers, n_senders=n_senders, mask=mask)
         check_simple(edges, "Blocks")
-        live = np.asarray(edges.live)
-        sender, receiver = np.asarray(edges.senders)[live], np.asarray(edges.receivers)[live]
+        sender, receiver = edges.pairs()
         columns = max(-(-edges.n_senders // block), 1)
-        tiles, tile = np.unique((receiver // block).astype(np.int64) * columns + sender // block, return_inverse=True)
+        tiles, tile = np.unique((receiver // block) * columns + sender // block, return_inverse=True)
         size = len(tiles) if pad_to is None else check_size("pad_to", pad_to)
         if size < len(tiles):
             raise ValueError(f"pad_to is {size}, but the edges fill {len(tiles)} tiles; choose at least that")
@@ -104,11 +107,11 @@ class Blocks(Layout):
 
     @property
     def receiver_index(self) -> Array:
-        return (self.block_receivers[:, None] * self.block + jnp.arange(self.block)[None, :])[:, :, None]
+        return (widen_index(self.block_receivers)[:, None] * self.block + jnp.arange(self.block)[None, :])[:, :, None]
 
     @property
     def sender_index(self) -> Array:
-        return (self.block_senders[:, None] * self.block + jnp.arange(self.block)[None, :])[:, None, :]
+        return (widen_index(self.block_senders)[:, None] * self.block + jnp.arange(self.block)[None, :])[:, None, :]
 
     def tiles(self, x: Array, index: Array, axis: int) -> Array:
         """[n, ...] -> [n_tile, block, ...]: the rows that each tile touches, zeros where it has no live edge."""
@@ -116,11 +119,7 @@ class Blocks(Layout):
         if blocks == 0:
             return jnp.zeros((*self.edge_shape[:2], *x.shape[1:]), x.dtype)
         padded = jnp.pad(x, [(0, blocks * self.block - x.shape[0])] + [(0, 0)] * (x.ndim - 1))
-        rows = (
-            padded.reshape(blocks, self.block, *x.shape[1:])
-            .at[jnp.clip(index, 0, blocks - 1)]
-            .get(mode="promise_in_bounds")
-        )
+        rows = rows_at(padded.reshape(blocks, self.block, *x.shape[1:]), widen_index(index))
         return jnp.where(expand(self.live.any(axis=axis), rows.ndim), rows, jnp.zeros((), x.dtype))
 
     def from_receivers(self, x: Array) -> Array:
@@ -133,7 +132,7 @@ class Blocks(Layout):
         if op == "max":
             rows = jnp.where(expand(self.live, x.ndim), x, -jnp.inf).max(axis=2)
         else:
-            rows = self.keep(x).sum(axis=2, dtype=wide_dtype(x.dtype))
+            rows = self.zero_dead_edges(x).sum(axis=2, dtype=wide_dtype(x.dtype))
         return self.gather_rows(rows, op)
 
     def gather_rows(self, rows: Array, op: str = "sum") -> Array:
@@ -149,11 +148,18 @@ class Blocks(Layout):
     def aggregate(self, weights: Array, value: Array) -> Array:
         wide = wide_dtype(weights.dtype, value.dtype)
         columns = self.from_senders(value)[:, 0].astype(wide)
-        return self.gather_rows(jnp.einsum("tnmh,tmhd->tnhd", self.keep(weights), columns, preferred_element_type=wide))
+        return self.gather_rows(
+            jnp.einsum("tnmh,tmhd->tnhd", self.zero_dead_edges(weights), columns, preferred_element_type=wide)
+        )
 
     def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
         columns = max(-(-self.n_senders // self.block), 1)
-        blocks = self.block_receivers, self.block_senders, receivers // self.block, senders // self.block
+        blocks = (
+            widen_index(self.block_receivers),
+            widen_index(self.block_senders),
+            receivers // self.block,
+            senders // self.block,
+        )
         if not any(map(is_traced, blocks)):
             blocks = [np.asarray(x, np.int64) for x in blocks]
         elif self.n_row * columns > np.iinfo(np.int32).max:
@@ -165,3 +171,25 @@ class Blocks(Layout):
         tile = order[place] if len(stored) else xp.full_like(wanted, -1)
         found = (stored[tile] == wanted) if len(stored) else xp.zeros_like(wanted, bool)
         return jnp.asarray(xp.where(found, tile, -1)), receivers % self.block, senders % self.block
+
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        self.require_concrete()
+        tile, row, column = np.nonzero(np.asarray(self.mask))
+        senders = np.asarray(self.block_senders, np.int64)[tile] * self.block + column
+        receivers = np.asarray(self.block_receivers, np.int64)[tile] * self.block + row
+        inside = (senders >= 0) & (senders < self.n_senders) & (receivers >= 0) & (receivers < self.n_receivers)
+        return senders[inside], receivers[inside]
+
+    def temporary_bytes(self, heads: int, head_dim: int, gradients: bool) -> int:
+        """Two tiles of all heads, and sums of padded rows."""
+        padded = 4 * heads * head_dim * 3 * max(self.n_receivers, self.n_senders)
+        return 2 * self.block**2 * 4 * heads + padded * (2 if gradients else 1)
+
+    def data_slots(self) -> int:
+        return self.edge_shape[0]
+
+    def pad_slots(self, size: int) -> "Blocks":
+        spare = (0, size - self.edge_shape[0])
+        rows = jnp.pad(widen_index(self.block_receivers), spare, constant_values=self.n_row)
+        mask = jnp.pad(self.mask, [spare, (0, 0), (0, 0)])
+        return Blocks(rows, jnp.pad(widen_index(self.block_senders), spare), mask, self.n_receivers, self.n_senders)

@@ -1,18 +1,24 @@
 """Complete, Causal and Dense: one slot per (receiver, sender) pair, contracted by matrix products."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from tgnn.errors import check_bool, check_segments, check_size
-from tgnn.graphs.layout import Layout
+from tgnn.errors import check_bool
+from tgnn.graphs.edge_list import EdgeList, check_simple
+from tgnn.graphs.layout import Layout, is_traced
+from tgnn.graphs.segments import Segmented, default_senders
 from tgnn.softmax import expand, wide_dtype
 from tgnn.typing import Array
 
 
 class DenseLike(Layout):
     """The verbs of every layout whose edges are the live entries of a [n_receivers, n_senders] matrix."""
+
+    form = "matrix"
+    reads_rows = False
 
     @property
     def edge_shape(self) -> tuple[int, int]:
@@ -43,7 +49,7 @@ class DenseLike(Layout):
             if self.live is not None:
                 x = jnp.where(expand(self.live, x.ndim), x, -jnp.inf)
             return x.max(axis=1, initial=-jnp.inf)
-        return self.keep(x).sum(axis=1, dtype=wide_dtype(x.dtype))
+        return self.zero_dead_edges(x).sum(axis=1, dtype=wide_dtype(x.dtype))
 
     def score(self, query: Array, key: Array) -> Array:
         query, key = self.clean(query, sender_axis=1), self.clean(key, sender_axis=0)
@@ -53,49 +59,43 @@ class DenseLike(Layout):
     def aggregate(self, weights: Array, value: Array) -> Array:
         wide = wide_dtype(weights.dtype, value.dtype)
         value = self.clean(value, sender_axis=0)
-        return jnp.einsum("nmh,mhd->nhd", self.keep(weights), value.astype(wide), preferred_element_type=wide)
+        return jnp.einsum(
+            "nmh,mhd->nhd", self.zero_dead_edges(weights), value.astype(wide), preferred_element_type=wide
+        )
 
     def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
         return receivers, senders
 
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        self.require_concrete()
+        every = np.arange(self.n_senders)[None, :], np.arange(self.n_receivers)[:, None]
+        receivers, senders = np.nonzero(np.broadcast_to(self.contains(*every), self.edge_shape))
+        return senders, receivers
 
-def same_segment(receiver_segments: Array | None, sender_segments: Array | None) -> Array | None:
-    """Bool [n_receivers, n_senders]: equal and >= 0; None where there are no segments."""
-    if receiver_segments is None or sender_segments is None:
+    def contains(self, senders: np.ndarray, receivers: np.ndarray) -> np.ndarray:
+        return self.on_edges(self.live)[receivers, senders]
+
+    def temporary_bytes(self, heads: int, head_dim: int, gradients: bool) -> int:
+        """Two tiles of logits."""
+        return 2 * 2**20 * 4
+
+    # What the tiled execution asks: a row of the matrix is all senders up to one, or is stored.
+
+    def last_sender(self, receivers: Array) -> Array | int | None:
+        """The last sender of each receiver, which sees all before it as well, segments apart; an int is that of all.
+
+        None where the edges are not like that, and `live` tells.
+        """
         return None
-    return (receiver_segments[:, None] == sender_segments[None, :]) & (receiver_segments[:, None] >= 0)
 
-
-def with_segments(layout, receiver_segments, sender_segments=None):
-    """`layout` with edges only where `receiver_segments[i] == sender_segments[j] >= 0`.
-
-    One device for padding (-1), packing, document boundaries and disjoint unions of graphs.
-
-    Args:
-      layout: Complete, Causal or Window.
-      receiver_segments: int [n_receivers], -1 = padding.
-      sender_segments: int [n_senders]; default `receiver_segments` where the sizes agree.
-
-    Raises:
-      ValueError: for wrong lengths or dtypes.
-    """
-    if sender_segments is None:
-        if layout.n_receivers != layout.n_senders:
-            raise ValueError(
-                f"sender_segments is missing, and the {layout.n_senders} senders are not the {layout.n_receivers} "
-                "receivers; pass one segment id per sender"
-            )
-        sender_segments = receiver_segments
-    return replace(
-        layout,
-        receiver_segments=check_segments("receiver_segments", receiver_segments, layout.n_receivers),
-        sender_segments=check_segments("sender_segments", sender_segments, layout.n_senders),
-    )
+    def seen(self) -> tuple[Array | None, Array | None]:
+        """Which receivers and which senders have an edge, segments apart: bool [n] each, None where all have."""
+        return (None, None) if self.live is None else (self.live.any(axis=1), self.live.any(axis=0))
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Complete(DenseLike):
+class Complete(Segmented, DenseLike):
     """Every sender is a neighbour of every receiver: the graph of a Transformer. Stores nothing but its segments.
 
     Args:
@@ -114,16 +114,28 @@ class Complete(DenseLike):
     def __post_init__(self):
         default_senders(self, self.n_receivers, "n_receivers")
 
+    is_rule = True
+
     @property
     def live(self) -> Array | None:
-        return same_segment(self.receiver_segments, self.sender_segments)
+        return self.same_segment
 
-    with_segments = with_segments
+    def contains(self, senders, receivers):
+        return self.in_segment(senders, receivers)
+
+    def last_sender(self, receivers: Array) -> int:
+        return self.n_senders - 1
+
+    def seen(self) -> tuple[None, None]:
+        return None, None
+
+    def known_mask(self) -> tuple | None:
+        return ("full",) if self.segments is None else None
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Causal(DenseLike):
+class Causal(Segmented, DenseLike):
     """Receiver `i` sees senders `j <= i + offset`: the graph of a language model.
 
     Args:
@@ -152,10 +164,36 @@ class Causal(DenseLike):
     @property
     def live(self) -> Array:
         past = self.sender_index <= self.receiver_index + self.offset
-        same = same_segment(self.receiver_segments, self.sender_segments)
+        same = self.same_segment
         return past if same is None else past & same
 
-    with_segments = with_segments
+    is_rule = True
+
+    def contains(self, senders, receivers):
+        return (senders <= receivers + int(self.offset)) & self.in_segment(senders, receivers)
+
+    def count_edges(self) -> int:
+        if self.segments is not None or is_traced(self.offset):
+            return super().count_edges()
+        seen = np.arange(self.n, dtype=np.int64) + int(self.offset) + 1
+        return int(np.clip(seen, 0, self.n_senders).sum())
+
+    def count_slots(self) -> int:
+        """Tiles above the diagonal are skipped."""
+        return self.count_edges()
+
+    def last_sender(self, receivers: Array) -> Array:
+        return receivers + self.offset
+
+    def seen(self) -> tuple[Array | None, Array | None]:
+        offset, n, m = self.offset, self.n, self.n_senders
+        known = isinstance(offset, int)
+        receivers = None if known and offset >= 0 else jnp.arange(n) + offset >= 0
+        return receivers, None if known and offset >= m - n else jnp.arange(m) <= n - 1 + offset
+
+    def known_mask(self) -> tuple | None:
+        plain = isinstance(self.offset, int) and self.offset == 0 and self.n == self.n_senders
+        return ("causal",) if plain and self.segments is None else None
 
 
 @jax.tree_util.register_dataclass
@@ -172,14 +210,14 @@ class Dense(DenseLike):
 
     mask: Array
 
+    axes = {"mask": 2}
+
     def __post_init__(self):
         check_bool("mask", self.mask)
 
     @classmethod
     def from_edges(cls, senders, receivers, *, n_receivers: int, n_senders: int | None = None, mask=None) -> "Dense":
         """The matrix of an edge list; raises where an edge stands twice. Arguments as in `EdgeList.from_edges`."""
-        from tgnn.graphs.edge_list import EdgeList, check_simple
-
         edges = EdgeList.from_edges(senders, receivers, n_receivers=n_receivers, n_senders=n_senders, mask=mask)
         check_simple(edges, "Dense")
         return cls(edges.adjacency())
@@ -195,14 +233,3 @@ class Dense(DenseLike):
     @property
     def live(self) -> Array:
         return self.mask
-
-
-def default_senders(layout, n_receivers: int, name: str) -> None:
-    """Checks the static sizes and fills the default: they are Python ints even under jit, so this is safe there."""
-    n_receivers = check_size(name, n_receivers)
-    n_senders = n_receivers if layout.n_senders is None else check_size("n_senders", layout.n_senders)
-    object.__setattr__(layout, "n_senders", n_senders)
-    given = [x is not None for x in (layout.receiver_segments, layout.sender_segments)]
-    if given[0] != given[1] and any(hasattr(x, "dtype") for x in (layout.receiver_segments, layout.sender_segments)):
-        missing = "sender_segments" if given[0] else "receiver_segments"
-        raise ValueError(f"{missing} is missing; pass both, or use with_segments, which takes one for both")

@@ -1,15 +1,16 @@
 """EdgeList: a sparse graph given by data, as two index arrays. Every edge counts, duplicates included."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_bool, check_edges, check_indices, check_mask, check_size
+from tgnn.errors import check_bool, check_indices, check_mask, check_size, widen_index
+from tgnn.graphs.host import pair_key
 from tgnn.graphs.layout import Layout, is_traced
-from tgnn.softmax import expand, segment_reduce
+from tgnn.softmax import depth_of, segment_reduce, wide_dtype
 from tgnn.typing import Array
 
 if TYPE_CHECKING:
@@ -19,15 +20,16 @@ if TYPE_CHECKING:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class EdgeList(Layout):
-    """A multigraph of `n_edge` edges `senders[e] -> receivers[e]`. O(n_edge) memory.
+    """A multigraph of `n_edge` edges `senders[e] -> receivers[e]`, in the caller's order. O(n_edge) memory.
 
-    An edge is live where `mask` is True and both indices are in range. `order[e]` is the caller's position of edge `e`
-    (None: the caller's order is kept); `by_sender` lists the edges sorted by sender, so that a backward pass may sum
-    over sorted segments instead of scattering. Build it with `EdgeList.from_edges` or `EdgeList.from_graph`.
+    An edge is live where `mask` is True and both indices are in range. Executions that want other orders find them as
+    permutations: `order` sorts the edges by receiver, `by_sender` by sender; both are None where they are not known, as
+    in a graph that comes into jit. `depth` tells how many levels of partial sums the longest neighbourhood needs (see
+    `tgnn.softmax.segment_reduce`). Build it with `EdgeList.from_edges` or `EdgeList.from_graph`.
 
     >>> layout = EdgeList.from_edges([0, 1, 1], [2, 2, 0], n_receivers=3)
     >>> layout.receivers.tolist(), layout.order.tolist()
-    ([0, 2, 2], [2, 0, 1])
+    ([2, 2, 0], [2, 0, 1])
     """
 
     senders: Array
@@ -37,6 +39,10 @@ class EdgeList(Layout):
     mask: Array | None = None
     order: Array | None = None
     by_sender: Array | None = None
+    depth: int = jax.tree.static(default=0)  # pyright: ignore
+
+    form = "list"
+    axes = {"receivers": 1}
 
     def __post_init__(self):
         check_bool("mask", self.mask)
@@ -45,7 +51,7 @@ class EdgeList(Layout):
     def from_edges(
         cls, senders, receivers, *, n_receivers: int, n_senders: int | None = None, mask=None, pad_to: int | None = None
     ):
-        """Validates edges on the host, sorts them by receiver and remembers the caller's order.
+        """Validates edges on the host and finds the orders in which executions read them. O(n_edge log n_edge).
 
         Args:
           senders: int [n_edge], in [0, n_senders).
@@ -53,8 +59,8 @@ class EdgeList(Layout):
           n_receivers: number of receivers.
           n_senders: number of senders; default `n_receivers`.
           mask: bool [n_edge], True = keep; indices of masked edges may be anything.
-          pad_to: length of the stored arrays; padding edges are dead and stand last in the caller's order, so per-edge
-            arrays (bias, edges, edge_value) have `pad_to` rows. Layouts of one bucket share one compiled program.
+          pad_to: length of the stored arrays; padding edges are dead and stand last, so per-edge arrays (bias, edges,
+            edge_value) have `pad_to` rows. Layouts of one bucket share one compiled program.
 
         Raises:
           ValueError: for float, bool, negative or too large indices, unequal lengths, or a `pad_to` below n_edge.
@@ -72,23 +78,15 @@ class EdgeList(Layout):
         size = n_edge if pad_to is None else check_size("pad_to", pad_to)
         if size < n_edge:
             raise ValueError(f"pad_to is {size}, but there are {n_edge} edges; choose a bucket of at least {n_edge}")
-        keep = np.ones(n_edge, bool) if keep is None else keep
+        live = np.zeros(size, bool)
+        live[:n_edge] = True if keep is None else keep
         # Dead edges point to receiver `n_receivers`, which does not exist: sorted last, dropped by every sum.
-        receivers = np.append(np.where(keep, receivers, n_receivers), np.full(size - n_edge, n_receivers)).astype(
-            np.int32
-        )
-        senders = np.append(np.where(keep, senders, 0), np.zeros(size - n_edge)).astype(np.int32)
-        order = np.argsort(receivers, kind="stable").astype(np.int32)
-        senders, receivers = senders[order], receivers[order]
-        return cls(
-            jnp.asarray(senders),
-            jnp.asarray(receivers),
-            n_receivers,
-            n_senders,
-            jnp.asarray(np.append(keep, np.zeros(size - n_edge, bool))[order]),
-            jnp.asarray(order),
-            jnp.asarray(np.argsort(senders, kind="stable").astype(np.int32)),
-        )
+        receivers = filled(receivers, live, n_receivers)
+        senders = filled(senders, live, 0)
+        longest = int(np.bincount(receivers[live], minlength=1).max()) if size > 4096 else size
+        arrays = (receivers, live, stable_order(receivers), stable_order(senders))
+        receivers, live, order, by_sender = map(jnp.asarray, arrays)
+        return cls(jnp.asarray(senders), receivers, n_receivers, n_senders, live, order, by_sender, depth_of(longest))
 
     @classmethod
     def from_graph(cls, graph: "jraph.GraphsTuple", *, n_nodes: int | None = None, mask: Array | None = None):
@@ -107,14 +105,15 @@ class EdgeList(Layout):
                 )
             n_nodes = leaves[0].shape[0] if leaves else int(np.sum(graph.n_node))
         for name, indices in (("senders", graph.senders), ("receivers", graph.receivers)):
-            if indices is None or not jnp.issubdtype(jnp.asarray(indices).dtype, jnp.integer):
+            if not jnp.issubdtype(getattr(indices, "dtype", np.float32), jnp.integer):
                 raise ValueError(f"graph.{name} must be an integer array, got {getattr(indices, 'dtype', indices)}")
         if np.shape(graph.senders) != np.shape(graph.receivers):
             raise ValueError(
                 f"graph.senders has shape {np.shape(graph.senders)} but graph.receivers {np.shape(graph.receivers)}; "
                 "each edge needs both"
             )
-        return cls(jnp.asarray(graph.senders), jnp.asarray(graph.receivers), n_nodes, n_nodes, mask)
+        senders, receivers = (jnp.asarray(widen_index(x)) for x in (graph.senders, graph.receivers))
+        return cls(senders, receivers, n_nodes, n_nodes, mask)
 
     @property
     def n_edge(self) -> int:
@@ -127,91 +126,87 @@ class EdgeList(Layout):
 
     @property
     def live(self) -> Array:
-        inside = (self.receivers >= 0) & (self.receivers < self.n_receivers)
-        inside &= (self.senders >= 0) & (self.senders < self.n_senders)
+        senders, receivers = self.sender_index, self.receiver_index
+        inside = (receivers >= 0) & (receivers < self.n_receivers) & (senders >= 0) & (senders < self.n_senders)
         return inside if self.mask is None else inside & self.mask
 
     @property
     def receiver_index(self) -> Array:
-        return self.receivers
+        return widen_index(self.receivers)
 
     @property
     def sender_index(self) -> Array:
-        return self.senders
+        return widen_index(self.senders)
 
-    def from_receivers(self, x: Array) -> Array:
-        return self.gather(x, self.receivers)
-
-    def from_senders(self, x: Array) -> Array:
-        return self.gather(x, self.senders)
-
-    def gather(self, x: Array, index: Array) -> Array:
-        """Rows of `x` for each edge, zeros for dead ones: never a clamped neighbour, and no gradient through it."""
-        if x.shape[0] == 0:
-            return jnp.zeros((self.n_edge, *x.shape[1:]), x.dtype)
-        rows = jnp.asarray(x).at[jnp.clip(index, 0, x.shape[0] - 1)].get(mode="promise_in_bounds")
-        return jnp.where(expand(self.live, rows.ndim), rows, jnp.zeros((), x.dtype))
+    def sorted(self, *arrays):
+        """The same edges sorted by receiver, so that rows are read and added in the order of memory."""
+        if self.order is None:
+            return self, arrays
+        pick = lambda x: None if x is None else x.at[self.order].get(mode="promise_in_bounds")  # noqa: E731
+        senders, receivers, mask, *arrays = map(pick, (self.senders, self.receivers, self.mask, *arrays))
+        return replace(self, senders=senders, receivers=receivers, mask=mask, order=None, by_sender=None), arrays
 
     def reduce(self, x: Array, op: str = "sum") -> Array:
-        return segment_reduce(x, jnp.where(self.live, self.receivers, self.n_receivers), self.n_receivers, op)
+        if self.depth and self.order is not None:  # long sums are made of parts of sorted edges
+            layout, (x,) = self.sorted(x)
+            return layout.reduce(x, op)
+        ids = jnp.where(self.live, self.receiver_index, self.n_receivers)
+        return segment_reduce(x, ids, self.n_receivers, op, depth=self.depth)
 
-    def from_caller(self, x: Array) -> Array:
-        check_edges(self, "values of edges", x)
-        return x if self.order is None else x[self.order]
+    def aggregate(self, weights: Array, value: Array) -> Array:
+        layout, (weights,) = self.sorted(weights)
+        wide = wide_dtype(weights.dtype, value.dtype)
+        return layout.reduce(weights.astype(wide)[..., None] * layout.from_senders(value.astype(wide)))
 
-    def to_caller(self, x: Array) -> Array:
-        return x if self.order is None else jnp.zeros_like(x).at[self.order].set(x, unique_indices=True)
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        self.require_concrete()
+        senders, receivers = np.asarray(self.senders, np.int64), np.asarray(self.receivers, np.int64)
+        live = (receivers >= 0) & (receivers < self.n_receivers) & (senders >= 0) & (senders < self.n_senders)
+        live = live if self.mask is None else live & np.asarray(self.mask)
+        return senders[live], receivers[live]
 
-    def own_slots(self, slots: tuple[Array, ...]) -> tuple[Array, ...]:
-        if self.order is None:
-            return slots
-        own = jnp.zeros_like(self.order).at[self.order].set(jnp.arange(self.n_edge), unique_indices=True)
-        return (own.at[slots].get(mode="fill", fill_value=self.n_edge),)
+    def temporary_bytes(self, heads: int, head_dim: int, gradients: bool) -> int:
+        """Logits of the edges and sums of rows: chunks of edges are read in turn."""
+        sums = (3 if gradients else 1) * 4 * heads * head_dim * max(self.n_receivers, self.n_senders)
+        return 4 * heads * self.count_slots() + sums
 
-    def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
-        if any(map(is_traced, (senders, receivers, self.senders, self.receivers, self.live))):
-            raise ValueError("arrange needs concrete edges for an EdgeList; pass values in the caller's order instead")
-        own = np.where(self.live, pair_key(self.senders, self.receivers, self.n_senders), -1)
-        position = np.arange(self.n_edge) if self.order is None else np.asarray(self.order)
-        found = match(own, pair_key(senders, receivers, self.n_senders))
-        return (jnp.asarray(np.where(found < 0, -1, position[found])),)
+    def data_slots(self) -> int:
+        return self.n_edge
+
+    def pad_slots(self, size: int) -> "EdgeList":
+        spare = size - self.n_edge
+        if not spare:
+            return self
+        extra = jnp.arange(self.n_edge, size, dtype=jnp.int32)
+        longer = [None if x is None else jnp.append(x, extra) for x in (self.order, self.by_sender)]
+        mask = None if self.mask is None else jnp.pad(self.mask, (0, spare))
+        outside = jnp.pad(self.receiver_index, (0, spare), constant_values=self.n_receivers)
+        senders = jnp.pad(self.sender_index, (0, spare))
+        return EdgeList(senders, outside, self.n_receivers, self.n_senders, mask, *longer, self.depth)
 
     def to_edges(self) -> "EdgeList":
         return self
 
 
-def pair_key(senders, receivers, n_senders: int) -> np.ndarray:
-    """One int64 per (receiver, sender) pair."""
-    return np.asarray(receivers, np.int64) * max(n_senders, 1) + np.asarray(senders, np.int64)
+def filled(index: np.ndarray, live: np.ndarray, fill: int) -> np.ndarray:
+    """Indices as int32, with `fill` on dead edges and in the padding."""
+    result = np.full(len(live), fill, np.int32)
+    result[: len(index)] = np.where(live[: len(index)], index, fill)
+    return result
 
 
-def match(own: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Position in `own` of each entry of `wanted` (the k-th copy to the k-th copy), -1 where there is none."""
-
-    def copies(keys):  # how many equal entries stand before each
-        order = np.argsort(keys, kind="stable")
-        start = np.r_[True, keys[order][1:] != keys[order][:-1]]
-        position = np.arange(len(keys))
-        rank = np.empty_like(position)
-        rank[order] = position - np.maximum.accumulate(np.where(start, position, 0))
-        return rank
-
-    if not len(own) or not len(wanted):
-        return np.full(len(wanted), -1)
-    table = {
-        pair: slot for slot, pair in enumerate(zip(own.tolist(), copies(own).tolist(), strict=True)) if pair[0] >= 0
-    }
-    return np.array([table.get(pair, -1) for pair in zip(wanted.tolist(), copies(wanted).tolist(), strict=True)])
+def stable_order(index: np.ndarray) -> np.ndarray:
+    """The permutation that sorts `index`, equal ones in their order."""
+    return np.argsort(index, kind="stable").astype(np.int32)
 
 
 def check_simple(edges: EdgeList, name: str) -> None:
     """Raises where a live edge stands twice: a mask cannot count."""
-    live = np.asarray(edges.live)
-    keys = pair_key(edges.senders, edges.receivers, edges.n_senders)[live]
-    unique, counts = np.unique(keys, return_counts=True)
-    if (counts > 1).any():
-        receiver, sender = divmod(int(unique[counts.argmax()]), max(edges.n_senders, 1))
+    keys = np.sort(pair_key(*edges.pairs(), edges.n_senders))
+    again = keys[1:][keys[1:] == keys[:-1]]
+    if len(again):
+        receiver, sender = divmod(int(again[0]), max(edges.n_senders, 1))
         raise ValueError(
-            f"edge {sender} -> {receiver} stands {counts.max()} times, and {name} keeps each edge once; "
-            "use EdgeList or Neighbors, which count every copy"
+            f"edge {sender} -> {receiver} stands {int((keys == again[0]).sum())} times, and {name} keeps each edge "
+            "once; use EdgeList or Neighbors, which count every copy"
         )

@@ -13,8 +13,8 @@ import numpy as np
 
 from tgnn.graphs.blocks import Blocks
 from tgnn.graphs.dense import Causal, Complete, DenseLike
-from tgnn.graphs.edge_list import EdgeList, pair_key
-from tgnn.graphs.host import contains, has_segments, pair_keys, pairs, require_concrete
+from tgnn.graphs.edge_list import EdgeList
+from tgnn.graphs.host import distinct, pair_key, pair_keys
 from tgnn.graphs.layout import Layout, is_traced
 from tgnn.graphs.prefix import Prefix
 from tgnn.graphs.window import Window
@@ -28,7 +28,7 @@ def union(a: Layout, b: Layout) -> Layout:
     known = known_union(a, b) or known_union(b, a)
     if known is not None:
         return known
-    keys = np.union1d(pair_keys(a), pair_keys(b))
+    keys = distinct(np.concatenate([pair_keys(a), pair_keys(b)]))
     blocks = [x.block for x in (a, b) if isinstance(x, Blocks)]
     return from_keys(keys, a, max(blocks)) if blocks else from_keys(keys, a)
 
@@ -97,6 +97,11 @@ def known_intersection(a: Layout, b: Layout) -> Layout | None:
     return None
 
 
+def has_segments(layout: Layout) -> bool:
+    """True where segments restrict a rule."""
+    return getattr(layout, "segments", None) is not None
+
+
 def is_all(layout: Layout) -> bool:
     """True for the complete graph."""
     return isinstance(layout, Complete) and not has_segments(layout)
@@ -141,21 +146,23 @@ def larger(a, b):
 
 def select(a: Layout, b: Layout, keep: bool) -> Layout:
     """The pairs of `a` that are pairs of `b` (`keep`), or that are not."""
-    require_concrete(b)
+    b.require_concrete()
     if isinstance(a, Blocks):
         return select_tiles(a, b, keep)
     keys = pair_keys(a)
     receivers, senders = np.divmod(keys, max(a.n_senders, 1))
-    return from_keys(keys[contains(b, senders, receivers) == keep], a)
+    return from_keys(keys[b.contains(senders, receivers) == keep], a)
 
 
 def select_tiles(a: Blocks, b: Layout, keep: bool) -> Blocks:
     """The same within tiles; tiles without an edge are dropped."""
-    require_concrete(a)
+    a.require_concrete()
     mask = np.array(a.mask)
-    senders, receivers = pairs(a)
+    tile, row, column = np.nonzero(mask)
+    senders = np.asarray(a.block_senders, np.int64)[tile] * a.block + column
+    receivers = np.asarray(a.block_receivers, np.int64)[tile] * a.block + row
     inside = (senders < a.n_senders) & (receivers < a.n_receivers)
-    inside[inside] = contains(b, senders[inside], receivers[inside]) == keep
+    inside[inside] = b.contains(senders[inside], receivers[inside]) == keep
     mask[mask] = inside
     kept = mask.any(axis=(1, 2))
     rows, columns = (jnp.asarray(np.asarray(x)[kept]) for x in (a.block_receivers, a.block_senders))
@@ -167,7 +174,7 @@ def from_keys(keys: np.ndarray, like: Layout, block: int | None = None) -> EdgeL
     receivers, senders = np.divmod(keys, max(like.n_senders, 1))
     sizes = {"n_receivers": like.n_receivers, "n_senders": like.n_senders}
     if block is not None:
-        tiles = len(np.unique(pair_key(senders // block, receivers // block, -(-like.n_senders // block))))
+        tiles = len(distinct(pair_key(senders // block, receivers // block, -(-like.n_senders // block))))
         if tiles * block**2 <= SLOTS_PER_EDGE * len(keys):
             return Blocks.from_edges(senders, receivers, block, **sizes)
     return EdgeList.from_edges(senders, receivers, **sizes)

@@ -7,8 +7,8 @@ jraph supplies the interchange type and its naming. Of its functions only those 
 import jraph
 import numpy as np
 
-from tgnn.graphs import Blocks, Dense, EdgeList, Layout, Neighbors
-from tgnn.graphs.host import require_concrete
+from tgnn.graphs.edge_list import EdgeList
+from tgnn.graphs.layout import Layout
 
 
 def as_layout(
@@ -29,12 +29,11 @@ def as_layout(
 
 def check_single(layout: Layout) -> Layout:
     """`layout`, or a ValueError for what `stack` made, or a mask for each head, outside of `jax.vmap`."""
-    kinds = ((EdgeList, "receivers", 1), (Neighbors, "senders", 2), (Blocks, "mask", 3), (Dense, "mask", 2))
-    arrays = [(getattr(layout, name), axes) for kind, name, axes in kinds if isinstance(layout, kind)]
-    for x, axes in (*arrays, (getattr(layout, "receiver_segments", None), 1)):
+    for name, axes in layout.axes.items():
+        x = getattr(layout, name)
         if x is not None and np.ndim(x) != axes:
             raise ValueError(
-                f"layout is a {type(layout).__name__} with an array of shape {np.shape(x)}, expected {axes} axes for "
+                f"layout is a {type(layout).__name__} with {name} of shape {np.shape(x)}, expected {axes} axes for "
                 "one graph; give several, or one for each head, to jax.vmap"
             )
     return layout
@@ -70,16 +69,21 @@ def to_networkx(layout: Layout):
 def from_scipy(matrix) -> EdgeList:
     """The stored entries of a SciPy sparse matrix [n_receivers, n_senders] as edges, in COO order.
 
-    Values are left out: `matrix.tocoo().data` is in the caller's order, and `layout.from_caller(data)[:, None]` are the
-    weights with which `layout.aggregate` multiplies by the matrix.
+    Values are left out: `matrix.tocoo().data[:, None]` are the weights with which `layout.aggregate` multiplies by the
+    matrix.
 
     >>> import scipy.sparse
     >>> matrix = scipy.sparse.csc_matrix([[0.0, 2.0], [3.0, 4.0]])
     >>> layout = from_scipy(matrix)
-    >>> weights = layout.from_caller(jnp.asarray(matrix.tocoo().data))[:, None]
+    >>> weights = jnp.asarray(matrix.tocoo().data)[:, None]
     >>> layout.aggregate(weights, jnp.array([1.0, 10.0])[:, None, None]).ravel().tolist()
     [20.0, 43.0]
     """
+    if not hasattr(matrix, "tocoo"):
+        raise ValueError(
+            f"matrix must be a SciPy sparse matrix, got {type(matrix).__name__}; use scipy.sparse.coo_matrix(matrix), "
+            "or tgnn.Dense for a mask"
+        )
     matrix = matrix.tocoo()
     return EdgeList.from_edges(matrix.col, matrix.row, n_receivers=matrix.shape[0], n_senders=matrix.shape[1])
 
@@ -108,22 +112,14 @@ def to_graph(layout: Layout, nodes=None) -> jraph.GraphsTuple:
     )
 
 
-def live_edges(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Senders and receivers of the live edges on the host, in the caller's order."""
-    senders, receivers, live = edge_slots(layout)
-    return senders[live], receivers[live]
+def live_edges(layout: Layout | jraph.GraphsTuple) -> tuple[np.ndarray, np.ndarray]:
+    """Senders and receivers of the live edges on the host, in the caller's order. NumPy: nothing is compiled."""
+    return as_layout(layout).pairs()
 
 
-def edge_slots(layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sender and receiver of every slot and whether it is an edge, on the host, in the caller's order.
-
-    In NumPy throughout: host code sees a new shape with every graph, and JAX would compile for each of them.
-    """
-    edges = as_layout(layout)
-    require_concrete(edges)
-    edges = edges.to_edges()
-    senders, receivers = np.asarray(edges.senders), np.asarray(edges.receivers)
-    live = (senders >= 0) & (senders < edges.n_senders) & (receivers >= 0) & (receivers < edges.n_receivers)
-    live = live if edges.mask is None else live & np.asarray(edges.mask)
-    place = slice(None) if edges.order is None else np.argsort(np.asarray(edges.order))
-    return senders[place], receivers[place], live[place]
+def edge_slots(layout: Layout | jraph.GraphsTuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sender and receiver of every edge and whether it is live, on the host, in the caller's order."""
+    layout = as_layout(layout)
+    layout.require_concrete()
+    edges = layout.to_edges()
+    return edges.on_edges(edges.sender_index), edges.on_edges(edges.receiver_index), edges.on_edges(edges.live)

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_bool, check_size
-from tgnn.graphs.edge_list import EdgeList, match, pair_key
-from tgnn.graphs.layout import Layout, is_traced
+from tgnn.errors import check_bool, check_size, widen_index
+from tgnn.graphs.edge_list import EdgeList
+from tgnn.graphs.layout import Layout
 from tgnn.softmax import expand, wide_dtype
 from tgnn.typing import Array
 
@@ -24,6 +24,9 @@ class Neighbors(Layout):
     senders: Array
     n_senders: int = jax.tree.static()  # pyright: ignore
     mask: Array | None = None
+
+    form = "table"
+    axes = {"senders": 2}
 
     def __post_init__(self):
         check_bool("mask", self.mask)
@@ -46,8 +49,8 @@ class Neighbors(Layout):
         [[1, 2], [2, 2], [0, 1]]
         """
         edges = EdgeList.from_edges(senders, receivers, n_receivers=n_receivers, n_senders=n_senders, mask=mask)
-        live = np.asarray(edges.live)
-        sender, receiver = np.asarray(edges.senders)[live], np.asarray(edges.receivers)[live]
+        sender, receiver = edges.pairs()
+        sender, receiver = (x[np.argsort(receiver, kind="stable")] for x in (sender, receiver))
         degree = np.bincount(receiver, minlength=n_receivers)
         widest = int(degree.max(initial=0))
         width = widest if pad_to is None else check_size("pad_to", pad_to)
@@ -72,7 +75,8 @@ class Neighbors(Layout):
 
     @property
     def live(self) -> Array:
-        inside = (self.senders >= 0) & (self.senders < self.n_senders)
+        senders = self.sender_index
+        inside = (senders >= 0) & (senders < self.n_senders)
         return inside if self.mask is None else inside & self.mask
 
     @property
@@ -81,25 +85,27 @@ class Neighbors(Layout):
 
     @property
     def sender_index(self) -> Array:
-        return self.senders
+        return widen_index(self.senders)
 
     def from_receivers(self, x: Array) -> Array:
         return jnp.where(expand(self.live.any(axis=1), x.ndim), x, jnp.zeros((), x.dtype))[:, None]
 
-    def from_senders(self, x: Array) -> Array:
-        if self.n_senders == 0:
-            return jnp.zeros(self.edge_shape + x.shape[1:], x.dtype)
-        return self.keep(x.at[jnp.clip(self.senders, 0, self.n_senders - 1)].get(mode="promise_in_bounds"))
-
     def reduce(self, x: Array, op: str = "sum") -> Array:
         if op == "max":
             return jnp.where(expand(self.live, x.ndim), x, -jnp.inf).max(axis=1, initial=-jnp.inf)
-        return self.keep(x).sum(axis=1, dtype=wide_dtype(x.dtype))
+        return self.zero_dead_edges(x).sum(axis=1, dtype=wide_dtype(x.dtype))
 
-    def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
-        if any(map(is_traced, (senders, receivers, self.senders, self.live))):
-            raise ValueError("arrange needs concrete edges for Neighbors; build the layout outside jit")
-        key = pair_key(self.senders, np.asarray(self.receiver_index), self.n_senders)
-        found = match(np.where(self.live, key, -1).ravel(), pair_key(senders, receivers, self.n_senders))
-        row, slot = np.divmod(found, max(self.edge_shape[1], 1))
-        return jnp.asarray(row), jnp.asarray(np.where(found < 0, -1, slot))
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        self.require_concrete()
+        senders = np.asarray(self.senders, np.int64)
+        live = (senders >= 0) & (senders < self.n_senders)
+        live = live if self.mask is None else live & np.asarray(self.mask)
+        return senders[live], np.nonzero(live)[0]
+
+    def data_slots(self) -> int:
+        return self.edge_shape[1]
+
+    def pad_slots(self, size: int) -> "Neighbors":
+        spare = [(0, 0), (0, size - self.edge_shape[1])]
+        mask = jnp.pad(self.live, spare) if spare[1][1] else self.live
+        return Neighbors(jnp.pad(self.sender_index, spare), self.n_senders, mask)

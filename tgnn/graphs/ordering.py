@@ -5,6 +5,7 @@ import numpy as np
 
 from tgnn.graphs.blocks import Blocks
 from tgnn.graphs.edge_list import EdgeList
+from tgnn.graphs.interop import edge_slots
 from tgnn.graphs.layout import is_traced
 
 
@@ -46,7 +47,7 @@ def reorder(layout: Blocks | EdgeList) -> tuple[Blocks | EdgeList, np.ndarray]:
             f"layout has {layout.n_receivers} receivers and {layout.n_senders} senders, but both must be one set of "
             "nodes to share an order; reorder a graph on one set"
         )
-    senders, receivers, live = caller_edges(layout)
+    senders, receivers, live = edge_slots(layout)
     permutation = near_order(senders[live], receivers[live], layout.n_receivers)
     place = np.empty_like(permutation)
     place[permutation] = np.arange(len(permutation))
@@ -57,14 +58,6 @@ def reorder(layout: Blocks | EdgeList) -> tuple[Blocks | EdgeList, np.ndarray]:
     else:
         ordered = EdgeList.from_edges(*(place[x] for x in inside), **sizes)
     return ordered, permutation
-
-
-def caller_edges(layout: Blocks | EdgeList) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Senders, receivers and which edges are live, in the caller's order."""
-    edges = layout if isinstance(layout, EdgeList) else layout.to_edges()
-    arrays = edges.senders, edges.receivers, edges.live
-    senders, receivers, live = (np.asarray(edges.to_caller(x)) for x in arrays)
-    return senders, receivers, live
 
 
 def near_order(senders: np.ndarray, receivers: np.ndarray, n: int) -> np.ndarray:

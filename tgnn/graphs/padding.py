@@ -1,15 +1,17 @@
 """Sizes that fit: padding of jraph graphs, buckets, and stacks of layouts of one shape."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import jraph
 import numpy as np
 
 from tgnn.errors import check_size
-from tgnn.graphs import Blocks, EdgeList, Layout, Neighbors
+from tgnn.graphs import EdgeList, Layout
 from tgnn.graphs.interop import as_layout, live_edges
 from tgnn.typing import Array
 
@@ -51,6 +53,10 @@ def pad(graph: jraph.GraphsTuple, n_node: int | None = None, n_edge: int | None 
     Raises:
       ValueError: where a size is too small.
     """
+    if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(graph)):
+        raise ValueError(
+            "graph is traced, but pad reads its sizes on the host; call pad outside jit, and pass the result in"
+        )
     have = int(np.sum(graph.n_node)), int(np.sum(graph.n_edge)), len(graph.n_node)
     need = have[0] + 1, have[1], have[2] + 1
     sizes = (
@@ -82,39 +88,15 @@ def stack(layouts: Sequence[Layout]) -> Layout:
         raise ValueError(
             f"layouts must have equal numbers of nodes, got {sorted(sizes)}; build them for one set of nodes"
         )
-    structures = {jax.tree.structure(layout) for layout in layouts}
+    structures = {jax.tree.structure(replace(x, depth=0) if hasattr(x, "depth") else x) for x in layouts}
     if len(structures) > 1:
         layouts = [
             EdgeList.from_edges(*live_edges(x), n_receivers=x.n_receivers, n_senders=x.n_senders) for x in layouts
         ]
-    slots = max((x.edge_shape[0 if isinstance(x, EdgeList | Blocks) else -1] for x in layouts), default=0)
-    return jax.tree.map(
-        lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *(lengthen(x, slots) for x in layouts)
-    )
-
-
-def lengthen(layout: Layout, slots: int) -> Layout:
-    """Dead slots appended to the layouts whose number of slots depends on data; the others as they are."""
-
-    def grow(x, fill, axis=0):
-        widths = [(0, 0)] * x.ndim
-        widths[axis] = (0, slots - x.shape[axis])
-        return jnp.pad(x, widths, constant_values=fill)
-
-    if isinstance(layout, EdgeList):
-        if layout.n_edge == slots:
-            return layout
-        extra = np.arange(layout.n_edge, slots)
-        longer = [None if x is None else jnp.append(x, extra) for x in (layout.order, layout.by_sender)]
-        mask = None if layout.mask is None else grow(layout.mask, False)
-        outside = grow(layout.receivers, layout.n_receivers)
-        return EdgeList(grow(layout.senders, 0), outside, layout.n_receivers, layout.n_senders, mask, *longer)
-    if isinstance(layout, Neighbors):
-        mask = grow(layout.live, False, axis=1)
-        return Neighbors(grow(layout.senders, 0, axis=1), layout.n_senders, mask)
-    if isinstance(layout, Blocks):
-        rows = grow(layout.block_receivers, layout.n_row)
-        return Blocks(
-            rows, grow(layout.block_senders, 0), grow(layout.mask, False), layout.n_receivers, layout.n_senders
-        )
-    return layout
+    sizes = [layout.data_slots() for layout in layouts]
+    depth = max((getattr(layout, "depth", 0) for layout in layouts), default=0)
+    most = max((size for size in sizes if size is not None), default=0)
+    layouts = [layout if size is None else layout.pad_slots(most) for layout, size in zip(layouts, sizes, strict=True)]
+    if depth:  # the longest neighbourhood of all decides for all
+        layouts = [replace(layout, depth=depth) for layout in layouts]
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *layouts)

@@ -1,4 +1,4 @@
-"""Planned: the edges of a list in another layout, with per-edge arrays still in the order of the list."""
+"""Planned: the edges of a list, executed in another layout; per-edge arrays stay in the order of the list."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_edges
 from tgnn.graphs.edge_list import EdgeList
 from tgnn.graphs.layout import Layout
 from tgnn.typing import Array
+
+OUTSIDE = np.iinfo(np.int32).max
 
 
 @jax.tree_util.register_dataclass
@@ -17,96 +18,91 @@ from tgnn.typing import Array
 class Planned(Layout):
     """What `tgnn.plan` returns for an edge list that runs faster as something else.
 
-    Every verb is that of `chosen`; bias, edges and edge_value are [n_edge, ...] in the caller's order, as are the
-    weights that `attention_weights` returns. `slots` holds, for each axis of `chosen.edge_shape`, the index of each of
-    the caller's edges: out of range where the edge is dead.
+    To the caller it is the list: bias, edges, edge_value and weights are [n_edge, ...] in the list's order. `attend`
+    runs `chosen`: `slots` holds, for each axis of `chosen.edge_shape`, the index of each of the list's edges, out of
+    range where the edge is dead.
     """
 
     chosen: Layout
     slots: tuple[Array, ...]
+    listed: EdgeList
+
+    form = "planned"
 
     @classmethod
-    def of(cls, chosen: Layout, senders: np.ndarray, receivers: np.ndarray, live: np.ndarray) -> "Planned":
-        """`chosen` for a caller who lists these edges, each of which has a slot in it."""
-        outside = np.iinfo(np.int32).max
+    def of(cls, chosen: Layout, listed: EdgeList) -> "Planned":
+        """`chosen` for a caller who lists these edges, each live one of which has a slot in it."""
+        live = np.asarray(listed.live)
+        senders, receivers = (np.asarray(x)[live] for x in (listed.senders, listed.receivers))
         slots = []
-        for found in chosen.locate(senders[live], receivers[live]):
-            slot = np.full(len(live), outside, np.int32)
+        for found in chosen.locate(senders, receivers):
+            slot = np.full(len(live), OUTSIDE, np.int32)
             slot[live] = found
             slots.append(jnp.asarray(slot))
-        return cls(chosen, tuple(slots))
+        return cls(chosen, tuple(slots), listed)
 
     @property
     def n_receivers(self) -> int:  # pyright: ignore
-        return self.chosen.n_receivers
+        return self.listed.n_receivers
 
     @property
     def n_senders(self) -> int:  # pyright: ignore
-        return self.chosen.n_senders
+        return self.listed.n_senders
+
+    @property
+    def title(self) -> str:
+        return f"{self.chosen.title}, planned from a list of {self.edge_shape[0]:,} edges"
+
+    # To the caller, the list.
 
     @property
     def edge_shape(self) -> tuple[int, ...]:
-        return self.chosen.edge_shape
-
-    @property
-    def caller_shape(self) -> tuple[int, ...]:
-        return (self.slots[0].shape[-1],)
+        return self.listed.edge_shape
 
     @property
     def live(self) -> Array | None:
-        return self.chosen.live
+        return self.listed.live
 
     @property
     def receiver_index(self) -> Array:
-        return self.chosen.receiver_index
+        return self.listed.receiver_index
 
     @property
     def sender_index(self) -> Array:
-        return self.chosen.sender_index
-
-    def from_receivers(self, x: Array) -> Array:
-        return self.chosen.from_receivers(x)
-
-    def from_senders(self, x: Array) -> Array:
-        return self.chosen.from_senders(x)
-
-    def reduce(self, x: Array, op: str = "sum") -> Array:
-        return self.chosen.reduce(x, op)
-
-    def score(self, query: Array, key: Array) -> Array:
-        return self.chosen.score(query, key)
-
-    def normalize(self, logits: Array) -> Array:
-        return self.chosen.normalize(logits)
-
-    def aggregate(self, weights: Array, value: Array) -> Array:
-        return self.chosen.aggregate(weights, value)
-
-    def from_caller(self, x: Array) -> Array:
-        check_edges(self, "values of edges", x)
-        return jnp.zeros(self.edge_shape + x.shape[1:], x.dtype).at[self.slots].set(x, mode="drop")
-
-    def to_caller(self, x: Array) -> Array:
-        x = jnp.broadcast_to(x, self.edge_shape + x.shape[len(self.edge_shape) :])
-        return x.at[self.slots].get(mode="fill", fill_value=0)
-
-    def own_slots(self, slots: tuple[Array, ...]) -> tuple[Array, ...]:
-        outside = np.iinfo(np.int32).max
-        return tuple(slot.at[slots].get(mode="fill", fill_value=outside) for slot in self.slots)
-
-    def arrange(self, values: Array, senders: Array, receivers: Array) -> Array:
-        return self.to_caller(self.chosen.arrange(values, senders, receivers))
-
-    def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
-        return self.to_edges().locate(senders, receivers)
-
-    def adjacency(self) -> Array:
-        return self.chosen.adjacency()
+        return self.listed.sender_index
 
     def to_edges(self) -> EdgeList:
-        live = np.asarray(self.to_caller(jnp.ones(self.edge_shape, bool)))
-        index = (jnp.broadcast_to(x, self.edge_shape) for x in (self.sender_index, self.receiver_index))
-        senders, receivers = (np.asarray(self.to_caller(x)) for x in index)
-        return EdgeList.from_edges(
-            senders, receivers, n_receivers=self.n_receivers, n_senders=self.n_senders, mask=live
-        )
+        return self.listed
+
+    # To the executions, the chosen layout.
+
+    @property
+    def stored(self) -> Layout:
+        return self.chosen.stored
+
+    def to_slots(self, x: Array) -> Array:
+        placed = jnp.zeros(self.chosen.edge_shape + x.shape[1:], x.dtype).at[self.slots].set(x, mode="drop")
+        return self.chosen.to_slots(placed)
+
+    def from_slots(self, x: Array) -> Array:
+        x = self.chosen.from_slots(x)
+        shape = self.chosen.edge_shape
+        return jnp.broadcast_to(x, shape + x.shape[len(shape) :]).at[self.slots].get(mode="fill", fill_value=0)
+
+    def sorted(self, *arrays):
+        return self.listed.sorted(*arrays)
+
+    def reduce(self, x: Array, op: str = "sum") -> Array:
+        return self.listed.reduce(x, op)
+
+    def aggregate(self, weights: Array, value: Array) -> Array:
+        return self.chosen.aggregate(self.to_slots(weights), value)
+
+    def count_slots(self) -> int:
+        return self.chosen.count_slots()
+
+    def count_all_slots(self) -> int:
+        return self.chosen.count_all_slots()
+
+    def temporary_bytes(self, heads: int, head_dim: int, gradients: bool) -> int:
+        return self.chosen.temporary_bytes(heads, head_dim, gradients)

@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
-from tgnn.graphs.dense import DenseLike, default_senders, same_segment, with_segments
+from tgnn.graphs.dense import DenseLike
+from tgnn.graphs.layout import is_traced
+from tgnn.graphs.segments import Segmented, default_senders
 from tgnn.typing import Array
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Prefix(DenseLike):
+class Prefix(Segmented, DenseLike):
     """Receiver `i` sees senders `j <= i` and all `j < prefix`: the graph of a prefix language model.
 
     Args:
@@ -30,6 +34,8 @@ class Prefix(DenseLike):
     receiver_segments: Array | None = None
     sender_segments: Array | None = None
 
+    is_rule = True
+
     def __post_init__(self):
         default_senders(self, self.n, "n")
 
@@ -40,7 +46,25 @@ class Prefix(DenseLike):
     @property
     def live(self) -> Array:
         seen = (self.sender_index <= self.receiver_index) | (self.sender_index < self.prefix)
-        same = same_segment(self.receiver_segments, self.sender_segments)
+        same = self.same_segment
         return seen if same is None else seen & same
 
-    with_segments = with_segments
+    def contains(self, senders, receivers):
+        return ((senders <= receivers) | (senders < int(self.prefix))) & self.in_segment(senders, receivers)
+
+    def count_edges(self) -> int:
+        if self.segments is not None or is_traced(self.prefix):
+            return super().count_edges()
+        seen = np.maximum(np.arange(self.n, dtype=np.int64) + 1, int(self.prefix))
+        return int(np.clip(seen, 0, self.n_senders).sum())
+
+    def count_slots(self) -> int:
+        """Tiles above the diagonal and behind the prefix are skipped."""
+        return self.count_edges()
+
+    def last_sender(self, receivers: Array) -> Array:
+        return jnp.maximum(receivers, self.prefix - 1)
+
+    def seen(self) -> tuple[None, Array | None]:  # every receiver sees sender 0
+        n, m = self.n, self.n_senders
+        return None, None if n >= m else jnp.arange(m) < jnp.maximum(n, self.prefix)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.errors import check_size
-from tgnn.graphs.layout import Layout
+from tgnn.graphs.layout import Layout, rows_at
 from tgnn.softmax import expand, wide_dtype
 from tgnn.typing import Array
 
@@ -32,6 +32,10 @@ class SortedChunks(Layout):
     nodes: Array
     places: Array
     mask: Array
+
+    form = "chunks"
+    axes = {"mask": 4}
+    reads_rows = False
 
     @property
     def n_receivers(self) -> int:  # pyright: ignore
@@ -69,7 +73,7 @@ class SortedChunks(Layout):
         if op == "max":
             rows = jnp.where(expand(self.live, x.ndim), x, -jnp.inf).max(axis=3)
         else:
-            rows = self.keep(x).sum(axis=3, dtype=wide_dtype(x.dtype))
+            rows = self.zero_dead_edges(x).sum(axis=3, dtype=wide_dtype(x.dtype))
         return self.join(rows, op)
 
     def join(self, rows: Array, op: str = "sum") -> Array:
@@ -85,7 +89,7 @@ class SortedChunks(Layout):
     def aggregate(self, weights: Array, value: Array) -> Array:
         wide = wide_dtype(weights.dtype, value.dtype)
         columns = self.from_senders(value)[:, :, 0].astype(wide)
-        messages = jnp.einsum("rcnmh,rcmhd->rcnhd", self.keep(weights), columns, preferred_element_type=wide)
+        messages = jnp.einsum("rcnmh,rcmhd->rcnhd", self.zero_dead_edges(weights), columns, preferred_element_type=wide)
         return self.join(messages)
 
     def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
@@ -99,6 +103,13 @@ class SortedChunks(Layout):
         first = jnp.argmax(live, axis=1)
         place, row, column = (jnp.take_along_axis(x, first[:, None], axis=1)[:, 0] for x in (mine, row, column))
         return first, place // chunk, row, jnp.where(live.any(axis=1), column, -1)
+
+    def temporary_bytes(self, heads: int, head_dim: int, gradients: bool) -> int:
+        """Logits of all slots, several times, and rows of all chunks."""
+        rounds, chunks, chunk, width = self.edge_shape
+        logits = rounds * chunks * chunk * width * heads * 4
+        rows = rounds * chunks * (chunk + 2 * width) * heads * head_dim * 4
+        return (4 if gradients else 3) * logits + (2 if gradients else 1) * rows
 
 
 def cut(order: Array, chunk: int) -> tuple[Array, Array]:
@@ -127,6 +138,6 @@ def band(slots: Array, fill) -> Array:
 
 def take(x: Array, index: Array) -> Array:
     """Rows of `x`, zeros where the index is out of range."""
-    if x.shape[0] == 0:
-        return jnp.zeros(index.shape + x.shape[1:], x.dtype)
-    return x.at[index].get(mode="fill", fill_value=0)
+    inside = (index >= 0) & (index < x.shape[0])
+    rows = rows_at(x, index)
+    return jnp.where(expand(inside, rows.ndim), rows, jnp.zeros((), x.dtype))

@@ -5,30 +5,61 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from tgnn.compiled import compiled
 from tgnn.errors import check_edges
-from tgnn.graphs import EdgeList, Layout
+from tgnn.graphs.edge_list import EdgeList
+from tgnn.graphs.host import distinct, pair_key
 from tgnn.graphs.interop import as_layout, live_edges
+from tgnn.graphs.layout import Layout
+from tgnn.softmax import depth_of, wide_dtype
 from tgnn.typing import Array
 
+REDUCTIONS = {"sum": np.add, "max": np.maximum, "min": np.minimum}
 
-def self_loops(layout: Layout | jraph.GraphsTuple) -> EdgeList:
-    """The edges of `layout` and an edge i -> i for every node that has none. Host side.
 
-    Arrays per edge take the loops last: `jnp.append(edge_weight, jnp.ones(number of loops))`.
+def self_loops(layout: Layout | jraph.GraphsTuple, edges=None, *, fill: str | float = "mean"):
+    """The edges of `layout` and an edge i -> i for every node that has none, last. Host side.
+
+    Args:
+      layout: on one set of nodes.
+      edges: [n_edge, ...] features of the live edges, in the caller's order.
+      fill: features of the new loops: "mean" of the node's other in-edges (as PyG's GATConv has it; 0 where there are
+        none), or a number.
+
+    Returns:
+      The `EdgeList`; with `edges` the pair of it and its features.
 
     >>> looped = self_loops(EdgeList.from_edges([0, 1], [1, 1], n_receivers=2))
-    >>> looped.to_caller(looped.senders).tolist(), looped.to_caller(looped.receivers).tolist()
+    >>> looped.senders.tolist(), looped.receivers.tolist()
     ([0, 1, 0], [1, 1, 0])
     """
     layout = as_layout(layout)
     check_square(layout)
     senders, receivers = live_edges(layout)
     missing = np.setdiff1d(np.arange(layout.n_receivers), senders[senders == receivers])
-    return rebuild(layout, np.append(senders, missing), np.append(receivers, missing))
+    looped = rebuild(layout, np.append(senders, missing), np.append(receivers, missing))
+    if edges is None:
+        return looped
+    edges = check_features(edges, len(senders))
+    if fill == "mean":
+        added = mean_of_groups(edges, receivers, layout.n_receivers)[missing]
+    elif isinstance(fill, str):
+        raise ValueError(f'fill must be "mean" or a number, got {fill!r}')
+    else:
+        added = np.full((len(missing), *edges.shape[1:]), fill, edges.dtype)
+    return looped, np.concatenate([edges, added.astype(edges.dtype)])
 
 
-def undirected(layout: Layout | jraph.GraphsTuple) -> EdgeList:
+def undirected(layout: Layout | jraph.GraphsTuple, edges=None, *, reduction: str = "sum"):
     """Every edge in both directions, each ordered pair once, sorted by receiver and sender. Host side.
+
+    Args:
+      layout: on one set of nodes.
+      edges: [n_edge, ...] features of the live edges, in the caller's order; both directions get them.
+      reduction: of the features of one pair, as for `coalesce`. (PyG's to_undirected adds by default, too.)
+
+    Returns:
+      The `EdgeList`; with `edges` the pair of it and its features.
 
     >>> undirected(EdgeList.from_edges([0, 0], [1, 1], n_receivers=2)).senders.tolist()
     [1, 0]
@@ -36,9 +67,63 @@ def undirected(layout: Layout | jraph.GraphsTuple) -> EdgeList:
     layout = as_layout(layout)
     check_square(layout)
     senders, receivers = live_edges(layout)
-    pairs = np.stack([np.append(receivers, senders), np.append(senders, receivers)], axis=1)
-    receivers, senders = np.unique(pairs, axis=0).reshape(-1, 2).T
-    return rebuild(layout, senders, receivers)
+    twice = rebuild(layout, np.append(senders, receivers), np.append(receivers, senders))
+    if edges is None:
+        return coalesce(twice)
+    edges = check_features(edges, len(senders))
+    return coalesce(twice, np.concatenate([edges, edges]), reduction=reduction)
+
+
+def coalesce(layout: Layout | jraph.GraphsTuple, edges=None, *, reduction: str = "sum"):
+    """Each pair once, sorted by receiver and sender. Host side, O(n_edge log n_edge).
+
+    Args:
+      layout: any edges.
+      edges: [n_edge, ...] features of the live edges, in the caller's order.
+      reduction: of the features of the copies of a pair: "sum", "mean", "max" or "min".
+
+    Returns:
+      The `EdgeList`; with `edges` the pair of it and its features.
+
+    >>> layout, weights = coalesce(EdgeList.from_edges([0, 0], [1, 1], n_receivers=2), [1.0, 2.0], reduction="mean")
+    >>> layout.senders.tolist(), weights.tolist()
+    ([0], [1.5])
+    """
+    layout = as_layout(layout)
+    if reduction not in ("mean", *REDUCTIONS):
+        raise ValueError(f"reduction must be one of {sorted(['mean', *REDUCTIONS])}, got {reduction!r}")
+    keys = pair_key(*live_edges(layout), layout.n_senders)
+    once = distinct(keys)
+    receivers, senders = np.divmod(once, max(layout.n_senders, 1))
+    single = rebuild(layout, senders, receivers)
+    if edges is None:
+        return single
+    edges, group = check_features(edges, len(keys)), np.searchsorted(once, keys)
+    if reduction == "mean":
+        return single, mean_of_groups(edges, group, len(once)).astype(edges.dtype)
+    order = np.argsort(group, kind="stable")
+    first = np.searchsorted(group[order], np.arange(len(once)))
+    merged = REDUCTIONS[reduction].reduceat(edges[order], first, axis=0) if len(once) else edges
+    return single, merged.astype(edges.dtype)
+
+
+def check_features(edges, n_edge: int) -> np.ndarray:
+    """Features in NumPy, one row for each live edge, or a ValueError."""
+    edges = np.asarray(edges)
+    if edges.shape[:1] != (n_edge,):
+        raise ValueError(
+            f"edges must have one row for each of the {n_edge} live edges, got shape {edges.shape}; "
+            "leave out the rows of masked edges"
+        )
+    return edges
+
+
+def mean_of_groups(x: np.ndarray, group: np.ndarray, n: int) -> np.ndarray:
+    """The mean of the rows of each group, in float64; 0 for an empty one."""
+    flat = x.reshape(len(x), -1)
+    sums = [np.bincount(group, weights=column, minlength=n) for column in np.asarray(flat, np.float64).T]
+    count = np.maximum(np.bincount(group, minlength=n), 1)
+    return (np.stack(sums, axis=1) / count[:, None] if sums else np.zeros((n, 0))).reshape(n, *x.shape[1:])
 
 
 def rebuild(layout: Layout, senders: np.ndarray, receivers: np.ndarray) -> EdgeList:
@@ -57,7 +142,7 @@ def check_square(layout: Layout) -> None:
 def degrees(layout: Layout | jraph.GraphsTuple, of: str = "receivers", *, edge_weight: Array | None = None) -> Array:
     """Number of live edges at each node, float32: in-degrees `of="receivers"`, out-degrees `of="senders"`.
 
-    With `edge_weight`, [*edge_shape] in the caller's order, the sum of the weights instead.
+    With `edge_weight`, [*edge_shape] in the caller's order, the sum of the weights instead, in float32 or wider.
 
     >>> degrees(EdgeList.from_edges([0, 1], [1, 1], n_receivers=2)).tolist()
     [0.0, 2.0]
@@ -65,21 +150,41 @@ def degrees(layout: Layout | jraph.GraphsTuple, of: str = "receivers", *, edge_w
     if of not in ("receivers", "senders"):
         raise ValueError(f'of must be "receivers" or "senders", got {of!r}')
     layout = as_layout(layout)
-    weights = jnp.ones(layout.edge_shape)
     if edge_weight is not None:
         check_edges(layout, "edge_weight", edge_weight)
-        if np.ndim(edge_weight) != len(layout.caller_shape):
+        if np.ndim(edge_weight) != len(layout.edge_shape):
             raise ValueError(
-                f"edge_weight must have shape {layout.caller_shape}, one number for each edge, got "
+                f"edge_weight must have shape {layout.edge_shape}, one number for each edge, got "
                 f"{np.shape(edge_weight)}; pass edge_weight[..., 0]"
             )
-        weights *= layout.keep(layout.from_caller(jnp.asarray(edge_weight, jnp.float32)))
+        edge_weight = jnp.asarray(edge_weight)
+    return count(layout, of, edge_weight)
+
+
+@compiled
+def count(layout: Layout, of: str, edge_weight: Array | None) -> Array:
+    """`degrees` after its checks."""
+    weights = jnp.ones(layout.edge_shape, jnp.float32)
+    if edge_weight is not None:
+        weights = layout.zero_dead_edges(jnp.broadcast_to(edge_weight, layout.edge_shape))
+        weights = weights.astype(wide_dtype(weights.dtype))
+    if of == "senders" and layout.form == "list":
+        layout, of = reverse(layout), "receivers"
 
     def total(x):  # linear in x, and its derivative counts the out-edges: right for every layout
         return layout.aggregate(weights[..., None], x[:, None, None])[:, 0, 0]
 
-    ones = jnp.ones(layout.n_senders)
+    ones = jnp.ones(layout.n_senders, weights.dtype)
     return total(ones) if of == "receivers" else jax.grad(lambda x: total(x).sum())(ones)
+
+
+def reverse(layout: Layout) -> EdgeList:
+    """A list from receivers to senders, its edges in the same order."""
+    edges = layout.to_edges()
+    depth = 0 if edges.by_sender is None else depth_of(edges.n_edge)
+    sizes = {"n_receivers": edges.n_senders, "n_senders": edges.n_receivers}
+    live = edges.live  # of a masked edge the receiver may be out of range
+    return EdgeList(edges.receivers, edges.senders, **sizes, mask=live, order=edges.by_sender, depth=depth)
 
 
 def readout(graph: jraph.GraphsTuple) -> EdgeList:

@@ -12,15 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.errors import check_size
-from tgnn.graphs.dense import default_senders, with_segments
-from tgnn.graphs.layout import Layout
+from tgnn.graphs.layout import Layout, is_traced
+from tgnn.graphs.segments import Segmented, default_senders
 from tgnn.softmax import expand, wide_dtype
 from tgnn.typing import Array
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Window(Layout):
+class Window(Segmented, Layout):
     """Receiver `i` sees senders `i + offset + dilation * t` for `-left <= t <= right`. O(n * (left + right)) memory.
 
     Args:
@@ -44,13 +44,15 @@ class Window(Layout):
     receiver_segments: Array | None = None
     sender_segments: Array | None = None
 
+    form = "band"
+    is_rule = True
+    reads_rows = False
+
     def __post_init__(self):
         default_senders(self, self.n, "n")
         check_size("left", self.left)
         check_size("right", self.right)
         check_size("dilation", self.dilation, minimum=1)
-
-    with_segments = with_segments
 
     @property
     def n_receivers(self) -> int:  # pyright: ignore
@@ -105,7 +107,7 @@ class Window(Layout):
         steps = senders - self.offset - receivers  # a multiple of the dilation by construction
         live = (steps >= -self.left * self.dilation) & (steps <= self.right * self.dilation)
         live &= (receivers < self.n) & (senders >= 0) & (senders < self.n_senders)
-        if self.receiver_segments is not None and self.sender_segments is not None:
+        if self.segments is not None:
             # Shifted by one, so that the zeros of the padding mean "no segment".
             mine = self.rows(self.receiver_segments + 1)[:, :, None]
             live &= (mine == self.band(self.sender_segments + 1)[:, None, :]) & (mine > 0)
@@ -145,7 +147,7 @@ class Window(Layout):
         if op == "max":
             rows = jnp.where(expand(self.live, x.ndim), x, -jnp.inf).max(axis=2)
         else:
-            rows = self.keep(x).sum(axis=2, dtype=wide_dtype(x.dtype))
+            rows = self.zero_dead_edges(x).sum(axis=2, dtype=wide_dtype(x.dtype))
         return self.unblock(rows)
 
     def unblock(self, rows: Array) -> Array:
@@ -161,7 +163,9 @@ class Window(Layout):
     def aggregate(self, weights: Array, value: Array) -> Array:
         wide = wide_dtype(weights.dtype, value.dtype)
         band = self.from_senders(value)[:, 0].astype(wide)
-        return self.unblock(jnp.einsum("bnmh,bmhd->bnhd", self.keep(weights), band, preferred_element_type=wide))
+        return self.unblock(
+            jnp.einsum("bnmh,bmhd->bnhd", self.zero_dead_edges(weights), band, preferred_element_type=wide)
+        )
 
     def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
         step, residue = receivers // self.dilation, receivers % self.dilation
@@ -170,6 +174,39 @@ class Window(Layout):
         slot = shifted // self.dilation - (block - self.blocks_left) * self.block
         exists = (shifted % self.dilation == 0) & (slot >= 0) & (slot < self.span)
         return residue * self.n_block + block, row, jnp.where(exists, slot, -1)
+
+    # -- facts ----------------------------------------------------------------------------------------------------
+
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        self.require_concrete()
+        step = np.arange(-self.left, self.right + 1) * self.dilation + int(self.offset)
+        receivers = np.repeat(np.arange(self.n), len(step))
+        senders = receivers + np.tile(step, self.n)
+        inside = (senders >= 0) & (senders < self.n_senders)
+        senders, receivers = senders[inside], receivers[inside]
+        live = self.in_segment(senders, receivers)
+        return senders[live], receivers[live]
+
+    def contains(self, senders, receivers):
+        steps, rest = np.divmod(senders - receivers - int(self.offset), self.dilation)
+        inside = (rest == 0) & (steps >= -self.left) & (steps <= self.right)
+        return inside & self.in_segment(senders, receivers)
+
+    def count_edges(self) -> int:
+        if self.segments is not None or is_traced(self.offset):
+            return super().count_edges()
+        steps = np.arange(-self.left, self.right + 1) * self.dilation + int(self.offset)
+        first, last = np.maximum(0, -steps), np.minimum(self.n, self.n_senders - steps)
+        return int(np.maximum(last - first, 0).sum())
+
+    def temporary_bytes(self, heads: int, head_dim: int, gradients: bool) -> int:
+        """Two tiles of logits, and sums of padded rows."""
+        padded = 4 * heads * head_dim * 3 * max(self.n_receivers, self.n_senders)
+        return 2 * self.block * self.span * 4 + padded * (2 if gradients else 1)
+
+    def known_mask(self) -> tuple | None:
+        plain = isinstance(self.offset, int) and self.offset == 0 and self.n == self.n_senders and self.dilation == 1
+        return ("local", self.left, self.right) if plain and self.segments is None else None
 
 
 def pad_to(x: Array, length: int) -> Array:

@@ -1,14 +1,12 @@
 """What the graph networks of this folder share: a loop over layers and what becomes of the heads of a layer."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import jax
 
 from tgnn.errors import check_rows
-from tgnn.graphs import EdgeList
 from tgnn.graphs.interop import as_layout
 from tgnn.nn.basic import dropout, fold, init_linear, linear
 from tgnn.typing import Array, Params
@@ -75,7 +73,7 @@ def own_order(layout: Any, x: Array, edges: Array | None) -> tuple[Any, Array | 
     """
     layout = as_layout(layout, x.shape[0], x.shape[0])
     edges = None if edges is None else layout.from_caller(edges)
-    return (replace(layout, order=None) if isinstance(layout, EdgeList) else layout), edges
+    return layout, edges
 
 
 def check_edges(expected: bool, edges: Array | None) -> None:

@@ -44,7 +44,7 @@ class SparseFeatures:
             )
         receivers = np.repeat(np.arange(shape[0]), np.diff(indptr))
         layout = EdgeList.from_edges(np.asarray(indices), receivers, n_receivers=shape[0], n_senders=shape[1])
-        return cls(layout, layout.from_caller(jnp.asarray(values)))
+        return cls(layout, jnp.asarray(values))
 
     @property
     def shape(self) -> tuple[int, int]:

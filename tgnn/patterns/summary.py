@@ -8,7 +8,7 @@ import numpy as np
 from tgnn.errors import check_size
 from tgnn.graphs import Layout
 from tgnn.graphs.dense import DenseLike
-from tgnn.graphs.host import distinct, pair_keys, require_concrete, rows_of
+from tgnn.graphs.host import distinct, pair_keys, rows_of
 from tgnn.graphs.interop import as_layout
 
 MANY_PAIRS = 1 / 8  # share of the pairs from which on matrix products are faster than searching along edges
@@ -53,7 +53,7 @@ def statistics(layout: Layout, *, block: int = 64, max_nodes: int = 2048) -> Sta
     """
     block = check_size("block", block, minimum=1)
     layout = as_layout(layout)
-    require_concrete(layout)
+    layout.require_concrete()
     block = min(block, max(layout.n_receivers, layout.n_senders, 1))
     n_edge, n_tile = count(layout, block)
     small = layout.n_receivers == layout.n_senders and 2 <= layout.n_receivers <= max_nodes

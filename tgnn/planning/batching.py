@@ -1,8 +1,8 @@
 """Batches of small graphs: one disjoint union, or a stack of padded matrices, whichever was measured to be faster.
 
 Sparse graphs of unequal size (molecules and their bonds) are faster as a union; whether complete ones (a Transformer on
-each molecule) are faster as a stack depends on the machine: `tgnn.rates` knows where the lines cross. Shapes come in
-buckets, so that the batches of an epoch share a handful of compiled programs.
+each molecule) are faster as a stack depends on the machine: `tgnn.planning.timings` knows where the lines cross. Shapes
+come in buckets, so that the batches of an epoch share a handful of compiled programs.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ import numpy as np
 from tgnn.attention.aggregation import aggregate
 from tgnn.attention.api import attend
 from tgnn.graphs import Complete, Dense, EdgeList, Layout
-from tgnn.graphs.host import pairs, require_concrete
+from tgnn.graphs.host import distinct, pair_key
 from tgnn.graphs.interop import as_layout, live_edges
 from tgnn.graphs.padding import bucket
-from tgnn.planning import timings as rates
 from tgnn.planning.choose import GAIN
+from tgnn.planning.timings import load as load_timings
 from tgnn.typing import Array
 
 FORMS = "union", "stack"
@@ -77,7 +77,7 @@ class Batch:
     def attend(self, query: Array, key: Array, value: Array, **options) -> Array:
         """`tgnn.attend` within each graph, on packed arrays, also `edges`, `edge_value` and an array as `bias`.
 
-        All other options are shared by all graphs.
+        All other options are shared by all graphs; dropout drops the same edges in either form.
         """
         if self.form == "union":
             return attend(self.layout, query, key, value, **options)
@@ -85,8 +85,13 @@ class Batch:
         if callable(packed["bias"]):
             options["bias"] = packed.pop("bias")
         packed = {name: x for name, x in packed.items() if x is not None}
-        run = lambda layout, nodes, packed: attend(layout, *nodes, **packed, **options)  # noqa: E731
-        return jax.vmap(run)(self.layout, (query, key, value), packed)
+        size = (self.graph >= 0).sum(axis=1)
+        first = jnp.cumsum(size) - size  # where each graph begins in the union
+
+        def run(layout, nodes, packed, first):
+            return attend(layout, *nodes, **packed, origin=(first, first, 0), **options)
+
+        return jax.vmap(run)(self.layout, (query, key, value), packed, first)
 
     def pool(self, x: Array, reduction: str = "mean") -> Array:
         """`tgnn.aggregate` over the nodes of each graph: packed features -> [n_graph, ...], zeros for the padding.
@@ -113,7 +118,7 @@ def batch(
     heads: int = 8,
     head_dim: int = 16,
     gradients: bool = True,
-    measured=None,
+    timings=None,
 ) -> Batch:
     """Several graphs as one, in buckets: sizes of the form 2 ** k or 3 * 2 ** (k - 1). Host side, NumPy.
 
@@ -124,7 +129,7 @@ def batch(
       heads: of the calls to come, like the next two arguments.
       head_dim: numbers per head.
       gradients: whether they will be differentiated.
-      measured: a file of rates, as for `plan`.
+      timings: a file of measured times, as for `plan`.
 
     Raises:
       ValueError: for no graph, more than `n_graph`, bipartite ones, an unknown form, or duplicate edges in a stack.
@@ -136,9 +141,9 @@ def batch(
     graphs = [as_layout(graph) for graph in graphs]
     check(graphs, form, n_graph)
     sizes = np.array([graph.n_receivers for graph in graphs])
-    edges = [live_edges(graph) if isinstance(graph, EdgeList) else pairs(graph) for graph in graphs]
+    edges = [live_edges(graph) for graph in graphs]
     if form is None:
-        form = faster(graphs, sizes, edges, heads, head_dim, gradients, measured)
+        form = faster(graphs, sizes, edges, heads, head_dim, gradients, timings)
     return (union if form == "union" else stack)(sizes, edges, n_graph or len(graphs))
 
 
@@ -156,13 +161,13 @@ def check(graphs: Sequence[Layout], form: str | None, n_graph: int | None) -> No
                 f"graph {i} has {graph.n_receivers} receivers and {graph.n_senders} senders; "
                 "a batch needs graphs on one set of nodes"
             )
-        require_concrete(graph)
+        graph.require_concrete()
 
 
-def faster(graphs, sizes, edges, heads, head_dim, gradients, measured) -> str:
-    """The form with the least predicted time; a union where nothing was measured, or an edge stands twice."""
-    known = rates.load(measured)
-    simple = all(len(np.unique(s * n + r)) == len(s) for (s, r), n in zip(edges, sizes.tolist(), strict=True))
+def faster(graphs, sizes, edges, heads, head_dim, gradients, timings) -> str:
+    """The form with the least predicted time; a union where nothing was timings, or an edge stands twice."""
+    known = load_timings(timings)
+    simple = all(len(distinct(pair_key(s, r, n))) == len(s) for (s, r), n in zip(edges, sizes.tolist(), strict=True))
     if known is None or not simple:
         return "union"
     slots = {"EdgeList": bucket(sum(len(s) for s, _ in edges)), "Stack": len(graphs) * bucket(int(sizes.max())) ** 2}

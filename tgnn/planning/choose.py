@@ -1,7 +1,7 @@
 """Choose the layout that will run fastest for given edges.
 
 Structure decides what is possible: a rule where the edges follow one, else a list, tiles, a matrix or a table of
-neighbours. A saved measurement (`rates.py`) decides between them; nothing here is a matter of taste.
+neighbours. A saved measurement (`timings.py`) decides between them; nothing here is a matter of taste.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,10 @@ import jraph
 import numpy as np
 
 from tgnn.graphs import Blocks, Causal, Complete, Dense, EdgeList, Layout, Neighbors, Window
-from tgnn.graphs.edge_list import pair_key
+from tgnn.graphs.host import distinct, pair_key
 from tgnn.graphs.layout import is_traced
 from tgnn.graphs.planned import Planned
-from tgnn.planning import timings as rates
-from tgnn.planning.cost import count_slots
+from tgnn.planning.timings import load as load_timings
 
 BLOCKS = 16, 32, 64, 128  # sizes of tiles that are tried
 MOST_SLOTS = 2**31  # a matrix or tiles beyond are not built, whatever their speed
@@ -36,14 +35,10 @@ class Edges(NamedTuple):
     @classmethod
     def of(cls, layout: EdgeList) -> "Edges":
         """The edges of a layout. NumPy alone: nothing is compiled."""
-        senders, receivers = np.asarray(layout.senders), np.asarray(layout.receivers)
+        senders, receivers = np.asarray(layout.senders, np.int64), np.asarray(layout.receivers, np.int64)
         live = (receivers >= 0) & (receivers < layout.n_receivers) & (senders >= 0) & (senders < layout.n_senders)
         live &= True if layout.mask is None else np.asarray(layout.mask)
-        arrays = senders, receivers, live
-        if layout.order is not None:
-            place = np.argsort(np.asarray(layout.order))
-            arrays = senders[place], receivers[place], live[place]
-        return cls(*arrays, layout.n_receivers, layout.n_senders)
+        return cls(senders, receivers, live, layout.n_receivers, layout.n_senders)
 
     @property
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +53,7 @@ class Edges(NamedTuple):
     def is_simple(self) -> bool:
         """Whether no live edge stands twice."""
         keys = pair_key(*self.pairs, self.n_senders)
-        return len(np.unique(keys)) == len(keys)
+        return len(distinct(keys)) == len(keys)
 
 
 def plan(
@@ -67,7 +62,7 @@ def plan(
     heads: int = 8,
     head_dim: int = 16,
     gradients: bool = True,
-    measured=None,
+    timings=None,
     backend: str | None = None,
 ) -> Layout:
     """The layout of the same edges that is predicted to run fastest. Host side, O(n_edge log n_edge).
@@ -78,7 +73,7 @@ def plan(
       heads: of the calls to come.
       head_dim: numbers per head.
       gradients: whether they will be differentiated.
-      measured: a file of rates (see `tgnn.rates.load`).
+      timings: a file of measured times (see `tgnn.planning.timings.load`).
       backend: "cpu", "gpu" or "tpu"; default the one that JAX compiles for. Without a measurement for it the edges
         stay a list, unless they follow a rule.
 
@@ -94,11 +89,11 @@ def plan(
     'Complete'
     """
     listed = as_list(graph)
-    if not isinstance(listed, EdgeList) or not listed.n_edge:
+    if listed.form != "list" or not listed.count_all_slots():
         return listed
     edges = Edges.of(listed)
-    found = cheapest(edges, listed, rates.load(measured, backend), heads, head_dim, gradients)
-    return listed if found is listed else Planned.of(found, edges.senders, edges.receivers, edges.live)
+    found = cheapest(edges, listed, load_timings(timings, backend), heads, head_dim, gradients)
+    return listed if found is listed else Planned.of(found, listed)
 
 
 def as_list(graph: Layout | jraph.GraphsTuple) -> Layout:
@@ -107,26 +102,26 @@ def as_list(graph: Layout | jraph.GraphsTuple) -> Layout:
         raise ValueError("plan reads the edges on the host, but they are traced; call it outside jit")
     if isinstance(graph, jraph.GraphsTuple):
         graph = EdgeList.from_graph(graph)
-    if isinstance(graph, EdgeList) and graph.order is None:  # in the caller's order, which need not be a fast one
+    if graph.form == "list" and graph.order is None:  # without an order in which rows are read fast
         edges = Edges.of(graph)
         return EdgeList.from_edges(edges.senders, edges.receivers, mask=edges.live, **edges.sizes)
-    return graph.to_edges() if isinstance(graph, Dense | Blocks | Neighbors | Planned) else graph
+    return graph if graph.is_rule or graph.form == "list" else graph.to_edges()
 
 
-def cheapest(edges: Edges, listed: EdgeList, measured, heads: int, head_dim: int, gradients: bool) -> Layout:
+def cheapest(edges: Edges, listed: EdgeList, timings, heads: int, head_dim: int, gradients: bool) -> Layout:
     """The rule that the edges follow, else the layout with the least predicted time."""
     simple = edges.is_simple()
     rule = follow_rule(edges) if simple else None
     if rule is not None:
         return rule
-    best, least = listed, None
+    best, least = None, None
     for kind, slots in candidates(edges, simple):
-        seconds = measured and measured.predict(kind, slots, heads, head_dim, gradients)
+        seconds = timings and timings.predict(kind, slots, heads, head_dim, gradients)
         if seconds and kind == "EdgeList":
             least = seconds * GAIN
         elif seconds and least is not None and seconds < least:
             best, least = kind, seconds
-    return best if isinstance(best, EdgeList) else build(best, edges)
+    return listed if best is None else build(best, edges)
 
 
 def candidates(edges: Edges, simple: bool) -> Iterator[tuple[str, int]]:
@@ -138,7 +133,7 @@ def candidates(edges: Edges, simple: bool) -> Iterator[tuple[str, int]]:
         return
     yield "Dense", edges.n_receivers * edges.n_senders
     for block in BLOCKS:
-        tiles = np.unique(pair_key(senders // block, receivers // block, -(-edges.n_senders // block)))
+        tiles = distinct(pair_key(senders // block, receivers // block, -(-edges.n_senders // block)))
         if len(tiles) * block**2 <= MOST_SLOTS:
             yield f"Blocks {block}", len(tiles) * block**2
 
@@ -192,16 +187,16 @@ def cliques(edges: Edges) -> Layout | None:
     return Complete(edges.n_receivers, edges.n_senders).with_segments(jnp.asarray(mine), jnp.asarray(theirs))
 
 
-def predictions(layout: Layout, heads: int, head_dim: int, gradients: bool, measured, backend) -> dict[str, float]:
+def predictions(layout: Layout, heads: int, head_dim: int, gradients: bool, timings, backend) -> dict[str, float]:
     """Predicted seconds of the layouts that hold these edges, the fastest first."""
-    found = rates.load(measured, backend)
+    found = load_timings(timings, backend)
     if found is None:
         return {}
     listed = as_list(layout)
-    if isinstance(listed, EdgeList):
+    if listed.form == "list":
         edges = Edges.of(listed)
         options = list(candidates(edges, edges.is_simple()))
     else:
-        options = [(type(listed).__name__, count_slots(listed)), ("EdgeList", count_slots(listed))]
+        options = [(type(listed).__name__, listed.count_slots()), ("EdgeList", listed.count_slots())]
     each = {kind: found.predict(kind, slots, heads, head_dim, gradients) for kind, slots in options}
     return dict(sorted(((kind, x) for kind, x in each.items() if x is not None), key=lambda item: item[1]))

@@ -1,6 +1,5 @@
 """What a layout is, what attention on it costs, which implementation runs, and why: in words."""
 
-import math
 from typing import Any
 
 import jax
@@ -8,15 +7,15 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
-from tgnn.attention import fused
+from tgnn.attention.call import prepare
+from tgnn.attention.fused.executions import reason
 from tgnn.attention.scores import Score, dot_product
-from tgnn.graphs import EdgeList, Layout
-from tgnn.graphs.host import pairs
-from tgnn.graphs.layout import is_traced
-from tgnn.graphs.planned import Planned
-from tgnn.planning import timings as rates
+from tgnn.graphs.host import distinct, pair_key
+from tgnn.graphs.interop import as_layout
+from tgnn.graphs.layout import Layout, is_traced
 from tgnn.planning.choose import GAIN, predictions
 from tgnn.planning.cost import cost
+from tgnn.planning.timings import load as load_timings
 
 MOST_SLOTS = 2**22  # above, facts that need every edge are left out
 
@@ -29,7 +28,7 @@ def explain(
     score: Score = dot_product,
     bias: Any = None,
     gradients: bool = True,
-    measured=None,
+    timings=None,
 ) -> str:
     """Edges, density, fill, predicted bytes, operations and memory, which implementation runs, and why.
 
@@ -40,57 +39,60 @@ def explain(
       score: as for `attend`; operations are counted as for dot products, but what runs is asked with it.
       bias: as for `attend`.
       gradients: whether the call will be differentiated.
-      measured: a file of rates, as for `plan`.
+      timings: a file of measured times, as for `plan`.
 
     >>> from tgnn import Causal
     >>> print(explain(Causal(512)).splitlines()[0])
     Causal: 512 receivers, 512 senders, 131,328 edges, 50.1 % of all pairs
     """
-    layout = EdgeList.from_graph(layout) if isinstance(layout, jraph.GraphsTuple) else layout
+    layout = as_layout(layout)
     query = jax.ShapeDtypeStruct((layout.n_receivers, 8, 16), jnp.float32) if query is None else query
     key = jax.ShapeDtypeStruct((layout.n_senders, *query.shape[1:]), query.dtype) if key is None else key
-    inner = layout.chosen if isinstance(layout, Planned) else layout
     heads, head_dim = query.shape[1:]
-    found = cost(inner, heads, head_dim, gradients=gradients, itemsize=jnp.dtype(query.dtype).itemsize)
+    found = cost(layout, heads, head_dim, gradients=gradients, itemsize=jnp.dtype(query.dtype).itemsize)
     lines = [
-        f"{title(layout)}: {layout.n_receivers:,} receivers, {layout.n_senders:,} senders, {found.edges:,} edges, "
+        f"{layout.title}: {layout.n_receivers:,} receivers, {layout.n_senders:,} senders, {found.edges:,} edges, "
         f"{percent(found.edges, layout.n_receivers * layout.n_senders)} of all pairs",
         f"slots: {found.slots:,}, of which {percent(found.edges, found.slots)} hold an edge",
-        *structure(inner, found.edges),
+        *structure(layout, found.edges),
         f"a call{' with gradients' if gradients else ''}, {heads} heads of {head_dim}, {query.dtype}: "
         f"moves at least {amount(found.bytes)}B, computes {amount(found.flops)}FLOP, "
         f"temporaries of about {amount(found.memory)}B",
         *limits(found),
-        "runs: " + fused.reason(inner, score, query, key, key, bias, None, None),
-        *alternatives(layout, inner, heads, head_dim, gradients, measured),
+        "runs: " + runs(layout, query, key, score, bias),
+        *alternatives(layout, heads, head_dim, gradients, timings),
     ]
     return "\n".join(lines)
 
 
-def title(layout: Layout) -> str:
-    """The kind of the layout."""
-    if isinstance(layout, Planned):
-        return f"{type(layout.chosen).__name__}, planned from a list of {layout.caller_shape[0]:,} edges"
-    return type(layout).__name__
+def runs(layout: Layout, query, key, score: Score, bias) -> str:
+    """Which execution `attend` would take, and why: the same walk through the list."""
+    found = ""
+
+    def ask(query, key):
+        nonlocal found
+        value = jnp.zeros(key.shape, key.dtype)
+        made = prepare(layout, query, key, value, score, bias, None, None, None, 0.0, None, (0, 0, 0))
+        found = reason(made)
+
+    jax.eval_shape(ask, query, key)
+    return found
 
 
 def structure(layout: Layout, n_edge: int) -> list[str]:
     """Degrees, duplicates, the farthest edge, and how full tiles would be."""
-    slots = math.prod(layout.edge_shape)
-    if any(map(is_traced, jax.tree.leaves(layout))) or not n_edge or slots > MOST_SLOTS:
+    if any(map(is_traced, jax.tree.leaves(layout))) or not n_edge or layout.count_all_slots() > MOST_SLOTS:
         return []
-    senders, receivers = pairs(layout)
-    inside = (senders >= 0) & (senders < layout.n_senders) & (receivers >= 0) & (receivers < layout.n_receivers)
-    senders, receivers = senders[inside], receivers[inside]
+    senders, receivers = layout.pairs()
     degrees = np.bincount(receivers, minlength=layout.n_receivers)
-    keys = receivers.astype(np.int64) * layout.n_senders + senders
-    copies = len(keys) - len(np.unique(keys))
-    tiles = len(np.unique((receivers // 64).astype(np.int64) * layout.n_senders + senders // 64))
+    keys = pair_key(senders, receivers, layout.n_senders)
+    copies = len(keys) - len(distinct(keys))
+    tiles = len(distinct(pair_key(senders // 64, receivers // 64, layout.n_senders)))
     return [
         f"in-degrees: {degrees.min():,} to {degrees.max():,}, mean {degrees.mean():.1f}, spread {degrees.std():.1f}",
         f"duplicates: {copies:,}" + (", so a mask or tiles cannot hold them" if copies else ""),
         f"bandwidth: the farthest edge joins nodes {np.abs(senders - receivers).max():,} apart; "
-        f"tiles of 64 × 64: {tiles:,}, {percent(len(keys), tiles * 64**2)} full",
+        f"tiles of 64 x 64: {tiles:,}, {percent(len(keys), tiles * 64**2)} full",
     ]
 
 
@@ -101,19 +103,19 @@ def limits(found) -> list[str]:
     return [f"{intensity:.1f} FLOP per byte: bound by {which}"]
 
 
-def alternatives(layout: Layout, inner: Layout, heads: int, head_dim: int, gradients: bool, measured) -> list[str]:
+def alternatives(layout: Layout, heads: int, head_dim: int, gradients: bool, timings) -> list[str]:
     """Predicted times, and what measurement they come from."""
     backend = jax.default_backend()
-    saved = rates.load(measured)
+    saved = load_timings(timings)
     if saved is None:
         return [
             f"why: layouts were not measured on {backend}, so edges without a rule stay a list; "
             "measure with python -m experiments.speed --calibrate FILE and set TGNN_MEASURED=FILE"
         ]
-    each = predictions(layout, heads, head_dim, gradients, measured, backend)
+    each = predictions(layout, heads, head_dim, gradients, timings, backend)
     listed = ", ".join(f"{kind} {seconds * 1e3:.3g} ms" for kind, seconds in each.items())
     return [
-        f"why: predicted from rates measured on {saved.device} ({saved.versions}): {listed or 'nothing'}; "
+        f"why: predicted from times measured on {saved.device} ({saved.versions}): {listed or 'nothing'}; "
         f"plan leaves a list that is no rule a list unless another layout takes at most {GAIN:.0%} of its time"
     ]
 

@@ -12,7 +12,7 @@ MEASURED = Path(__file__).parent / "timings.json"
 VARIABLE = "TGNN_MEASURED"  # names another file, such as one made by `python -m experiments.speed --calibrate FILE`
 
 
-class Rates(NamedTuple):
+class Timings(NamedTuple):
     """A measurement on one kind of device.
 
     Attributes:
@@ -32,7 +32,7 @@ class Rates(NamedTuple):
         return None if found is None else slots * heads * (found[0] + found[1] * head_dim)
 
 
-def load(path: str | os.PathLike | None = None, backend: str | None = None) -> Rates | None:
+def load(path: str | os.PathLike | None = None, backend: str | None = None) -> Timings | None:
     """The measurement for a kind of device, or None where it was not measured.
 
     Args:
@@ -48,20 +48,20 @@ def load(path: str | os.PathLike | None = None, backend: str | None = None) -> R
 
 
 @functools.cache
-def read(path: Path) -> dict[str, Rates]:
+def read(path: Path) -> dict[str, Timings]:
     """The measurements of a file, by kind of device."""
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-        return {backend: Rates(x["device"], x["versions"], x["seconds"]) for backend, x in saved.items()}
+        return {backend: Timings(x["device"], x["versions"], x["seconds"]) for backend, x in saved.items()}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(
             f"{path} holds no measurement ({error!r}); write one with python -m experiments.speed --calibrate {path}"
         ) from error
 
 
-def save(path: str | os.PathLike, backend: str, rates: Rates) -> None:
+def save(path: str | os.PathLike, backend: str, timings: Timings) -> None:
     """Writes a measurement, beside those of other kinds of device in the same file."""
     path = Path(path)
     old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    path.write_text(json.dumps(old | {backend: rates._asdict()}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(old | {backend: timings._asdict()}, indent=1) + "\n", encoding="utf-8")
     read.cache_clear()

@@ -1,1 +1,1 @@
-"""Training: losses, schedules, the guarded step, checkpoints and logs."""
+"""Training: losses, schedules, the guarded step, the loop around it, checkpoints and logs."""

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
 from tgnn.errors import check_size
 from tgnn.train.folder import Lock, local_path, set_aside
 from tgnn.train.identity import check_config, plain
+from tgnn.train.leaves import as_placed, check_structure, named_leaves, placed, spec
 
 _LOG = logging.getLogger(__name__)
 _PARTIAL = ".partial-"
@@ -52,6 +52,7 @@ def save(directory: str | os.PathLike, step: int, tree: Any, *, keep: int = 3, c
         OSError: the disk is full or fails; the steps before are as they were.
 
     >>> import tempfile
+    >>> import jax.numpy as jnp
     >>> directory = tempfile.mkdtemp()
     >>> _ = save(directory, 10, {"kernel": jnp.ones(3)}, config={"learning_rate": 0.1})
     >>> restore(directory, {"kernel": jnp.zeros(3)})
@@ -119,13 +120,9 @@ def find(directory: Path, step: int | None = None) -> tuple[int, dict]:
             return candidate, manifest
         _LOG.warning("%s is incomplete or damaged; trying the step before it", directory / str(candidate))
     wanted = "checkpoint" if step is None else f"checkpoint of step {step}"
-    raise ValueError(f"{directory} holds no intact {wanted}; found steps {_steps(directory)}; start without resuming")
-
-
-def as_target(leaf: Any) -> Any:
-    """What `restore` needs to know of a leaf, when the leaf itself is about to be donated."""
-    return (
-        jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=_sharding(leaf)) if isinstance(leaf, jax.Array) else leaf
+    raise ValueError(
+        f"{directory} holds no intact {wanted}; found steps {_steps(directory)}; "
+        "name the folder of a run, or start one in an empty folder"
     )
 
 
@@ -136,36 +133,17 @@ def is_empty(directory: Path) -> bool:
 
 def read(directory: Path, manifest: dict, target: Any) -> Any:
     """The tree of a step that `find` found, in the structure of `target`."""
-    folder, wanted = directory / str(manifest["step"]), _named_leaves(target)
+    folder, wanted = directory / str(manifest["step"]), named_leaves(target)
     check_structure(directory, manifest, target)
-    placed = {name: _placed(leaf) for name, leaf in wanted.items()}
+    places = {name: placed(leaf) for name, leaf in wanted.items()}
     with ocp.StandardCheckpointer() as checkpointer:
-        arrays = checkpointer.restore(folder / "arrays", {n: leaf for n, leaf in placed.items() if leaf.size})
+        arrays = checkpointer.restore(folder / "arrays", {n: leaf for n, leaf in places.items() if leaf.size})
     leaves, structure = jax.tree.flatten(target)
     restored = []
-    for leaf, (name, place) in zip(leaves, placed.items(), strict=True):
+    for leaf, (name, place) in zip(leaves, places.items(), strict=True):
         value = arrays[name] if place.size else np.zeros(place.shape, place.dtype)
-        restored.append(_as_placed(leaf, value))
+        restored.append(as_placed(leaf, value))
     return jax.tree.unflatten(structure, restored)
-
-
-def check_structure(directory: Path, manifest: dict, target: Any) -> None:
-    """A ValueError where `target` has other leaves, shapes or dtypes than a step that `find` found."""
-    folder, saved = directory / str(manifest["step"]), manifest["leaves"]
-    wanted = {name: _spec(leaf) for name, leaf in _named_leaves(target).items()}
-    missing, unexpected = sorted(wanted.keys() - saved.keys()), sorted(saved.keys() - wanted.keys())
-    if missing or unexpected:
-        raise ValueError(
-            f"{folder} has another structure than target: missing {_some(missing)}, unexpected {_some(unexpected)}; "
-            "restore with the model and optimizer that were saved"
-        )
-    for name, spec in wanted.items():
-        if saved[name] != spec:
-            shape, dtype = saved[name]
-            raise ValueError(
-                f"{folder} holds {name} as {dtype}{shape} but target wants {spec[1]}{spec[0]}; "
-                "restore with the configuration that was saved"
-            )
 
 
 def _steps(directory: Path) -> list[int]:
@@ -185,72 +163,18 @@ def _claims(folder: Path) -> bool:
 
 
 def _write(folder: Path, step: int, tree: Any, config: Any) -> None:
-    leaves = _named_leaves(tree)
+    leaves = named_leaves(tree)
     arrays = {name: leaf for name, leaf in leaves.items() if leaf.size}  # orbax refuses arrays without elements
     with ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save(folder / "arrays", arrays)
     content = {
         "step": step,
         "config": config,
-        "leaves": {name: _spec(leaf) for name, leaf in leaves.items()},
+        "leaves": {name: spec(leaf) for name, leaf in leaves.items()},
         "files": {path: _sha256(folder / path) for path in _files(folder)},
     }
     text = json.dumps({"content": content, "sha256": _content_sum(content)}, indent=1)
     (folder / "manifest.json").write_text(text, encoding="utf-8")
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "nothing"
-
-
-def _named_leaves(tree: Any) -> dict[str, Any]:
-    """Leaves by their path, in the order of the tree; Python numbers become NumPy scalars."""
-    named = jax.tree_util.tree_flatten_with_path(tree)[0]
-    array_like = jax.Array | np.ndarray | jax.ShapeDtypeStruct
-    return {jax.tree_util.keystr(p): x if isinstance(x, array_like) else np.asarray(x) for p, x in named}
-
-
-def _spec(leaf: Any) -> list:
-    return [list(leaf.shape), str(leaf.dtype)]
-
-
-def _placed(leaf: Any) -> Any:
-    """What orbax needs to know to restore a leaf: an array of the host where the caller has no devices in mind."""
-    sharding = _sharding(leaf)
-    if sharding is None and not _is_key(leaf):
-        return np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding or _default_sharding())
-
-
-def _as_placed(leaf: Any, value: Any) -> Any:
-    """The restored value as the kind of array that the target's leaf is."""
-    if isinstance(leaf, int | float | complex):
-        return type(leaf)(value)
-    if isinstance(leaf, np.ndarray | np.generic):
-        return value
-    sharding = _sharding(leaf)
-    if sharding is not None:
-        return jax.device_put(value, sharding)
-    if _is_key(leaf):  # through the host, because what orbax places is bound to its device and meets no other's arrays
-        value = value if _is_key(value) else jax.random.wrap_key_data(value, impl=jax.random.key_impl(leaf))
-        data = np.asarray(jax.random.key_data(value))
-        return jax.random.wrap_key_data(jnp.asarray(data), impl=jax.random.key_impl(value))
-    return jnp.array(value)
-
-
-def _sharding(leaf: Any) -> jax.sharding.Sharding | None:
-    """Where the caller put a leaf; None where that was left to JAX."""
-    if isinstance(leaf, jax.Array) and not leaf.committed:
-        return None
-    return getattr(leaf, "sharding", None)
-
-
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _default_sharding() -> jax.sharding.Sharding:
-    return jax.sharding.SingleDeviceSharding(jnp.zeros(()).devices().pop())
 
 
 def _manifest(folder: Path) -> dict | None:

@@ -10,6 +10,7 @@ import jax
 
 from tgnn.train import checkpoint, identity
 from tgnn.train.folder import check_space
+from tgnn.train.leaves import as_target, check_structure
 from tgnn.train.skipped import train_state
 from tgnn.train.step import Step
 
@@ -59,7 +60,7 @@ class Saves:
             raise ValueError(f"{self._run_dir} holds a run at step {done}; pass resume=True or choose another folder")
         if num_steps < done:
             raise ValueError(f"num_steps is {num_steps}, but {self._run_dir} holds a run at step {done}; raise it")
-        target = jax.tree.map(checkpoint.as_target, state)
+        target = jax.tree.map(as_target, state)
         self._check(manifest, state, step, batch_at, goes_on=num_steps > done)
         self._about |= {name: value for name, value in (manifest["config"] or {}).items() if value is not None}
         self._saved = done
@@ -69,7 +70,7 @@ class Saves:
         """Whether the run that was saved began like this one; uses up the state."""
         where, saved = str(self._run_dir), manifest["config"] or {}
         identity.check_config(where, saved.get("config"), self._about["config"])
-        checkpoint.check_structure(self._directory, manifest, state)
+        check_structure(self._directory, manifest, state)
         at = int(state.step)
         if saved.get("at") != at:
             return

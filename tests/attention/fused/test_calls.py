@@ -11,7 +11,7 @@ import pytest
 import tgnn
 from tests.support.cases import inputs, normal
 from tests.support.layouts import LAYOUTS
-from tgnn.graphs.host import pairs
+from tgnn.attention.fused.executions import EXECUTIONS
 
 fused = partial(tgnn.attend, implementation="fused")
 define = partial(tgnn.attend, implementation="definition")
@@ -130,7 +130,7 @@ def test_pairs_that_do_not_exist_are_dropped(name):
     n, m = layout.n_receivers, layout.n_senders
     senders, receivers = np.array([m, -1, 0, 0, m + 1]), np.array([0, 1, n, -1, n - 2])
     assert not np.asarray(layout.arrange(jnp.ones((5, 1)), senders, receivers)).any()
-    assert len(pairs(layout)[0])  # there are others
+    assert len(layout.pairs()[0])  # there are others
 
 
 def test_blocks_of_more_than_int32_places():
@@ -149,10 +149,9 @@ def test_small_integers_as_segments():
 
 @pytest.mark.parametrize("name", ["causal", "edges"])
 def test_a_head_that_does_not_exist_has_weight_zero(name, monkeypatch):
-    from tgnn.attention import fused as executions
-
-    monkeypatch.setattr(executions.EXECUTIONS[type(LAYOUTS[name])], "is_faster", lambda *call: True)
+    for execution in EXECUTIONS:
+        monkeypatch.setattr(type(execution), "is_faster", lambda self, call: True)
     query, key, _ = inputs(LAYOUTS[name])
-    places = tuple(np.zeros(4, int) for _ in LAYOUTS[name].caller_shape)
+    places = tuple(np.zeros(4, int) for _ in LAYOUTS[name].edge_shape)
     weights = tgnn.attention_weights(LAYOUTS[name], query, key, at=(*places, np.array([-1, 0, 3, 4])))
     assert (np.asarray(weights) > 0).tolist() == [False, True, True, False]

@@ -8,7 +8,9 @@ import pytest
 from jax import export
 
 import tgnn
-from tgnn.attention.fused import cudnn, dense
+from tests.support.cases import call_of
+from tgnn.attention.fused import cudnn
+from tgnn.attention.fused.executions import choose
 
 SHAPE = jax.ShapeDtypeStruct((64, 4, 32), jnp.bfloat16)
 CALLS = "__cudnn$fmhaSoftmax", "__cudnn$fmhaSoftmaxBackward"
@@ -41,9 +43,7 @@ def test_lowers_for_cuda_with_gradient(layout, pretend_gpu):
 
 def fits(layout, shape=(64, 4, 32), dtype=jnp.bfloat16, bias=None, score=tgnn.dot_product):
     nodes = jnp.zeros((layout.n_receivers, *shape[1:]), dtype), *[jnp.zeros((layout.n_senders, *shape[1:]), dtype)] * 2
-    call = layout, score, *nodes, bias, None, None
-    assert dense.is_faster(*call) or not cudnn.fits(*call)
-    return cudnn.fits(*call)
+    return isinstance(choose(call_of(layout, *nodes, score=score, bias=bias)), cudnn.CuDNN)
 
 
 def test_only_what_cudnn_computes_exactly_goes_there(pretend_gpu):

@@ -12,7 +12,6 @@ from tests.attention.test_lowering import lowered
 from tests.support.cases import CASES, assert_equals_definition
 from tests.support.layouts import LAYOUTS
 from tgnn.attention.fused.sorted_edges import BLOCK, reduce_runs
-from tgnn.graphs.padding import lengthen
 
 QUICK = [("edges padded", "per edge"), ("edges padded", "gat")]
 ALL = [(name, case) for name in ("edges", "edges padded", "long") for case in CASES]
@@ -25,7 +24,7 @@ def gpu(monkeypatch):
 
 
 def layout_of(name):
-    return lengthen(LAYOUTS["edges padded"], 103) if name == "long" else LAYOUTS[name]
+    return LAYOUTS["edges padded"].pad_slots(103) if name == "long" else LAYOUTS[name]
 
 
 @pytest.mark.parametrize(

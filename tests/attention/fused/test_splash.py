@@ -9,7 +9,9 @@ import pytest
 from jax import export
 
 import tgnn
-from tgnn.attention.fused import dense, splash, window
+from tests.support.cases import call_of
+from tgnn.attention.fused import splash
+from tgnn.attention.fused.executions import choose
 
 LAYOUTS = {
     "complete": tgnn.Complete(128, 256),
@@ -37,7 +39,7 @@ def test_values_and_gradients_are_those_of_the_definition(name, monkeypatch):
         return output, pull(gradient), jax.jvp(run, tuple(inputs), tuple(inputs))[1]
 
     expected = both(partial(tgnn.attend, layout, implementation="definition"))
-    chex.assert_trees_all_close(both(lambda *x: splash.run(layout, *x, None)), expected, atol=5e-6)
+    chex.assert_trees_all_close(both(lambda *x: splash.Splash().run(call_of(layout, *x))), expected, atol=5e-6)
 
 
 @pytest.fixture
@@ -61,10 +63,7 @@ def test_lowers_for_tpu_with_gradient(name, pretend_tpu):
 
 def fits(layout, dtype=jnp.bfloat16, bias=None, score=tgnn.dot_product):
     query, key, value, _ = nodes(layout, 4, 32, dtype)
-    call = layout, score, query, key, value, bias, None, None
-    module = window if isinstance(layout, tgnn.Window) else dense
-    assert module.is_faster(*call) or not splash.fits(*call)
-    return splash.fits(*call)
+    return isinstance(choose(call_of(layout, query, key, value, score=score, bias=bias)), splash.Splash)
 
 
 def test_only_what_splash_computes_exactly_goes_there(pretend_tpu):

@@ -1,7 +1,7 @@
 """Blocks tile by tile: a running maximum and sum for every receiver, nothing of the size of all tiles.
 
 One tile of all heads is in flight; the backward pass stores query, key, value, output and log-sum-exp. Tiles may come
-in any order. Reference: Dao et al., FlashAttention, arXiv 2205.14135, section 3.3 (block-sparse).
+in any order. Reference: Dao et al., FlashAttention, arXiv:2205.14135, section 3.3 (block-sparse).
 """
 
 from typing import NamedTuple
@@ -9,37 +9,64 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from tgnn.attention.call import Call
+from tgnn.attention.dropout import Draw
 from tgnn.attention.fused import tile
-from tgnn.attention.fused.dense import unpack
-from tgnn.attention.fused.derivatives import Call, vary_alike
-from tgnn.attention.fused.prepare import execution, pad_rows, prepare
-from tgnn.attention.fused.prepare import is_faster as is_faster
-from tgnn.attention.fused.prepare import why_not as why_not
-from tgnn.attention.fused.rows import Packed, Plan, add, head_numbers, keep, last, put_heads, receivers_of, take, write
+from tgnn.attention.fused.derivatives import vary_alike
+from tgnn.attention.fused.rows import (
+    Packed,
+    Plan,
+    add,
+    head_numbers,
+    last,
+    put_heads,
+    receivers_of,
+    take,
+    write,
+    zero_untouched,
+)
 from tgnn.attention.fused.tile import Columns, Rows
+from tgnn.attention.fused.tiled import Tiled, pad_rows, prepare
 from tgnn.typing import Array
 
 
-class Tiles(NamedTuple):
+class Tiles(Tiled):
+    """The tiles of `Blocks`."""
+
+    name = "tiles"
+    form = "tiles"
+
+    def pack(self, call: Call):
+        return pack(call)
+
+    def forward(self, plan, packed, data):
+        return forward(plan, packed, data)
+
+    def backward(self, plan, packed, data, output, statistics, gradient):
+        return backward(plan, packed, data, output, statistics, gradient)
+
+
+class Data(NamedTuple):
     """What has no gradient; T tiles."""
 
     others: list[Array]
-    rng: Array | None
+    draw: Draw | None
     receiver: Array  # [T], the block of receivers
     sender: Array  # [T], the block of senders
     live: Array  # bool [T, block, block]
 
 
-def pack(call: Call) -> tuple[Plan, Packed, Tiles]:
+def pack(call: Call) -> tuple[Plan, Packed, Data]:
     """The tiles of a call; nodes are padded to whole blocks."""
     layout, block = call.layout, call.layout.block
     prepared = prepare(call)
     rows, columns = -(-layout.n_receivers // block), -(-layout.n_senders // block)
-    tiles = Tiles(
+    receivers, senders = layout.receiver_index[:, 0, 0] // block, layout.sender_index[:, 0, 0] // block
+    data = Data(
         prepared.others,
-        call.rng,
-        jnp.clip(layout.block_receivers, 0, rows - 1).astype(int),
-        jnp.clip(layout.block_senders, 0, columns - 1).astype(int),
+        call.draw,
+        jnp.clip(receivers, 0, rows - 1).astype(int),
+        jnp.clip(senders, 0, columns - 1).astype(int),
         layout.live,
     )
     packed = Packed(
@@ -49,18 +76,18 @@ def pack(call: Call) -> tuple[Plan, Packed, Tiles]:
         prepared.floats,
         prepared.slots,
     )
-    return Plan(prepared.rule, block, block, False), packed, tiles
+    return Plan(prepared.rule, block, block, False), packed, data
 
 
-def forward(plan: Plan, packed: Packed, tiles: Tiles) -> tuple[Array, Array]:
+def forward(plan: Plan, packed: Packed, data: Data) -> tuple[Array, Array]:
     """Outputs and statistics of all receivers, as in `rows.forward`."""
     receiver, sender, value, floats, slots = packed
     shape = receiver.shape[:3]
-    near, cut = jnp.moveaxis(sender, 1, 0), jnp.moveaxis(value, 1, 0)
+    keys, values = jnp.moveaxis(sender, 1, 0), jnp.moveaxis(value, 1, 0)
 
     def step(sums, xs):
         slots, index = xs
-        inputs, context = tile_of(plan, tiles, index, receiver, near, cut)
+        inputs, context = tile_of(plan, data, index, receiver, keys, values)
         row = index[0]
         old = tuple(receivers_of(plan, 0, row, x) for x in sums)
         new = tile.merge(old, tile.forward(plan.rule, *inputs, floats, slots, context))
@@ -68,40 +95,37 @@ def forward(plan: Plan, packed: Packed, tiles: Tiles) -> tuple[Array, Array]:
 
     zeros = jnp.zeros(shape, value.dtype)
     sums = zeros - jnp.inf, zeros, jnp.zeros((*shape, value.shape[-1]), value.dtype)
-    return tile.finish(*jax.lax.scan(step, vary_alike(sums, packed), (slots, tiles[2:]))[0])
+    return tile.finish(*jax.lax.scan(step, vary_alike(sums, packed), (slots, data[2:]))[0])
 
 
-def backward(plan: Plan, packed: Packed, tiles: Tiles, output, statistics, gradient) -> Packed:
+def backward(plan: Plan, packed: Packed, data: Data, output, statistics, gradient) -> Packed:
     """Recomputes each tile and adds up all gradients in place."""
     receiver, sender, value, floats, slots = packed
     delta = (gradient * output).sum(-1)
-    near, cut = jnp.moveaxis(sender, 1, 0), jnp.moveaxis(value, 1, 0)
+    keys, values = jnp.moveaxis(sender, 1, 0), jnp.moveaxis(value, 1, 0)
 
     def step(sums, xs):
         slots, index = xs
-        inputs, context = tile_of(plan, tiles, index, receiver, near, cut)
+        inputs, context = tile_of(plan, data, index, receiver, keys, values)
         row, start = index[0], index[1] * plan.width
         stored = (receivers_of(plan, 0, row, x) for x in (statistics, gradient, delta))
         new = tile.backward(plan.rule, *inputs, floats, slots, context, *stored)
         to_receiver = write(plan, 0, row, sums[0], receivers_of(plan, 0, row, sums[0]) + new[0])
-        to_near, to_cut = (add(plan, start, x, last(y)) for x, y in zip(sums[1:3], new[1:3], strict=True))
-        return (to_receiver, to_near, to_cut, jax.tree.map(jnp.add, sums[3], new[3])), new[4]
+        to_keys, to_values = (add(plan, start, x, last(y)) for x, y in zip(sums[1:3], new[1:3], strict=True))
+        return (to_receiver, to_keys, to_values, jax.tree.map(jnp.add, sums[3], new[3])), new[4]
 
-    sums = jax.tree.map(jnp.zeros_like, (receiver, last(near), last(cut), floats))
+    sums = jax.tree.map(jnp.zeros_like, (receiver, last(keys), last(values), floats))
     sums = vary_alike(sums, (packed, gradient))
-    (to_receiver, to_near, to_cut, to_floats), to_slots = jax.lax.scan(step, sums, (slots, tiles[2:]))
-    to_sender, to_value = put_heads(plan, 0, sender, to_near), put_heads(plan, 0, value, to_cut)
+    (to_receiver, to_keys, to_values, to_floats), to_slots = jax.lax.scan(step, sums, (slots, data[2:]))
+    to_sender, to_value = put_heads(plan, 0, sender, to_keys), put_heads(plan, 0, value, to_values)
     return Packed(to_receiver, to_sender, to_value, to_floats, to_slots)
 
 
-def tile_of(plan: Plan, tiles: Tiles, index, receiver, near, cut):
+def tile_of(plan: Plan, data: Data, index, receiver, keys, values):
     """The nodes of one tile and their context; rows without a live edge in it are zeros, whatever they held."""
     row, column, live = index
     rows = Rows(row * plan.size + jnp.arange(plan.size), mask=live)
     columns = Columns(column * plan.width + jnp.arange(plan.width))
-    mine = keep(live.any(axis=1), receivers_of(plan, 0, row, receiver), 2)
-    theirs = (keep(live.any(axis=0), take(plan, column * plan.width, x), 1) for x in (near, cut))
-    return (mine, *theirs), (tiles.others, tiles.rng, head_numbers(plan, 0), rows, columns)
-
-
-run = execution(pack, forward, backward, unpack)
+    query_tile = zero_untouched(live.any(axis=1), receivers_of(plan, 0, row, receiver), 2)
+    tile_senders = (zero_untouched(live.any(axis=0), take(plan, column * plan.width, x), 1) for x in (keys, values))
+    return (query_tile, *tile_senders), (data.others, data.draw, head_numbers(plan, 0), rows, columns)

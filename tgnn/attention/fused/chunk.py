@@ -4,6 +4,7 @@ Rows are gathered and summed as [n, features]: XLA's gather and scatter are slow
 each head are a product with a one-hot matrix and their transpose is a broadcast: measured faster than reductions.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,9 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.attention.dropout import keep_edge
-from tgnn.attention.fused.derivatives import Call, vary_alike
-from tgnn.attention.scores import DotProduct, Score
+from tgnn.attention.call import Call, repeat_heads
+from tgnn.attention.dropout import apply_dropout
+from tgnn.attention.fused.derivatives import vary_alike
+from tgnn.errors import widen_index
 from tgnn.softmax import expand
 from tgnn.typing import Array
 
@@ -58,21 +60,14 @@ class Inputs(NamedTuple):
     bias: Array | None  # [C, heads or 1]
 
 
-def node_rows(parameters: Parameters, query: Array, key: Array) -> tuple[Array, Array]:
-    """What edges see of their receivers and senders: the score's node maps, run once."""
-    score, heads = parameters.score, query.shape[1]
-    shared = type(score).sender is Score.sender  # the identity: keys are repeated edge by edge
-    return score.on_receivers(query), score.on_senders(key if shared else repeat(key, heads))
-
-
 def edge_logits(parameters: Parameters, inputs: Inputs, chunk: "Chunk", wide) -> Array:
     """Scale * score + bias: [C, heads]; unspecified where the edge is dead."""
     score, bias, scale = parameters
     # Sums over edges drop the dead ones; parameters are shared by all edges, so there their rows must be zero.
-    keep = chunk.keep if parameters.split()[0] else lambda x: x
-    receiver, sender = keep(inputs.receiver), keep(repeat(inputs.sender, inputs.receiver.shape[1]))
-    edge = None if inputs.edges is None else keep(inputs.edges)
-    if type(score) is DotProduct:
+    clean = chunk.zero_dead if parameters.split()[0] else lambda x: x
+    receiver, sender = clean(inputs.receiver), clean(repeat_heads(inputs.sender, inputs.receiver.shape[1]))
+    edge = None if inputs.edges is None else clean(inputs.edges)
+    if score.is_inner_product:
         sender = sender.astype(wide) if edge is None else sender.astype(wide) + edge.astype(wide)
         logits = head_sum(receiver.astype(wide) * sender)
     else:
@@ -86,7 +81,7 @@ def edge_logits(parameters: Parameters, inputs: Inputs, chunk: "Chunk", wide) ->
 
 
 @dataclass(frozen=True)
-class Chunks:
+class Cut:
     """The edges of a call, cut into `count` chunks of `size`. The last one starts early enough to be full."""
 
     call: Call
@@ -94,11 +89,10 @@ class Chunks:
     count: int
 
     @classmethod
-    def of(cls, call: Call) -> "Chunks":
+    def of(cls, call: Call) -> "Cut":
         """Chunks whose arrays stay in cache."""
-        width = max(int(np.prod(x.shape[1:])) for x in (call.query, call.key, call.value))
         least, most = CHUNK_EDGES
-        size = min(max(CHUNK_NUMBERS // max(width, 1), least), most)
+        size = min(max(CHUNK_NUMBERS // max(width_of(call), 1), least), most)
         n_edge = call.layout.n_edge
         count = -(-n_edge // size)
         even = -(-n_edge // (count * LANES)) * LANES
@@ -117,13 +111,15 @@ class Chunks:
         """The chunk of this number."""
         layout, size = self.call.layout, self.size
         start = jnp.minimum(number * size, layout.n_edge - size)
+        places = start + jnp.arange(size)
         part = partial(jax.lax.dynamic_slice_in_dim, start_index=start, slice_size=size)
-        positions = start + jnp.arange(size)
-        receivers, senders = part(layout.receivers), part(layout.senders)
+        positions = places if layout.order is None else part(layout.order)
+        # In the order of the receivers, if it is known: a few integers are gathered for rows that are read in order.
+        pick = part if layout.order is None else lambda x: x.at[positions].get(mode="promise_in_bounds")
+        receivers, senders = widen_index(pick(layout.receivers)), widen_index(pick(layout.senders))
         live = (receivers >= 0) & (receivers < layout.n_receivers) & (senders >= 0) & (senders < layout.n_senders)
-        live &= positions >= number * size  # edges of the chunk before
-        live = live if layout.mask is None else live & part(layout.mask)
-        positions = positions if layout.order is None else part(layout.order)
+        live &= places >= number * size  # edges of the chunk before
+        live = live if layout.mask is None else live & pick(layout.mask)
         return Chunk(
             jnp.clip(receivers, 0, layout.n_receivers - 1),
             jnp.clip(senders, 0, layout.n_senders - 1),
@@ -146,32 +142,29 @@ class Chunk(NamedTuple):
     to_position: Array
     live: Array
 
-    def keep(self, x: Array) -> Array:
+    def zero_dead(self, x: Array) -> Array:
         """Zeros on dead edges."""
         return jnp.where(expand(self.live, x.ndim), x, jnp.zeros((), x.dtype))
 
-    def inputs(self, call: Call, receiver: Array, sender: Array) -> Inputs:
+    def inputs(self, call: Call) -> Inputs:
         """The rows that the logits need."""
         edges, bias = (None if x is None or callable(x) else take(x, self.position) for x in (call.edges, call.bias))
-        return Inputs(take(receiver, self.receiver), take(sender, self.sender), edges, bias)
+        return Inputs(take(call.query, self.receiver), take(call.key, self.sender), edges, bias)
 
     def values(self, call: Call, heads: int, wide) -> Array:
         """What the edges carry: [C, heads, value_dim]."""
-        rows = repeat(take(call.value, self.sender).astype(wide), heads)
+        rows = repeat_heads(take(call.value, self.sender).astype(wide), heads)
         return rows if call.edge_value is None else rows + take(call.edge_value, self.position).astype(wide)
 
-    def survive(self, call: Call, x: Array) -> Array:
+    def drop(self, call: Call, x: Array) -> Array:
         """Dropout of [C, heads] by the edges' hash."""
-        if call.dropout_rate == 0.0:
-            return x
         heads = jnp.arange(x.shape[1])[None]
-        kept = keep_edge(call.rng, call.dropout_rate, self.receiver[:, None], self.sender[:, None], heads)
-        return jnp.where(kept, x / (1.0 - call.dropout_rate), 0.0)
+        return apply_dropout(call.draw, call.dropout_rate, x, self.receiver[:, None], self.sender[:, None], heads)
 
 
-def repeat(x: Array, heads: int) -> Array:
-    """Grouped queries: [C, key_heads, ...] -> [C, heads, ...]."""
-    return x if x.shape[1] == heads else jnp.repeat(x, heads // x.shape[1], axis=1)
+def width_of(call: Call) -> int:
+    """Numbers in the widest row of an edge."""
+    return max(math.prod(x.shape[1:]) for x in (call.query, call.key, call.value))
 
 
 def take(x: Array, index: Array) -> Array:
@@ -185,6 +178,37 @@ def add_rows(total: Array, index: Array, rows: Array) -> Array:
     flat = total.reshape(total.shape[0], -1)
     flat = flat.at[index].add(rows.reshape(rows.shape[0], -1).astype(total.dtype), mode="drop")
     return flat.reshape(total.shape)
+
+
+class LongSum(NamedTuple):
+    """Sums of rows sorted by their index, of which a few indices may have millions: compensated, so that none is lost.
+
+    Only the first index of a chunk can go on from the chunk before. Its rows are added to each other first, and their
+    sum then to the total, with what rounding takes away kept beside it (Kahan's summation).
+    """
+
+    total: Array
+    lost: Array  # what was added too much
+
+    @classmethod
+    def zeros(cls, shape, dtype) -> "LongSum":
+        """Sums over nothing."""
+        return cls(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
+
+    def add(self, index: Array, rows: Array) -> "LongSum":
+        """Sums over one chunk more: int [C], rising apart from what is out of range; [C, ...]."""
+        n, first = self.total.shape[0], index.min()  # the dead edges of a chunk, out of range, may stand first
+        begins = index == first
+        inner = jnp.where(begins.reshape(-1, *(1,) * (rows.ndim - 1)), rows, 0.0)
+        spare = -len(index) % LANES
+        inner = jnp.pad(inner, [(0, spare)] + [(0, 0)] * (rows.ndim - 1))
+        inner = inner.reshape(-1, LANES, *rows.shape[1:]).sum(1).sum(0)  # [...]
+        rest = add_rows(self.total, jnp.where(begins, n, index), rows)
+        place = jnp.minimum(first, n - 1)
+        step = jnp.where(first < n, inner - self.lost[place], -self.lost[place])
+        old = rest[place]
+        new = old + step
+        return LongSum(rest.at[place].set(new), self.lost.at[place].set((new - old) - step))
 
 
 @jax.custom_vjp

@@ -7,10 +7,9 @@ through `jax.nn`, so that no kernel and no compiler parameter is kept in this li
 import jax
 import jax.numpy as jnp
 
+from tgnn.attention.call import Call
 from tgnn.attention.fused import kernel
-from tgnn.attention.fused.derivatives import Call
-from tgnn.attention.scores import DotProduct
-from tgnn.graphs.dense import Causal, Complete
+from tgnn.attention.fused.execution import Execution, backend, is_plain
 from tgnn.typing import Array
 
 LARGEST_HEAD_DIM = 128  # on every generation
@@ -18,28 +17,36 @@ LARGEST_HEAD_DIM = 128  # on every generation
 
 def on_gpu() -> bool:
     """Whether programs are compiled for an NVIDIA GPU by default."""
-    return jax.default_backend() == "gpu"
+    return backend() == "gpu"
 
 
-def fits(layout, score, query, key, value, bias, edges, edge_value) -> bool:
-    """Whether cuDNN computes exactly this graph, up to scale and dropout."""
-    if any(x is not None for x in (bias, edges, edge_value)) or type(score) is not DotProduct:
-        return False
-    if type(layout) not in (Complete, Causal) or layout.receiver_segments is not None:
-        return False
-    if isinstance(layout, Causal) and not (
-        isinstance(layout.offset, int) and layout.offset == 0 and layout.n_receivers == layout.n_senders
-    ):
-        return False
-    dim = query.shape[-1]
-    same = query.dtype == key.dtype == value.dtype and dim == value.shape[-1]
-    small = query.dtype in (jnp.bfloat16, jnp.float16) and dim % 8 == 0 and 0 < dim <= LARGEST_HEAD_DIM
-    return on_gpu() and same and small and layout.n_receivers > 0 and layout.n_senders > 0
+class CuDNN(Execution):
+    """cuDNN's fused attention."""
 
+    name = "cuDNN"
+    form = "matrix"
+    when = "on NVIDIA GPUs; not measured"
+    has_statistics = False
 
-def run(layout, query, key, value, scale) -> Array:
-    """`attend` for a call that `fits`, with a scale that is None or a Python number."""
-    return kernel.run(attend_of, layout, query, key, value, scale)
+    def refusal(self, call: Call) -> str | None:
+        if not on_gpu():
+            return "it is for NVIDIA GPUs"
+        if not is_plain(call):
+            return "it takes dot products without bias, edge arrays and dropout, and a number as scale"
+        if call.layout.known_mask() not in (("full",), ("causal",)):
+            return "its masks are complete and causal, without segments"
+        dim = call.query.shape[-1]
+        if dim != call.value.shape[-1] or dim % 8 or not 0 < dim <= LARGEST_HEAD_DIM:
+            return f"head_dim is {dim} and value_dim {call.value.shape[-1]}; it needs one multiple of 8 up to 128"
+        if not call.query.dtype == call.key.dtype == call.value.dtype in (jnp.bfloat16, jnp.float16):
+            return "it computes in bfloat16 or float16"
+        return None
+
+    def is_faster(self, call: Call) -> bool:
+        return True
+
+    def run(self, call: Call) -> Array:
+        return kernel.run(attend_of, call)
 
 
 def attend_of(call: Call):
@@ -47,7 +54,7 @@ def attend_of(call: Call):
 
     def attend(query, key, value):
         batch = (x[None] for x in (query, key, value))
-        is_causal = isinstance(call.layout, Causal)
+        is_causal = call.layout.known_mask() == ("causal",)
         return jax.nn.dot_product_attention(*batch, scale=call.scale, is_causal=is_causal, implementation="cudnn")[0]
 
     return attend

@@ -1,18 +1,17 @@
-"""Complete, Causal, Prefix, Dense without any [n_receivers, n_senders] array: tiles of receivers, parts of senders."""
+"""The rows of Complete, Causal, Prefix, Dense in tiles, without any [n_receivers, n_senders] array of logits.
+
+Tiles of receivers run one after the other, in parts of senders. What the tiles need of the layout they ask it: the last
+sender of each receiver, its segments, or its mask where its rows follow no rule.
+"""
 
 import jax
 import jax.numpy as jnp
 
-from tgnn.attention.fused import prepare
-from tgnn.attention.fused.derivatives import Call
-from tgnn.attention.fused.prepare import Prepared, execution, pad_rows
-from tgnn.attention.fused.prepare import why_not as why_not
+from tgnn.attention.call import Call
 from tgnn.attention.fused.rows import FREE, MASKED, SKIP, Data, Packed, Plan, backward, forward
-from tgnn.attention.fused.tile import Columns, Rows, live
-from tgnn.attention.fused.vendors import is_faster as is_faster
-from tgnn.attention.fused.vendors import or_tiles
-from tgnn.graphs.dense import Causal, Dense
-from tgnn.graphs.prefix import Prefix
+from tgnn.attention.fused.tile import Columns, live
+from tgnn.attention.fused.tile import Rows as TileRows
+from tgnn.attention.fused.tiled import Prepared, Tiled, pad_rows, prepare
 from tgnn.typing import Array
 
 # Measured on CPU, see experiments/speed.
@@ -22,11 +21,27 @@ NARROW = 256  # and where some can
 TILE = 2**20  # logits of a tile with all heads at once
 
 
+class Rows(Tiled):
+    """The tiles of a matrix."""
+
+    name = "tiles of rows"
+    form = "matrix"
+
+    def pack(self, call: Call):
+        return pack(call)
+
+    def forward(self, plan, packed, data):
+        return forward(plan, packed, data)
+
+    def backward(self, plan, packed, data, output, statistics, gradient):
+        return backward(plan, packed, data, output, statistics, gradient)
+
+
 def pack(call: Call) -> tuple[Plan, Packed, Data]:
     """The tiles of a call; senders are padded where their parts are unequal."""
     layout = call.layout
     n, m = layout.edge_shape
-    prepared = prepare.prepare(call)
+    prepared = prepare(call)
     size, width = tile_shape(layout, prepared, n, m)
     steps, parts = -(-n // size), -(-m // width)
     rows, segments = receivers(layout, steps, size, parts * width)
@@ -43,22 +58,16 @@ def pack(call: Call) -> tuple[Plan, Packed, Data]:
     )
     starts = jnp.broadcast_to(jnp.arange(parts) * width, (steps, parts))
     chosen = kinds(layout, rows, segments, parts, width)
-    data = Data(prepared.others, call.rng, rows, Columns(None, segments), starts, chosen, theirs)
+    data = Data(prepared.others, call.draw, rows, Columns(None, segments), starts, chosen, theirs)
     return Plan(prepared.rule, size, width, prepared.each_head), packed, data
-
-
-def unpack(call: Call, output: Array) -> Array:
-    """[receivers, key_heads, group, dim] -> [n_receivers, heads, dim]."""
-    return output.reshape(output.shape[0], -1, output.shape[-1])[: call.layout.n_receivers]
-
-
-run = or_tiles(execution(pack, forward, backward, unpack))
 
 
 def tile_shape(layout, prepared: Prepared, n: int, m: int) -> tuple[int, int]:
     """Receivers of a tile and senders of a part: equal shares, so that little is padded."""
-    skips = isinstance(layout, Causal | Prefix) or layout_segments(layout) is not None
-    width = m if isinstance(layout, Dense) or any(x is not None for x in prepared.slots) else NARROW if skips else WIDTH
+    last = layout.last_sender(jnp.arange(n))
+    whole = last is None or any(x is not None for x in prepared.slots)
+    skips = not isinstance(last, int) or segments_of(layout) is not None
+    width = m if whole else NARROW if skips else WIDTH
     width = share(m, width)
     heads = prepared.rule.group * (1 if prepared.each_head else prepared.rule.key_heads)
     return share(n, min(SIZE, max(TILE // (width * heads), 16))), width
@@ -69,41 +78,32 @@ def share(total: int, most: int) -> int:
     return -(-total // -(-total // most))
 
 
-def layout_segments(layout) -> tuple[Array, Array] | None:
+def segments_of(layout) -> tuple[Array, Array] | None:
     """The segments of receivers and senders, where the layout has both."""
-    if isinstance(layout, Dense) or layout.receiver_segments is None or layout.sender_segments is None:
-        return None
-    return layout.receiver_segments, layout.sender_segments
+    return getattr(layout, "segments", None)
 
 
-def receivers(layout, steps: int, size: int, columns: int) -> tuple[Rows, Array | None]:
+def receivers(layout, steps: int, size: int, columns: int) -> tuple[TileRows, Array | None]:
     """The integer data of the tiles, and the segments of the `columns` senders, padding included.
 
     Rows of the padding repeat the last receiver: their outputs are cut off.
     """
     index = jnp.minimum(jnp.arange(steps * size), layout.n_receivers - 1).reshape(steps, size)
-    rows = Rows(index)
-    if isinstance(layout, Dense):
-        return rows._replace(mask=pad_rows(layout.mask, steps * size).reshape(steps, size, -1)), None
-    if columns > layout.n_senders or isinstance(layout, Causal | Prefix):
-        rows = rows._replace(last=jnp.minimum(last_sender(layout, index), layout.n_senders - 1))
-    segments = layout_segments(layout)
+    rows = TileRows(index)
+    last, segments = layout.last_sender(index), segments_of(layout)
+    if last is None:
+        mask = jnp.ones(layout.edge_shape, bool) if layout.live is None else layout.live
+        return rows._replace(mask=pad_rows(mask, steps * size).reshape(steps, size, -1)), None
+    if columns > layout.n_senders or not isinstance(last, int):
+        last = jnp.full_like(index, last) if isinstance(last, int) else last
+        rows = rows._replace(last=jnp.minimum(last, layout.n_senders - 1))
     if segments is None:
         return rows, None
     mine = jnp.pad(segments[0], (0, steps * size - layout.n_receivers), constant_values=-1).reshape(steps, size)
     return rows._replace(segment=mine), jnp.pad(segments[1], (0, columns - layout.n_senders), constant_values=-1)
 
 
-def last_sender(layout, index: Array) -> Array:
-    """The last sender that receivers see, if there are that many: all these layouts see every sender up to one."""
-    if isinstance(layout, Causal):
-        return index + layout.offset
-    if isinstance(layout, Prefix):
-        return jnp.maximum(index, layout.prefix - 1)
-    return jnp.full_like(index, layout.n_senders - 1)
-
-
-def kinds(layout, rows: Rows, segments: Array | None, parts: int, width: int) -> Array | None:
+def kinds(layout, rows: TileRows, segments: Array | None, parts: int, width: int) -> Array | None:
     """Which parts of the senders each tile may skip, and where it needs no mask: [steps, parts], or None."""
     if parts == 1 or rows.mask is not None:
         return None
@@ -135,10 +135,10 @@ def _(axis_size, in_batched, kinds):
     return jnp.where((kinds == kinds[:1]).all(axis=0), kinds[0], MASKED), False
 
 
-def touched(layout, rows: Rows, segments: Array | None) -> tuple[Array | None, Array | None]:
+def touched(layout, rows: TileRows, segments: Array | None) -> tuple[Array | None, Array | None]:
     """Which receivers and which senders have a live edge; None where all have."""
-    if isinstance(layout, Dense):
-        return layout.live.any(axis=1), layout.live.any(axis=0)
+    if rows.mask is not None:
+        return layout.seen()
     if segments is not None:  # tile by tile, since nothing of the size [n_receivers, n_senders] may be made
         columns = Columns(jnp.arange(len(segments)), segments)
 
@@ -149,12 +149,4 @@ def touched(layout, rows: Rows, segments: Array | None) -> tuple[Array | None, A
 
         seen, mine = jax.lax.scan(tile, segments != segments, rows)  # nobody yet
         return mine, seen
-    n, m = layout.n_receivers, layout.n_senders
-    if isinstance(layout, Prefix):  # every receiver sees sender 0
-        return None, None if n >= m else jnp.arange(m) < jnp.maximum(n, layout.prefix)
-    if not isinstance(layout, Causal):
-        return None, None
-    offset = layout.offset
-    known = isinstance(offset, int)
-    receivers = None if known and offset >= 0 else jnp.arange(n) + offset >= 0
-    return receivers, None if known and offset >= m - n else jnp.arange(m) <= n - 1 + offset
+    return layout.seen()

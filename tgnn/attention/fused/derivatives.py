@@ -6,7 +6,7 @@ backward pass. It therefore passes `jvp`, `vmap` and any nesting of `grad`, whic
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -15,25 +15,38 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from tgnn.attention import definition
+from tgnn.attention.call import Call
 from tgnn.typing import Array
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Call:
-    """The arguments of `attend` as one pytree."""
+class Structure:
+    """A pytree without its arrays: hashable, so that it may be static.
 
-    layout: Any
-    query: Array
-    key: Array
-    value: Array
-    score: Any
-    bias: Any
-    scale: Any
-    edges: Array | None
-    edge_value: Array | None
-    rng: Array | None
-    dropout_rate: float = jax.tree.static()  # pyright: ignore
+    Args:
+      treedef: of the pytree.
+      static: for each leaf a Python value, or `FLOAT` (may be differentiated) or `OTHER` (may not).
+    """
+
+    treedef: Any
+    static: tuple
+
+    def join(self, floats, others):
+        """The pytree with these arrays."""
+        floats, others = iter(floats), iter(others)
+        leaves = [next(floats) if x is FLOAT else next(others) if x is OTHER else x for x in self.static]
+        return self.treedef.unflatten(leaves)
+
+
+def take_apart(tree) -> tuple[Structure, list[Array], list[Array]]:
+    """The structure of a pytree, its arrays that may be differentiated, and the others."""
+    leaves, treedef = jax.tree.flatten(tree)
+    static = tuple(kind_of(x) for x in leaves)
+    floats, others = (
+        [jnp.asarray(x) for x, k in zip(leaves, static, strict=True) if k is kind] for kind in (FLOAT, OTHER)
+    )
+    return Structure(treedef, static), floats, others
 
 
 @dataclass(frozen=True)
@@ -43,44 +56,34 @@ class Method:
     Args:
       forward: `call -> output, residuals`.
       backward: `call, output, residuals, gradient -> ` a Call of gradients, with None where there is nothing to say.
-      treedef: of the calls.
-      static: for each leaf a Python value, or `FLOAT` (may be differentiated) or `OTHER` (may not).
+      structure: of the calls.
     """
 
     forward: Callable
     backward: Callable
-    treedef: Any
-    static: tuple
+    structure: Structure
 
     def join(self, floats, others) -> Call:
         """The call with these leaves."""
-        floats, others = iter(floats), iter(others)
-        leaves = [next(floats) if x is FLOAT else next(others) if x is OTHER else x for x in self.static]
-        return self.treedef.unflatten(leaves)
+        return self.structure.join(floats, others)
 
-    def pull(self, saved, gradients) -> list[Array]:
+    def vjp(self, saved, gradients) -> list[Array]:
         """The fused backward pass."""
         floats, others, output, residuals = saved
         result = self.backward(self.join(floats, others), output, residuals, gradients[0])
-        slots = self.treedef.flatten_up_to(result)
-        slots = [x for x, kind in zip(slots, self.static, strict=True) if kind is FLOAT]
+        slots = self.structure.treedef.flatten_up_to(result)
+        slots = [x for x, kind in zip(slots, self.structure.static, strict=True) if kind is FLOAT]
         return [jnp.zeros_like(x) if g is None else g.astype(x.dtype) for x, g in zip(floats, slots, strict=True)]
 
     def define(self, others):
         """The definition as a function of the floating-point leaves."""
-        from tgnn.attention.api import attend  # the definition imports its executions, so not at the top
+        return lambda *floats: definition.output(self.join(floats, others))
 
-        def output(*floats):
-            call = {**vars(self.join(floats, others)), "implementation": "definition"}
-            return attend(**call)
-
-        return output
-
-    def define_push(self, saved, tangents) -> list[Array]:
+    def define_jvp(self, saved, tangents) -> list[Array]:
         """The definition's tangent map."""
         return [jax.jvp(self.define(saved[1]), tuple(saved[0]), tuple(tangents))[1]]
 
-    def define_pull(self, saved, gradients) -> list[Array]:
+    def define_vjp(self, saved, gradients) -> list[Array]:
         """The definition's backward pass."""
         return list(jax.vjp(self.define(saved[1]), *saved[0])[1](gradients[0]))
 
@@ -90,12 +93,9 @@ FLOAT, OTHER = type("Kind", (), {})(), type("Kind", (), {})()
 
 def attend_with(forward: Callable, backward: Callable, call: Call) -> Array:
     """`forward(call)`, with `backward` as its gradient; see `Method` for both."""
-    leaves, treedef = jax.tree.flatten(call)
-    static = tuple(kind_of(x) for x in leaves)
-    floats = [jnp.asarray(x) for x, kind in zip(leaves, static, strict=True) if kind is FLOAT]
-    others = [jnp.asarray(x) for x, kind in zip(leaves, static, strict=True) if kind is OTHER]
+    structure, floats, others = take_apart(call)
     floats = vary_alike(floats, (floats, others))
-    return run(Method(forward, backward, treedef, static), floats, others)[0]
+    return run(Method(forward, backward, structure), floats, others)[0]
 
 
 def vary_alike(tree, sources):
@@ -128,17 +128,17 @@ def run_jvp(method, primals, tangents):
     """Calls `run` again, so that a derivative of higher order meets this rule and not the inside of `forward`."""
     output, residuals = run(method, *primals)
     saved, structure = jax.tree.flatten((*primals, output, residuals))
-    push = Linear(method, True, structure, (len(saved), len(tangents[0])))
-    (tangent,) = linear_p.bind(*saved, *tangents[0], linear=push)
+    tangent_map = Linear(method, True, structure, (len(saved), len(tangents[0])))
+    (tangent,) = linear_p.bind(*saved, *tangents[0], linear=tangent_map)
     return (output, residuals), (tangent, vary_alike(jax.tree.map(jnp.zeros_like, residuals), residuals))
 
 
 @dataclass(frozen=True)
 class Linear:
-    """The tangent map (`is_push`) or its transpose, linear in its second argument for each value of the first."""
+    """The tangent map (`is_jvp`) or its transpose, linear in its second argument for each value of the first."""
 
     method: Method
-    is_push: bool
+    is_jvp: bool
     structure: Any  # treedef of the saved values
     count: tuple[int, int]  # how many leaves are saved, and how many linear inputs there are
     batched: tuple = ()  # for each enclosing vmap, innermost first: which saved leaves have its axis
@@ -146,7 +146,7 @@ class Linear:
     def __call__(self, *leaves, fused: bool = True) -> list[Array]:
         """The value; with `fused=False` by the definition, which can be differentiated in the saved values too."""
         method = self.method
-        function = method.define_push if self.is_push else method.pull if fused else method.define_pull
+        function = method.define_jvp if self.is_jvp else method.vjp if fused else method.define_vjp
 
         def value(saved, linear):
             return function(self.structure.unflatten(saved), linear)
@@ -157,12 +157,18 @@ class Linear:
 
     def transpose(self, n_outputs: int) -> "Linear":
         """The map of cotangents."""
-        return replace(self, is_push=not self.is_push, count=(self.count[0], n_outputs))
+        return replace(self, is_jvp=not self.is_jvp, count=(self.count[0], n_outputs))
+
+
+@lru_cache(maxsize=256)
+def jitted(linear: Linear) -> Callable:
+    """One jitted function for each structure, so that an eager derivative compiles once."""
+    return jax.jit(linear)
 
 
 linear_p = Primitive("attention_derivative")
 linear_p.multiple_results = True
-linear_p.def_impl(lambda *leaves, linear: jax.jit(linear)(*leaves))
+linear_p.def_impl(lambda *leaves, linear: jitted(linear)(*leaves))
 mlir.register_lowering(linear_p, mlir.lower_fun(lambda *leaves, linear: linear(*leaves), multiple_results=True))
 
 
@@ -177,7 +183,7 @@ def linear_shapes(*leaves, linear):
 
     shapes = [full(x, sum(batched[i] for batched in linear.batched)) for i, x in enumerate(saved)]
     floats, _, output, _ = linear.structure.unflatten(shapes)
-    return [output] if linear.is_push else floats
+    return [output] if linear.is_jvp else floats
 
 
 def linear_jvp(primals, tangents, *, linear):

@@ -6,14 +6,13 @@ from functools import cache
 
 import jax
 
-from tgnn.attention.fused.derivatives import Call, attend_with
-from tgnn.attention.scores import dot_product
+from tgnn.attention.call import Call
+from tgnn.attention.fused.derivatives import attend_with
 from tgnn.typing import Array
 
 
-def run(kernel: Callable, layout, query: Array, key: Array, value: Array, scale: float | None) -> Array:
-    """`attend` by `kernel`, a function from a Call to one of query, key and value that is differentiable once."""
-    call = Call(layout, query, key, value, dot_product, None, scale, None, None, None, 0.0)
+def run(kernel: Callable, call: Call) -> Array:
+    """A plain call by `kernel`, a function from a Call to one of query, key and value that is differentiable once."""
     return attend_with(*passes(kernel), call)
 
 

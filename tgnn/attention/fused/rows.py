@@ -2,8 +2,8 @@
 
 Tiles run one after the other, so that logits stay in cache. A tile reads its senders in parts of equal width and merges
 them as it goes; a part may be skipped, or spared its mask. The backward pass stores query, key, value, output and
-log-sum-exp and recomputes the rest. References: Rabe and Staats, Self-attention Does Not Need O(n^2) Memory, arXiv
-2112.05682; Dao et al., FlashAttention, arXiv 2205.14135.
+log-sum-exp and recomputes the rest. References: Rabe and Staats, Self-attention Does Not Need O(n^2) Memory,
+arXiv:2112.05682; Dao et al., FlashAttention, arXiv:2205.14135.
 
 Arrays stay in the caller's order, [nodes, heads, ...]: a tile cuts out its receivers and heads and writes its output
 in place, because packing them first costs as much as a matrix product at small sizes.
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from tgnn.attention.dropout import Draw
 from tgnn.attention.fused import tile
 from tgnn.attention.fused.derivatives import vary_alike
 from tgnn.attention.fused.tile import Columns, Rows, Rule, Slots
@@ -35,7 +36,7 @@ class Data(NamedTuple):
     """What has no gradient; T tiles of U parts."""
 
     others: list[Array]
-    rng: Array | None
+    draw: Draw | None
     rows: Rows  # each [T, ...]
     columns: Columns  # each [n_senders]; no index: the positions
     starts: Array  # [T, U], the first sender of each part
@@ -58,24 +59,24 @@ def forward(plan: Plan, packed: Packed, data: Data) -> tuple[Array, Array]:
     receiver, sender, value, floats, slots = packed
     shape = receiver.shape[:3]
 
-    def head(outputs, which):
-        near, cut = (heads_of(plan, which, data.touched, x) for x in (sender, value))
+    def head(outputs, head_step):
+        keys, values = (heads_of(plan, head_step, data.touched, x) for x in (sender, value))
 
         def one(outputs, xs):
             number, slots, rows, starts, kinds = xs
-            mine = keep(rows.touched, receivers_of(plan, which, number, receiver), 2)
+            query_tile = zero_untouched(rows.touched, receivers_of(plan, head_step, number, receiver), 2)
 
             def part(start, masked):
-                context = context_of(plan, which, data, start, rows if masked else rows.bare())
-                inputs = mine, take(plan, start, near), take(plan, start, cut)
+                context = context_of(plan, head_step, data, start, rows if masked else rows.bare())
+                inputs = query_tile, take(plan, start, keys), take(plan, start, values)
                 return tile.forward(plan.rule, *inputs, floats, slots, context)
 
             def join(sums, new, start):
                 return new if len(starts) == 1 else tile.merge(sums, new)
 
-            nothing = vary_alike(tile.nothing(mine, value), packed)
+            nothing = vary_alike(tile.nothing(query_tile, value), packed)
             new = tile.finish(*each_part(part, join, starts, kinds, nothing, nothing))
-            return tuple(write(plan, which, number, x, y) for x, y in zip(outputs, new, strict=True)), None
+            return tuple(write(plan, head_step, number, x, y) for x, y in zip(outputs, new, strict=True)), None
 
         return scan(one, outputs, tiles(slots, data))[0], None
 
@@ -89,39 +90,43 @@ def backward(plan: Plan, packed: Packed, data: Data, output, statistics, gradien
     receiver, sender, value, floats, slots = packed
     delta, sources = (gradient * output).sum(-1), (packed, gradient)
 
-    def head(sums, which):
-        near, cut = (heads_of(plan, which, data.touched, x) for x in (sender, value))
+    def head(sums, head_step):
+        keys, values = (heads_of(plan, head_step, data.touched, x) for x in (sender, value))
         to_receiver, to_sender, to_value, to_floats = sums
 
         def one(sums, xs):
             number, slots, rows, starts, kinds = xs
             to_receiver, *sums = sums
-            mine, *stored = (receivers_of(plan, which, number, x) for x in (receiver, statistics, gradient, delta))
-            mine = keep(rows.touched, mine, 2)
+            each = (receiver, statistics, gradient, delta)
+            query_tile, *stored = (receivers_of(plan, head_step, number, x) for x in each)
+            query_tile = zero_untouched(rows.touched, query_tile, 2)
             stored = jax.lax.optimization_barrier(stored)  # cut once, not in the inner loop of every product
 
             def part(start, masked):
-                context = context_of(plan, which, data, start, rows if masked else rows.bare())
-                inputs = mine, take(plan, start, near), take(plan, start, cut)
+                context = context_of(plan, head_step, data, start, rows if masked else rows.bare())
+                inputs = query_tile, take(plan, start, keys), take(plan, start, values)
                 new = tile.backward(plan.rule, *inputs, floats, slots, context, *stored)
                 return new[0], last(new[1]), last(new[2]), *new[3:]
 
             def join(sums, new, start):
-                to_near, to_cut = add(plan, start, sums[1], new[1]), add(plan, start, sums[2], new[2])
+                to_keys, to_values = add(plan, start, sums[1], new[1]), add(plan, start, sums[2], new[2])
                 to_floats = jax.tree.map(jnp.add, sums[3], new[3])
-                return sums[0] + new[0], to_near, to_cut, to_floats, jax.tree.map(jnp.add, sums[4], new[4])
+                return sums[0] + new[0], to_keys, to_values, to_floats, jax.tree.map(jnp.add, sums[4], new[4])
 
-            zeros = vary_alike(jax.tree.map(jnp.zeros_like, (mine, slots)), sources)
+            zeros = vary_alike(jax.tree.map(jnp.zeros_like, (query_tile, slots)), sources)
             sums = zeros[0], *sums, zeros[1]
             nothing = zeros[0], *(jnp.zeros_like(x[..., : plan.width]) for x in sums[1:3]), *sums[3:]
             nothing = vary_alike(jax.tree.map(jnp.zeros_like, nothing), sources)
-            to_mine, *sums, to_slots = each_part(part, join, starts, kinds, sums, nothing)
-            return (write(plan, which, number, to_receiver, to_mine), *sums), to_slots
+            to_query, *sums, to_slots = each_part(part, join, starts, kinds, sums, nothing)
+            return (write(plan, head_step, number, to_receiver, to_query), *sums), to_slots
 
-        zeros = vary_alike((jnp.zeros_like(last(near)), jnp.zeros_like(last(cut))), sources)
+        zeros = vary_alike((jnp.zeros_like(last(keys)), jnp.zeros_like(last(values))), sources)
         sums = to_receiver, *zeros, to_floats
-        (to_receiver, to_near, to_cut, to_floats), to_slots = scan(one, sums, tiles(slots, data))
-        to_sender, to_value = put_heads(plan, which, to_sender, to_near), put_heads(plan, which, to_value, to_cut)
+        (to_receiver, to_keys, to_values, to_floats), to_slots = scan(one, sums, tiles(slots, data))
+        to_sender, to_value = (
+            put_heads(plan, head_step, to_sender, to_keys),
+            put_heads(plan, head_step, to_value, to_values),
+        )
         return (to_receiver, to_sender, to_value, to_floats), to_slots
 
     sums = vary_alike(jax.tree.map(jnp.zeros_like, (receiver, sender, value, floats)), sources)
@@ -157,26 +162,26 @@ def each_part(part, join, starts: Array, kinds: Array | None, sums, nothing):
     return jax.lax.scan(step, sums, (starts, kinds))[0]
 
 
-def context_of(plan: Plan, which, data: Data, start, rows: Rows):
+def context_of(plan: Plan, head_step, data: Data, start, rows: Rows):
     """What a tile needs beside its differentiable inputs."""
     index, segments = (None if x is None else take(plan, start, x[None])[0] for x in data.columns)
     index = start + jnp.arange(plan.width) if index is None else index
-    return data.others, data.rng, head_numbers(plan, which), rows, Columns(index, segments)
+    return data.others, data.draw, head_numbers(plan, head_step), rows, Columns(index, segments)
 
 
-def head_numbers(plan: Plan, which) -> Array:
+def head_numbers(plan: Plan, head_step) -> Array:
     """The numbers of the heads of this step, [key_heads, group]."""
     heads = jnp.arange(plan.rule.key_heads * plan.rule.group).reshape(plan.rule.key_heads, plan.rule.group)
-    return jax.lax.dynamic_slice_in_dim(heads, which, 1) if plan.each_head else heads
+    return jax.lax.dynamic_slice_in_dim(heads, head_step, 1) if plan.each_head else heads
 
 
-def heads_of(plan: Plan, which, touched: Array | None, x: Array) -> Array:
+def heads_of(plan: Plan, head_step, touched: Array | None, x: Array) -> Array:
     """[nodes, key_heads, ...] -> [key_heads of this step, nodes, ...]."""
-    x = jax.lax.dynamic_slice_in_dim(x, which, 1, axis=1) if plan.each_head else x
-    return keep(touched, jnp.moveaxis(x, 1, 0), 1)
+    x = jax.lax.dynamic_slice_in_dim(x, head_step, 1, axis=1) if plan.each_head else x
+    return zero_untouched(touched, jnp.moveaxis(x, 1, 0), 1)
 
 
-def keep(touched: Array | None, x: Array, axis: int) -> Array:
+def zero_untouched(touched: Array | None, x: Array, axis: int) -> Array:
     """Zeros for the nodes on `axis` without any live edge, so that their NaN and inf reach no matrix product."""
     if touched is None:
         return x
@@ -184,22 +189,22 @@ def keep(touched: Array | None, x: Array, axis: int) -> Array:
     return jnp.where(touched.reshape(shape), x, jnp.zeros((), x.dtype))
 
 
-def put_heads(plan: Plan, which, x: Array, part: Array) -> Array:
+def put_heads(plan: Plan, head_step, x: Array, part: Array) -> Array:
     """Writes [key_heads of this step, ..., nodes] into [nodes, key_heads, ...]."""
     part = jnp.moveaxis(part, (0, -1), (1, 0))
-    return jax.lax.dynamic_update_slice_in_dim(x, part, which, axis=1) if plan.each_head else part
+    return jax.lax.dynamic_update_slice_in_dim(x, part, head_step, axis=1) if plan.each_head else part
 
 
-def receivers_of(plan: Plan, which, number, x: Array) -> Array:
+def receivers_of(plan: Plan, head_step, number, x: Array) -> Array:
     """[receivers, key_heads, group, ...] -> [key_heads of this step, group, receivers of this tile, ...]."""
     x = jax.lax.dynamic_slice_in_dim(x, number * plan.size, plan.size)
-    x = jax.lax.dynamic_slice_in_dim(x, which, 1, axis=1) if plan.each_head else x
+    x = jax.lax.dynamic_slice_in_dim(x, head_step, 1, axis=1) if plan.each_head else x
     return jnp.moveaxis(x, 0, 2)
 
 
-def write(plan: Plan, which, number, x: Array, part: Array) -> Array:
+def write(plan: Plan, head_step, number, x: Array, part: Array) -> Array:
     """The inverse of `receivers_of`, in place."""
-    start = (number * plan.size, which if plan.each_head else 0) + (0,) * (x.ndim - 2)
+    start = (number * plan.size, head_step if plan.each_head else 0) + (0,) * (x.ndim - 2)
     return jax.lax.dynamic_update_slice(x, jnp.moveaxis(part, 2, 0), start)
 
 

@@ -9,86 +9,101 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.attention.fused.chunk import Chunk, Parameters, edge_logits, node_rows, take
-from tgnn.attention.fused.derivatives import Call
-from tgnn.graphs.edge_list import EdgeList
+from tgnn.attention.call import Call
+from tgnn.attention.fused.chunk import Chunk, Parameters, edge_logits, take
+from tgnn.attention.fused.derivatives import attend_with
+from tgnn.attention.fused.edges import Gradients, Sums, chunk_gradients, is_differentiable
+from tgnn.attention.fused.execution import Execution, Statistics, backend, own_structure
+from tgnn.errors import widen_index
 from tgnn.typing import Array
 
 BLOCK = 32  # edges that one product adds up; sums of blocks are added up in the same way, level by level
 
 
-def fits(layout: EdgeList) -> bool:
-    """Whether both orders are known: `EdgeList.from_edges` sorts."""
-    return layout.order is not None and layout.by_sender is not None
+class SortedEdges(Execution):
+    """All edges at once, in the orders of their receivers and of their senders."""
+
+    name = "sorted edges"
+    form = "list"
+    when = "on GPU, where scattering needs atomics; not measured"
+
+    def refusal(self, call: Call) -> str | None:
+        if call.layout.order is None or call.layout.by_sender is None:
+            return "the orders of the edges are not known; EdgeList.from_edges finds them"
+        if backend() != "gpu":
+            return "it is for GPUs"
+        return own_structure(call)
+
+    def is_faster(self, call: Call) -> bool:
+        return True
+
+    def run(self, call: Call) -> Array:
+        return attend_with(forward, backward, call)
+
+    def statistics(self, call: Call) -> Statistics:
+        found = forward(call)[1]
+        return Statistics(found.maximum, jnp.log(found.total))
 
 
-def forward(call: Call, wide):
+def forward(call: Call) -> tuple[Array, Sums]:
     """The output, and maximum and sum of the exponentials of each receiver and head."""
-    n, heads = call.query.shape[:2]
-    parameters, chunk = Parameters.of(call), ordered(call.layout, None)
-    receiver, sender = node_rows(parameters, call.query, call.key)
-    logits = edge_logits(parameters, chunk.inputs(call, receiver, sender), chunk, wide)
+    n, heads, wide = *call.query.shape[:2], call.wide
+    parameters, chunk = Parameters.of(call), ordered(call, call.layout.order)
+    logits = edge_logits(parameters, chunk.inputs(call), chunk, wide)  # [n_edge, heads]
     logits = jnp.where(chunk.live[:, None], logits, -jnp.inf)
     maximum = reduce_runs(logits[..., None], chunk.to_receiver, n, "max")[..., 0]
     maximum = jnp.where(jnp.isfinite(maximum), maximum, 0.0)
     weights = jnp.exp(logits - take(maximum, chunk.receiver))
-    messages = chunk.keep(chunk.survive(call, weights)[..., None] * chunk.values(call, heads, wide))
+    messages = chunk.zero_dead(chunk.drop(call, weights)[..., None] * chunk.values(call, heads, wide))
     sums = reduce_runs(jnp.concatenate([messages, weights[..., None]], axis=-1), chunk.to_receiver, n)
     total = jnp.where(sums[..., -1] == 0.0, 1.0, sums[..., -1])
-    return (sums[..., :-1] / total[..., None]).astype(call.value.dtype), maximum, total
+    return (sums[..., :-1] / total[..., None]).astype(call.value.dtype), Sums(maximum, total)
 
 
-def backward(call: Call, chunk_gradients, receiver: Array, sender: Array):
-    """Gradients of (floats, receiver rows, sender rows, values, edges, bias, edge_value).
-
-    Args:
-      call: as in `forward`.
-      chunk_gradients: `chunk -> to_floats, to_inputs, to_values`: of some edges, [n_edge, ...].
-      receiver: what edges see of their receivers, [n_receivers, ...].
-      sender: what edges see of their senders, [n_senders, ...].
-    """
+def backward(call: Call, output: Array, sums: Sums, gradient: Array) -> Call:
+    """Gradients of all floating-point operands, as a Call."""
     layout = call.layout
-    chunk = ordered(layout, None)
-    to_floats, to_inputs, to_values = chunk_gradients(chunk)
-    to_receiver = reduce_runs(rows_of(chunk, to_inputs.receiver, receiver), chunk.to_receiver, layout.n_receivers)
-    back = jnp.argsort(layout.order)  # from the layout's order to the caller's
-    per_edge = (to_inputs.edges, to_inputs.bias, None if call.edge_value is None else to_values)
-    per_edge = [None if x is None else chunk.keep(x)[back] for x in per_edge]
-    chunk = ordered(layout, layout.by_sender)
-    _, to_inputs, to_values = chunk_gradients(chunk)
-    rows = rows_of(chunk, to_inputs.sender, sender), rows_of(chunk, to_values, call.value)
+    gradients, _, join = chunk_gradients(call, output, sums, gradient)
+    chunk = ordered(call, layout.order)
+    to_floats, to_inputs, to_values = gradients(chunk)
+    to_receiver = reduce_runs(rows_of(chunk, to_inputs.receiver, call.query), chunk.to_receiver, layout.n_receivers)
+    back = jnp.argsort(layout.order)  # from the order of the receivers to the caller's
+    per_edge = (call.edges, to_inputs.edges), (call.bias, to_inputs.bias), (call.edge_value, to_values)
+    per_edge = [chunk.zero_dead(x)[back] if is_differentiable(like) else None for like, x in per_edge]
+    chunk = ordered(call, layout.by_sender)
+    _, to_inputs, to_values = gradients(chunk)
+    rows = rows_of(chunk, to_inputs.sender, call.key), rows_of(chunk, to_values, call.value)
     to_sender, to_value = (reduce_runs(x, chunk.to_sender, layout.n_senders) for x in rows)
-    like = receiver, sender, call.value
-    nodes = (x.reshape(y.shape) for x, y in zip((to_receiver, to_sender, to_value), like, strict=True))
-    return to_floats, *nodes, *per_edge
+    nodes = (to_receiver, call.query), (to_sender, call.key), (to_value, call.value)
+    return Gradients(to_floats, *(x.reshape(like.shape) for x, like in nodes), *per_edge).as_call(call, join)
 
 
 def rows_of(chunk: Chunk, x: Array, like: Array) -> Array:
     """Gradients of edges' rows as [n_edge, heads of `like`, numbers], query heads of a group added up."""
     if like.ndim == 1:
-        return chunk.keep(x)[:, None, None]
+        return chunk.zero_dead(x)[:, None, None]
     heads = like.shape[1]
     grouped = x.reshape(x.shape[0], heads, x.shape[1] // heads, -1).sum(2)
-    return chunk.keep(grouped)
+    return chunk.zero_dead(grouped)
 
 
-def ordered(layout: EdgeList, order: Array | None) -> Chunk:
-    """All edges, in another order than the layout's own if one is given.
+def ordered(call: Call, order: Array) -> Chunk:
+    """All edges as one chunk, in an order.
 
-    `to_receiver`, or with an order `to_sender`, never falls; dead edges take the number of an edge before them, and
-    must bring nothing.
+    `to_receiver` in the order of the receivers, and `to_sender` in that of the senders, never falls; dead edges take
+    the number of an edge before them, and must bring nothing.
     """
-    pick = (lambda x: x) if order is None else lambda x: x.at[order].get(mode="promise_in_bounds")
+    layout = call.layout
+    pick = lambda x: widen_index(x).at[order].get(mode="promise_in_bounds")  # noqa: E731
     receivers, senders, live = pick(layout.receivers), pick(layout.senders), pick(layout.live)
     rising = lambda x: jax.lax.cummax(jnp.where(live, x, 0))  # noqa: E731
-    positions = pick(layout.order)
     return Chunk(
         jnp.clip(receivers, 0, layout.n_receivers - 1),
         jnp.clip(senders, 0, layout.n_senders - 1),
         rising(receivers),
         rising(senders),
-        positions,
-        positions,
+        order,
+        order,
         live,
     )
 

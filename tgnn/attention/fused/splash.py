@@ -6,14 +6,11 @@ it: a scale that is no power of two (head_dim 32 or 128) rounds each query once 
 and run in interpret mode by the tests; not measured on a TPU.
 """
 
-import jax
 import jax.numpy as jnp
 
+from tgnn.attention.call import Call
 from tgnn.attention.fused import kernel
-from tgnn.attention.fused.derivatives import Call
-from tgnn.attention.scores import DotProduct
-from tgnn.graphs.dense import Causal, Complete
-from tgnn.graphs.window import Window
+from tgnn.attention.fused.execution import Execution, backend, is_plain
 from tgnn.typing import Array
 
 LANES = 128  # nodes come in multiples of a TPU's lanes
@@ -23,35 +20,44 @@ INTERPRET = False  # True runs the kernels anywhere, slowly: for tests
 
 def on_tpu() -> bool:
     """Whether programs are compiled for a TPU by default."""
-    return jax.default_backend() == "tpu"
+    return backend() == "tpu"
 
 
-def fits(layout, score, query, key, value, bias, edges, edge_value) -> bool:
-    """Whether Splash computes exactly this graph, up to scale and dropout."""
-    if any(x is not None for x in (bias, edges, edge_value)) or type(score) is not DotProduct:
-        return False
-    if type(layout) not in (Complete, Causal, Window) or layout.receiver_segments is not None:
-        return False
-    if isinstance(layout, (Causal, Window)):
-        shifted = not isinstance(layout.offset, int) or layout.offset != 0
-        if shifted or layout.n_receivers != layout.n_senders or getattr(layout, "dilation", 1) != 1:
-            return False
-    lanes = all(n > 0 and n % LANES == 0 for n in (layout.n_receivers, layout.n_senders))
-    return on_tpu() and lanes and query.dtype == key.dtype == value.dtype == jnp.bfloat16
+class Splash(Execution):
+    """JAX's Splash attention."""
+
+    name = "Splash"
+    form = ("matrix", "band")
+    when = "on TPUs; not measured"
+    has_statistics = False
+
+    def refusal(self, call: Call) -> str | None:
+        if not on_tpu():
+            return "it is for TPUs"
+        if not is_plain(call):
+            return "it takes dot products without bias, edge arrays and dropout, and a number as scale"
+        if call.layout.known_mask() is None:
+            return "its masks are complete, causal and windows, without segments, offset and dilation"
+        if any(n % LANES for n in (call.layout.n_receivers, call.layout.n_senders)):
+            return f"nodes must come in multiples of {LANES}"
+        if not call.query.dtype == call.key.dtype == call.value.dtype == jnp.bfloat16:
+            return "it computes in bfloat16"
+        return None
+
+    def is_faster(self, call: Call) -> bool:
+        return True
+
+    def run(self, call: Call) -> Array:
+        return kernel.run(attend_of, call)
 
 
-def run(layout, query, key, value, scale) -> Array:
-    """`attend` for a call that `fits`, with a scale that is None or a Python number."""
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
-    return kernel.run(attend_of, layout, query, key, value, scale)
-
-
-def mask_of(layout, masks):
+def mask_of(call: Call, masks):
     """The layout in Splash's words."""
-    shape = layout.n_receivers, layout.n_senders
-    if isinstance(layout, Window):
-        return masks.LocalMask(shape, (layout.left, layout.right), 0)
-    return masks.CausalMask(shape) if isinstance(layout, Causal) else masks.FullMask(shape)
+    shape = call.layout.n_receivers, call.layout.n_senders
+    kind, *steps = call.layout.known_mask() or ("none",)
+    if kind == "local":
+        return masks.LocalMask(shape, tuple(steps), 0)
+    return masks.CausalMask(shape) if kind == "causal" else masks.FullMask(shape)
 
 
 def attend_of(call: Call):
@@ -63,7 +69,7 @@ def attend_of(call: Call):
     names = "block_kv", "block_kv_compute", "block_kv_dkv", "block_kv_dkv_compute", "block_kv_dq"
     sizes = kernels.BlockSizes(block_q=q, block_q_dkv=q, block_q_dq=q, **dict.fromkeys(names, kv))
     splash = kernels.make_splash_mha(
-        masks.MultiHeadMask([mask_of(call.layout, masks)] * call.query.shape[1]),
+        masks.MultiHeadMask([mask_of(call, masks)] * call.query.shape[1]),
         block_sizes=sizes,
         head_shards=1,
         q_seq_shards=1,

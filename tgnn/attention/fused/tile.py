@@ -9,9 +9,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from tgnn.attention.dropout import keep_edge
+from tgnn.attention.dropout import apply_dropout
 from tgnn.attention.fused.products import collect, pair
-from tgnn.attention.scores import DotProduct, Join, split
+from tgnn.attention.scores import Join, split
+from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
 
 
@@ -96,11 +97,10 @@ def logits(rule: Rule, receiver, sender, floats, slots: Slots, others, rows: Row
     """
     arrays = iter(floats), iter(others)
     score, bias, scale = rule.join([next(arrays[0 if yes else 1]) for yes in rule.is_float])
-    if type(score) is DotProduct:
-        receiver = receiver * rule.scale if rule.scale != 1.0 else receiver
-    x = score_tile(score, receiver, sender, slots.edges)
-    if type(score) is not DotProduct and rule.scale != 1.0:
-        x = x * rule.scale
+    before = score.is_inner_product and rule.scale != 1.0  # once for each receiver, not for each pair
+    x = score_tile(score, receiver * rule.scale if before else receiver, sender, slots.edges)
+    x = x.astype(wide_dtype(x.dtype))
+    x = x if before or rule.scale == 1.0 else x * rule.scale
     heads = x.shape[0] * x.shape[1]
     if scale is not None:
         x = x * (scale if scale.ndim == 0 else scale.reshape(x.shape[0], x.shape[1], 1, 1)).astype(x.dtype)
@@ -116,7 +116,7 @@ def logits(rule: Rule, receiver, sender, floats, slots: Slots, others, rows: Row
 
 def score_tile(score, receiver, sender, edges: Array | None) -> Array:
     """The score of every pair, [key_heads, group, n, m]: a contraction for the dot product, else the score's `pair`."""
-    dot = type(score) is DotProduct
+    dot = score.is_inner_product
     if dot:
         x = pair(receiver, sender)
         if edges is None:
@@ -130,18 +130,12 @@ def score_tile(score, receiver, sender, edges: Array | None) -> Array:
     return x + pairs if dot else pairs
 
 
-def drop(rule: Rule, weights: Array, rng, heads: Array, rows: Rows, columns: Columns) -> Array:
+def drop(rule: Rule, weights: Array, draw, heads: Array, rows: Rows, columns: Columns) -> Array:
     """Dropout on weights [key_heads, group, n, m]: linear, and the same edges as in the definition."""
     if rule.dropout_rate == 0.0:
         return weights
-    kept = keep_edge(
-        rng,
-        rule.dropout_rate,
-        rows.index[None, None, :, None],
-        columns.index[None, None, None, :],
-        heads[:, :, None, None],
-    )
-    return jnp.where(kept, weights / (1.0 - rule.dropout_rate), 0.0)
+    receivers, senders = rows.index[None, None, :, None], columns.index[None, None, None, :]
+    return apply_dropout(draw, rule.dropout_rate, weights, receivers, senders, heads[:, :, None, None])
 
 
 def aggregate(weights: Array, value: Array, edge_value: Array | None) -> Array:
@@ -161,11 +155,11 @@ def forward(rule: Rule, receiver, sender, value, floats, slots: Slots, context) 
       maximum [key_heads, group, n] (-inf where there is no edge), total of the same shape, and the sum of values
       [key_heads, group, n, dim], both in units of exp(maximum).
     """
-    others, rng, heads, rows, columns = context
+    others, draw, heads, rows, columns = context
     x = logits(rule, receiver, sender, floats, slots, others, rows, columns)
     maximum = x.max(axis=-1)
     weights = jnp.exp(x - finite(maximum)[..., None])
-    return maximum, weights.sum(-1), aggregate(drop(rule, weights, rng, heads, rows, columns), value, slots.value)
+    return maximum, weights.sum(-1), aggregate(drop(rule, weights, draw, heads, rows, columns), value, slots.value)
 
 
 def finite(maximum: Array) -> Array:
@@ -213,13 +207,13 @@ def backward(rule: Rule, receiver, sender, value, floats, slots: Slots, context,
       gradient: of the output, [key_heads, group, n, dim].
       delta: <gradient, output>, [key_heads, group, n].
     """
-    others, rng, heads, rows, columns = context
+    others, draw, heads, rows, columns = context
     inputs = receiver, sender, floats, slots._replace(value=None)
-    x, pull_logits = jax.vjp(lambda *inputs: logits(rule, *inputs, others, rows, columns), *inputs)
+    x, to_logits_inputs = jax.vjp(lambda *inputs: logits(rule, *inputs, others, rows, columns), *inputs)
     weights = jnp.exp((x - statistics[..., :1]) - statistics[..., 1:])
-    _, pull_sum = jax.vjp(
-        lambda w, v, e: aggregate(drop(rule, w, rng, heads, rows, columns), v, e), weights, value, slots.value
+    _, to_sum_inputs = jax.vjp(
+        lambda w, v, e: aggregate(drop(rule, w, draw, heads, rows, columns), v, e), weights, value, slots.value
     )
-    to_weights, to_value, to_edge_value = pull_sum(gradient)
-    to_receiver, to_sender, to_floats, to_slots = pull_logits(weights * (to_weights - delta[..., None]))
+    to_weights, to_value, to_edge_value = to_sum_inputs(gradient)
+    to_receiver, to_sender, to_floats, to_slots = to_logits_inputs(weights * (to_weights - delta[..., None]))
     return to_receiver, to_sender, to_value, to_floats, to_slots._replace(value=to_edge_value)

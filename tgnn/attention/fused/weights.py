@@ -1,46 +1,113 @@
-"""Attention weights of chosen (edge, head) pairs, from the softmax statistics of a fused execution.
+"""Attention weights of chosen (edge, head) pairs, from the softmax statistics of an execution.
 
 No array of all weights exists: the fused forward pass gives maximum and log-sum of every receiver and head, and the
 chosen pairs alone are scored again.
 """
 
-from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
 
+import jax
 import jax.numpy as jnp
 
-from tgnn.attention.fused import edges as edge_list
-from tgnn.attention.fused.derivatives import Call
+from tgnn.attention import definition
+from tgnn.attention.call import Call, prepare
+from tgnn.attention.fused.derivatives import Structure, take_apart
+from tgnn.attention.fused.execution import Execution, Statistics
+from tgnn.attention.fused.executions import choose
+from tgnn.compiled import compiled
+from tgnn.errors import widen_index
 from tgnn.graphs.edge_list import EdgeList
 from tgnn.graphs.layout import Layout
 from tgnn.typing import Array
 
 
-class Statistics(NamedTuple):
-    """Of the softmax of each receiver and head, [n_receivers, heads]: log-sum-exp = maximum + log_total.
+def chosen_weights(layout: Layout, query: Array, key: Array, score, bias, scale, edges, at) -> Array:
+    """`attention_weights(...)[at]`: [k], 0 where `at` is out of range.
 
-    They stay apart because large logits would eat the digits of their sum. Without an edge: 0 and any finite number or
-    +inf.
+    Args:
+      layout: as for `attention_weights`, like the next arguments.
+      query: as for `attention_weights`.
+      key: as for `attention_weights`.
+      score: as for `attention_weights`.
+      bias: as for `attention_weights`.
+      scale: as for `attention_weights`.
+      edges: as for `attention_weights`.
+      at: int [k], one for each axis of a weight's place: an edge in the caller's order (or its slot), and its head.
     """
+    axes = len(layout.edge_shape)
+    if len(at) != axes + 1:
+        raise ValueError(
+            f"at must be {axes + 1} index arrays, the places of edges and their heads, got {len(at)}; "
+            "layout.locate(senders, receivers) gives the places"
+        )
+    at = tuple(widen_index(jnp.asarray(x)) for x in at)
+    return weights_at(layout, query, key, score, bias, scale, edges, at)
 
-    maximum: Array
-    log_total: Array
+
+@compiled
+def weights_at(layout: Layout, query: Array, key: Array, score, bias, scale, edges, at) -> Array:
+    """`chosen_weights` after its checks.
+
+    Its derivatives are those of the definition, with the memory of all weights: the fused forward passes have gradients
+    of their own for their output, none for the statistics that are used here.
+    """
+    at = tuple(jnp.where(x < 0, jnp.iinfo(jnp.int32).max, x) for x in at)  # negative ones would wrap around
+    call = call_of(layout, query, key, score, bias, scale, edges)
+    if call.is_empty:
+        return jnp.zeros(jnp.broadcast_shapes(*(x.shape for x in at)), call.wide)
+    operands = (layout, query, key, score, bias, scale, edges, at)
+    execution = choose(call)
+    if execution is None or not execution.has_statistics:
+        return define(*operands)
+    structure, floats, others = take_apart(operands)
+    return pick(execution, structure, floats, others)
 
 
-def statistics(module, layout, query, key, score, bias, scale, edges) -> Statistics:
-    """The statistics of a call that `module` can run. Values of one number per head are the least it can carry."""
+def define(layout: Layout, query: Array, key: Array, score, bias, scale, edges, at) -> Array:
+    """The chosen ones of all weights, by the definition."""
+    every = layout.from_slots(definition.weights(call_of(layout, query, key, score, bias, scale, edges)))
+    return every.at[at].get(mode="fill", fill_value=0)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def pick(execution: Execution, structure: Structure, floats, others) -> Array:
+    """The chosen weights alone, from the statistics of an execution."""
+    layout, query, key, score, bias, scale, edges, at = structure.join(floats, others)
+    found = execution.statistics(call_of(layout, query, key, score, bias, scale, edges))
+    few = lambda x: x if x is None or callable(x) else fetch(x, at[:-1])  # noqa: E731
+    call = call_of(listed(layout, at[:-1]), query, key, score, few(bias), scale, few(edges))
+    return from_statistics(found, call, at[-1])
+
+
+@pick.defjvp
+def _(execution, structure, primals, tangents):
+    floats, others = primals
+    slope = jax.jvp(lambda *floats: define(*structure.join(floats, others)), tuple(floats), tuple(tangents[0]))[1]
+    return pick(execution, structure, floats, others), slope
+
+
+def call_of(layout: Layout, query: Array, key: Array, score, bias, scale, edges) -> Call:
+    """The call with values of one number per head, the least that an execution can carry."""
     value = jnp.zeros((*key.shape[:2], 1), key.dtype)
-    call = Call(layout, query, key, value, score, bias, scale, edges, None, None, 0.0)
-    if module is edge_list:
-        scale = score.default_scale(query.shape[-1]) if scale is None else scale
-        found = module.forward(replace(call, scale=scale))[1]
-        return Statistics(found.maximum, jnp.log(found.total))
-    rows = module.unpack(call, module.forward(*module.pack(call))[1])
-    return Statistics(rows[..., 0], rows[..., 1])
+    return prepare(layout, query, key, value, score, bias, scale, edges, None, 0.0, None, (0, 0, 0))
 
 
-def edges_at(layout: Layout, slots: tuple[Array, ...]) -> EdgeList:
-    """The edges in K of the layout's own slots, as a list in that order; slots out of range are dead edges."""
+def from_statistics(found: Statistics, call: Call, head: Array) -> Array:
+    """The weights of the edges of `call`, a list, at these heads: int [k] -> [k], float32 or wider."""
+    layout, heads = call.layout, call.query.shape[1]
+    logits = definition.logits(call)  # [k, heads]
+    receiver, row = jnp.clip(layout.receiver_index, 0, layout.n_receivers - 1), jnp.arange(len(head))
+    inside = (head >= 0) & (head < heads)
+    column = jnp.where(inside, head, 0)
+    maximum, log_total = (x[receiver, column] for x in found)
+    # Two wheres, as in group_softmax: a dead pair may be scored anything, and exp must not overflow on the way back.
+    live = layout.live & inside
+    exponents = jnp.where(live, logits[row, column] - maximum - log_total, 0.0)
+    return jnp.where(live, jnp.exp(exponents), 0.0)
+
+
+def listed(layout: Layout, slots: tuple[Array, ...]) -> EdgeList:
+    """The edges in k slots, as a list in that order; slots out of range are dead edges."""
     inside, index = jnp.ones((), bool), []
     for slot, size in zip(slots, layout.edge_shape, strict=True):
         inside = inside & (slot >= 0) & (slot < size)
@@ -56,30 +123,6 @@ def edges_at(layout: Layout, slots: tuple[Array, ...]) -> EdgeList:
     )
 
 
-def weights_at(module, layout, query, key, score, bias, scale, edges, at) -> Array:
-    """`attention_weights(...)[at]`: [K], float32 or wider.
-
-    Args:
-      module: an execution that can run the call.
-      layout: its layout, which a Planned one has chosen.
-      query: as for `attend`, like the next arguments.
-      key: as for `attend`.
-      score: as for `attend`.
-      bias: callable, None, or a pair of arrays: per edge of the layout, and of the K pairs.
-      scale: as for `attend`.
-      edges: None, or a pair of arrays as for `bias`.
-      at: the layout's own slots of the K pairs, and their heads.
-    """
-    from tgnn.attention.api import edge_logits  # the definition imports its executions, so not at the top
-
-    *slots, head = at
-    pairs = edges_at(layout, tuple(slots))
-    full, few = zip(*(x if isinstance(x, tuple) else (x, x) for x in (bias, edges)), strict=True)
-    found = statistics(module, layout, query, key, score, full[0], scale, full[1])
-    logits = edge_logits(pairs, query, key, score, few[0], scale, few[1])
-    receiver, row = jnp.clip(pairs.receivers, 0, layout.n_receivers - 1), jnp.arange(len(head))
-    maximum, log_total = (x[receiver, head] for x in found)
-    # Two wheres, as in group_softmax: a dead pair may be scored anything, and exp must not overflow on the way back.
-    live = pairs.live & (head >= 0) & (head < query.shape[1])
-    exponents = jnp.where(live, logits[row, head] - maximum - log_total, 0.0)
-    return jnp.where(live, jnp.exp(exponents), 0.0)
+def fetch(x: Array, slots: tuple[Array, ...]) -> Array:
+    """The rows of some slots, zeros where they are out of range."""
+    return jnp.asarray(x).at[slots].get(mode="fill", fill_value=0)

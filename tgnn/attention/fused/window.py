@@ -1,8 +1,8 @@
 """Window as banded blocks: a tile of receivers reads the one slice of senders that its windows cover.
 
 O(n * (left + right)) time, O(n) memory beside one tile. A dilated window is an ordinary one on each residue class of
-the positions: nodes are reordered so that a class is contiguous. Reference: Beltagy et al., Longformer, arXiv
-2004.05150, whose chunks overlap; here every pair is computed once.
+the positions: nodes are reordered so that a class is contiguous. Reference: Beltagy et al., Longformer,
+arXiv:2004.05150, whose chunks overlap; here every pair is computed once.
 """
 
 from dataclasses import replace
@@ -11,16 +11,33 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from tgnn.attention.fused.dense import layout_segments
-from tgnn.attention.fused.derivatives import Call
-from tgnn.attention.fused.prepare import Prepared, execution, pad_rows, prepare
-from tgnn.attention.fused.prepare import why_not as why_not
+from tgnn.attention.call import Call
 from tgnn.attention.fused.rows import Data, Packed, Plan, backward, forward
 from tgnn.attention.fused.tile import Columns, Rows
-from tgnn.attention.fused.vendors import is_faster as is_faster
-from tgnn.attention.fused.vendors import or_tiles
+from tgnn.attention.fused.tiled import Prepared, Tiled, pad_rows, prepare
 from tgnn.graphs.window import Window
 from tgnn.typing import Array
+
+
+class Bands(Tiled):
+    """The tiles of a window."""
+
+    name = "tiles of bands"
+    form = "band"
+
+    def pack(self, call: Call):
+        return pack(call)
+
+    def forward(self, plan, packed, data):
+        return forward(plan, packed, data)
+
+    def backward(self, plan, packed, data, output, statistics, gradient):
+        return backward(plan, packed, data, output, statistics, gradient)
+
+    def unpack(self, call: Call, output: Array) -> Array:
+        """[receivers by class, key_heads, group, dim] -> [n_receivers, heads, dim]."""
+        classes = output.reshape(call.layout.dilation, -1, call.query.shape[1], output.shape[-1])
+        return jnp.swapaxes(classes, 0, 1).reshape(-1, *classes.shape[2:])[: call.layout.n]
 
 
 class Band(NamedTuple):
@@ -52,17 +69,8 @@ def pack(call: Call) -> tuple[Plan, Packed, Data]:
     if mine is not None:
         mine = by_class(mine, band.classes, band.blocks * band.size).reshape(rows.index.shape)
     theirs = None if theirs is None else by_class(theirs, band.classes, band.length)
-    data = Data(prepared.others, call.rng, rows._replace(touched=mine), columns, starts[:, None], touched=theirs)
+    data = Data(prepared.others, call.draw, rows._replace(touched=mine), columns, starts[:, None], touched=theirs)
     return Plan(prepared.rule, band.size, band.width, prepared.each_head), packed, data
-
-
-def unpack(call: Call, output: Array) -> Array:
-    """[receivers by class, key_heads, group, dim] -> [n_receivers, heads, dim]."""
-    classes = output.reshape(call.layout.dilation, -1, call.query.shape[1], output.shape[-1])
-    return jnp.swapaxes(classes, 0, 1).reshape(-1, *classes.shape[2:])[: call.layout.n]
-
-
-run = or_tiles(execution(pack, forward, backward, unpack))
 
 
 def band_of(layout: Window, prepared: Prepared) -> Band:
@@ -108,7 +116,7 @@ def index_data(layout: Window, band: Band) -> tuple[Rows, Columns]:
         last=jnp.minimum(centre + layout.right * layout.dilation, layout.n_senders - 1),
     )
     senders = None if band.classes == 1 else by_class(jnp.arange(band.length * band.classes), band.classes, band.length)
-    segments = layout_segments(layout)
+    segments = layout.segments
     if segments is None:
         return rows, Columns(senders)
     mine, theirs = (
@@ -128,7 +136,7 @@ def align(x: Array, shift: Array, width: int) -> Array:
 
 def touched(layout: Window) -> Array | None:
     """Which receivers have a live edge: bool [n], or None where all have."""
-    if layout_segments(layout) is not None:
+    if layout.segments is not None:
         return layout.unblock(layout.live.any(axis=2))
     if isinstance(layout.offset, int) and 0 <= layout.offset <= layout.n_senders - layout.n:
         return None  # everybody sees the sender at its own position

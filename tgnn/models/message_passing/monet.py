@@ -95,7 +95,7 @@ def monet_layer(params: Params, layout: Any, x: Array, coordinates: Array, reduc
     coordinates = coordinates[..., None, :]  # one for all kernels
     logits = Gaussian(params["mean"], params["width"]).pair(coordinates, coordinates, coordinates)
     weights = jnp.exp(logits) * (row_weights(layout) if reduction == "mean" else 1.0)
-    output = layout.aggregate(layout.keep(weights), linear(params["linear"], x)).sum(axis=1)
+    output = layout.aggregate(layout.zero_dead_edges(weights), linear(params["linear"], x)).sum(axis=1)
     return (output + params["bias"][None]).astype(x.dtype)
 
 
@@ -108,7 +108,7 @@ def degree_coordinates(layout: Any) -> Array:
     root = inverse_root(degrees(layout))[:, None]
     ends = (layout.from_receivers(root), layout.from_senders(root))
     both = jnp.concatenate([jnp.broadcast_to(x, (*layout.edge_shape, 1)) for x in ends], axis=-1)
-    return layout.to_caller(layout.keep(both))
+    return layout.to_caller(layout.zero_dead_edges(both))
 
 
 CHOICES = (Choice("MoNet", "neighbours", "exp of `Gaussian`, of pseudo-coordinates", "sum", "arXiv:1611.08402"),)

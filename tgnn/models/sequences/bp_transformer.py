@@ -6,7 +6,7 @@ tree.
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -94,9 +94,9 @@ def partition(
             f"{n_node}; raise them"
         )
     layout = EdgeList.from_edges(senders, receivers, n_receivers=n_node, pad_to=n_edge)
-    relation = np.append(relation, np.zeros(layout.n_edge - len(relation), int))[np.asarray(layout.order)]
+    relation = np.append(relation, np.zeros(layout.n_edge - len(relation), int))
     return Partition(
-        replace(layout, order=None),  # the order that the edges are stored in is everybody's
+        layout,
         jnp.asarray(relation.astype(np.int32)),
         jnp.asarray(np.append(tokens, np.full(n_token - len(tokens), n_node)).astype(np.int32)),
         jnp.asarray((starts[1:] - 1).astype(np.int32)),

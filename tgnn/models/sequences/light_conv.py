@@ -128,7 +128,7 @@ def turned(logits: Array) -> Array:
 
 def with_borders(layout: Window, width: int) -> Window:
     """The same window on a line that is longer by what it reaches beyond its ends."""
-    plain = isinstance(layout, Window) and layout.dilation == 1 and layout.n_senders == layout.n
+    plain = layout.form == "band" and layout.dilation == 1 and layout.n_senders == layout.n
     plain = plain and (is_traced(layout.offset) or layout.offset == 0) and layout.receiver_segments is None
     layout = uncut(layout, width) if plain else layout
     if not plain or layout.left + layout.right + 1 != width:

@@ -1,0 +1,53 @@
+"""THE definition: attention is message passing. Score every edge, normalise over in-edges, sum the messages.
+
+logits_ij  = scale * <query_i, key_j> + bias_ij
+weights_ij = softmax over the in-edges of i
+output_i   = sum_j weights_ij * value_j
+"""
+
+import jax.numpy as jnp
+
+from tgnn.attention.call import Call, repeat_heads
+from tgnn.attention.dropout import apply_dropout
+from tgnn.errors import check_logits
+from tgnn.typing import Array
+
+
+def output(call: Call) -> Array:
+    """[n_receivers, heads, value_dim]: the weighted sum of the senders' values, in the dtype of value."""
+    layout, heads = call.layout, call.query.shape[1]
+    kept = apply_dropout(call.draw, call.dropout_rate, weights(call), *edge_numbers(call))  # [*edge_shape, heads]
+    result = layout.aggregate(kept, repeat_heads(call.value, heads))
+    if call.edge_value is not None:
+        edge_value = layout.zero_dead_edges(call.edge_value)  # [*edge_shape, heads, value_dim]
+        result = result + layout.reduce(kept[..., None] * edge_value)
+    return result.astype(call.value.dtype)
+
+
+def weights(call: Call) -> Array:
+    """[*edge_shape, heads], float32 or wider: the softmax of the logits over the in-edges of each receiver."""
+    return call.layout.normalize(logits(call))
+
+
+def logits(call: Call) -> Array:
+    """[*edge_shape, heads]: scale * score + bias on every edge; 0 where there is no edge."""
+    layout, heads = call.layout, call.query.shape[1]
+    scores = call.score.logits(layout, call.query, repeat_heads(call.key, heads), call.edges)
+    scores = layout.zero_dead_edges(check_logits(layout, heads, scores.astype(call.wide)))
+    scale = jnp.asarray(call.scale, scores.dtype)
+    scores = scores * (scale if scale.ndim == 0 else scale.reshape((1,) * (scores.ndim - 1) + (heads,)))
+    return scores if call.bias is None else scores + bias_of(call).astype(scores.dtype)
+
+
+def bias_of(call: Call) -> Array:
+    """[*edge_shape, heads], or broadcastable to it: the array, or the function of each edge's ends."""
+    if not callable(call.bias):
+        return call.bias
+    ends = call.layout.receiver_index, call.layout.sender_index
+    return jnp.vectorize(call.bias, signature="(),()->(h)")(*ends)
+
+
+def edge_numbers(call: Call) -> tuple[Array, Array, Array]:
+    """Receiver, sender and head of each weight, each broadcastable to [*edge_shape, heads]."""
+    receiver, sender = call.layout.receiver_index[..., None], call.layout.sender_index[..., None]
+    return receiver, sender, jnp.arange(call.query.shape[1]).reshape((1,) * (receiver.ndim - 1) + (-1,))

@@ -1,0 +1,129 @@
+"""What the tiled executions share: heads onto two axes, parameters into leaves, wide dtypes, and the way back."""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from tgnn.attention.call import Call
+from tgnn.attention.fused.derivatives import attend_with
+from tgnn.attention.fused.execution import Execution, Statistics, backend, own_structure
+from tgnn.attention.fused.tile import Rule, Slots, split_leaves
+from tgnn.attention.scores import NodeMap, guarded, split
+from tgnn.typing import Array
+
+
+class Prepared(NamedTuple):
+    """A call of `attend`, ready to be cut into tiles. Heads stand on [key_heads, group]."""
+
+    rule: Rule
+    receiver: Array  # [n_receivers, key_heads, group, ...], what the score needs of a receiver
+    sender: Array  # [n_senders, key_heads, ...]
+    value: Array  # [n_senders, key_heads, dim]
+    floats: list[Array]
+    others: list[Array]
+    slots: Slots  # in the layout's edge shape
+    each_head: bool  # heads may run one after the other: nothing is shared between them
+
+
+class Tiled(Execution):
+    """An execution by tiles: a subclass cuts the call into tiles and says how they run, forward and backward."""
+
+    when = "on CPU from about 2 ** 15 logits on; below, the definition compiles sooner and runs as fast"
+
+    def pack(self, call: Call) -> tuple[Any, Any, Any]:
+        """Plan, packed and data: the static, the differentiable and the other inputs of the tiles."""
+        raise NotImplementedError
+
+    def forward(self, plan, packed, data) -> tuple[Array, Array]:
+        """Output and statistics of the rows of all tiles, both in float32 or wider."""
+        raise NotImplementedError
+
+    def backward(self, plan, packed, data, output, statistics, gradient):
+        """Gradients of `packed`."""
+        raise NotImplementedError
+
+    def unpack(self, call: Call, output: Array) -> Array:
+        """[receivers of the tiles, key_heads, group, dim] -> [n_receivers, heads, dim]."""
+        return output.reshape(output.shape[0], -1, output.shape[-1])[: call.layout.n_receivers]
+
+    def refusal(self, call: Call) -> str | None:
+        if 0 in (call.query.shape[-1], call.value.shape[-1]):
+            return f"head_dim is {call.query.shape[-1]} and value_dim {call.value.shape[-1]}; it needs at least 1"
+        return own_structure(call)
+
+    def is_faster(self, call: Call) -> bool:
+        return backend() == "cpu" and math.prod(call.layout.edge_shape) * call.query.shape[1] >= 2**15
+
+    def run(self, call: Call) -> Array:
+        return attend_with(self.run_forward, self.run_backward, call)
+
+    def statistics(self, call: Call) -> Statistics:
+        rows = self.unpack(call, self.forward(*self.pack(call))[1])
+        return Statistics(rows[..., 0], rows[..., 1])
+
+    def run_forward(self, call: Call):
+        """Output, and what the backward pass reads."""
+        output, statistics = self.forward(*self.pack(call))
+        return self.unpack(call, output).astype(call.value.dtype), (output, statistics)
+
+    def run_backward(self, call: Call, _, saved, gradient: Array) -> Call:
+        """Gradients of all floating-point operands, as a Call: through the tiles, then through how they were cut."""
+        output, statistics = saved
+        (to_output,) = jax.linear_transpose(lambda x: self.unpack(call, x), output)(gradient.astype(output.dtype))
+        leaves, treedef = jax.tree.flatten(call)
+        chosen = [i for i, x in enumerate(leaves) if hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.inexact)]
+
+        def packed(*floats):
+            new = dict(zip(chosen, floats, strict=True))
+            return self.pack(treedef.unflatten([new.get(i, x) for i, x in enumerate(leaves)]))[1]
+
+        _, to_operands = jax.vjp(packed, *(leaves[i] for i in chosen))
+        to_packed = self.backward(*self.pack(call), output, statistics, to_output)
+        gradients = dict(zip(chosen, to_operands(to_packed), strict=True))
+        return treedef.unflatten([gradients.get(i) for i in range(len(leaves))])
+
+
+def prepare(call: Call) -> Prepared:
+    """The call in the shapes of the tiles, differentiably."""
+    layout, scale, wide = call.layout, call.scale, call.wide
+    heads, key_heads = call.query.shape[1], call.key.shape[1]
+    receiver, sender, value = (x.astype(wide) for x in (call.query, call.key, call.value))
+    number = float(scale) if isinstance(scale, int | float) else 1.0
+    late = None if isinstance(scale, int | float) else jnp.asarray(scale, wide)
+    if call.score.is_inner_product and late is not None:
+        receiver, late = scaled(receiver, late), None  # once for each receiver, not for each pair
+    bias = call.bias if callable(call.bias) else None
+    rule, floats, others = split_leaves(call.score, bias, late)
+    group = heads // key_heads
+    rule = rule._replace(dropout_rate=call.dropout_rate, key_heads=key_heads, group=group, scale=number)
+    shape = layout.edge_shape
+    slots = Slots(
+        None if callable(call.bias) else call.bias,
+        *(
+            None if x is None else layout.zero_dead_edges(jnp.broadcast_to(x, shape + x.shape[len(shape) :]))
+            for x in (call.edges, call.edge_value)
+        ),
+    )
+    receiver = receiver.reshape(receiver.shape[0], key_heads, group, *receiver.shape[2:])
+    shared = callable(call.bias) or floats or others or any(x is not None for x in slots)
+    each_head = not shared and call.score.is_inner_product
+    return Prepared(rule, receiver, sender, value, floats, others, slots, each_head)
+
+
+def scaled(receiver: Array, scale: Array) -> Array:
+    """[n, heads, dim] times a scalar or [heads]; NaN in a row that no edge reads cannot reach the scale's gradient."""
+    arrays, join = split(scale)
+    assert join is not None  # an array is a pytree
+    return guarded(NodeMap(by_head, join), arrays, receiver)
+
+
+def by_head(scale: Array, receiver: Array) -> Array:
+    """The product of `scaled`."""
+    return receiver * (scale if scale.ndim == 0 else scale[None, :, None])
+
+
+def pad_rows(x: Array, length: int) -> Array:
+    """Zeros appended to the first axis, up to `length`."""
+    return jnp.pad(x, [(0, length - x.shape[0])] + [(0, 0)] * (x.ndim - 1)) if length > x.shape[0] else x
