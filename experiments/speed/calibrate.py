@@ -18,8 +18,7 @@ from experiments.speed.cases.case import arrays
 from experiments.speed.config import Config
 from experiments.speed.contestant import from_jax
 from tgnn.planning.choose import BLOCKS
-from tgnn.planning.cost import count_slots
-from tgnn.planning.timings import Rates, save
+from tgnn.planning.timings import Timings, save
 
 HEADS, HEAD_DIMS = 8, (16, 64)
 STACKED = 32  # nodes of each graph of a stack: what `tgnn.batch` decides about is that small
@@ -35,13 +34,18 @@ def run(config: Config, path: Path) -> dict[str, list[float]]:
     }
     versions = results.versions()
     words = f"jax {versions['jax']}, one call of {config.calibration_nodes:,} nodes, commit {results.commit_of_code()}"
-    save(path, jax.default_backend(), Rates(results.device(), words, seconds))
+    save(path, jax.default_backend(), Timings(results.device(), words, seconds))
     return {f"rates/{name}/{d}": list(x) for name, each in seconds.items() for d, x in each.items()}
 
 
 def slots_of(layout: tgnn.Layout) -> int:
-    """Slots, also of a stack of matrices."""
-    return layout.mask.size if isinstance(layout, tgnn.Dense) else count_slots(layout)
+    """Slots, of a stack those of all its graphs."""
+    return layout.count_slots() * int(np.prod(graphs_of(layout)))
+
+
+def graphs_of(layout: tgnn.Layout) -> tuple[int, ...]:
+    """The leading axis of a stack; none of a single graph."""
+    return layout.mask.shape[:-2] if isinstance(layout, tgnn.Dense) else ()  # the only one that is stacked here
 
 
 def make_layouts(n: int) -> dict[str, tgnn.Layout]:
@@ -72,7 +76,7 @@ def measure_all(layouts: dict[str, tgnn.Layout], head_dim: int, config: Config) 
     """Median seconds of every layout and direction."""
     sides = {}
     for name, layout in layouts.items():
-        graphs = layout.mask.shape[:1] if isinstance(layout, tgnn.Dense) and layout.mask.ndim == 3 else ()
+        graphs = graphs_of(layout)
         *inputs, cotangent = arrays(1, *[(*graphs, layout.n_receivers, HEADS, head_dim)] * 4)
         sides[name] = from_jax(jax.vmap(tgnn.attend) if graphs else tgnn.attend, layout, inputs, cotangent)
     times = measure.time_all(sides, config)
