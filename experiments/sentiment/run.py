@@ -42,7 +42,10 @@ def run(config: Config, options: Options) -> command.Outcome:
     except ValueError as error:  # a file of vectors or of sentences that is none
         raise command.Mistake(str(error)) from error
     if sentiment.vectors is not None:
-        config = dataclasses.replace(config, embedding_dim=sentiment.vectors.shape[1])
+        width = sentiment.vectors.shape[1]
+        # A Transformer's positions are pairs of sine and cosine: an odd width gets a column more, which begins as noise.
+        odd = width % 2 if options.model in ("transformer", "bp_transformer") else 0
+        config = dataclasses.replace(config, embedding_dim=width + odd)
     task = make_task(options.model, config, sentiment)
     about = dataclasses.asdict(config) | {"vectors": options.vectors and options.vectors.name}
     about |= {"scored": list(sentiment.parts)}

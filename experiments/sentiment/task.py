@@ -40,9 +40,9 @@ def starting_from(vectors: np.ndarray | None, init):
         params = init(rng)
         fresh = params["embedding"]["table"]
         scaled = jax.numpy.asarray(vectors) * (fresh.std() / np.nanstd(vectors))
-        started = jax.numpy.where(np.isnan(vectors), fresh[: len(vectors)], scaled)
-        # The table may have a row more, of a node that is no word.
-        return params | {"embedding": {"table": fresh.at[: len(vectors)].set(started)}}
+        rows, columns = vectors.shape  # the table may have a row more, of a node that is no word, and a column
+        started = jax.numpy.where(np.isnan(vectors), fresh[:rows, :columns], scaled)
+        return params | {"embedding": {"table": fresh.at[:rows, :columns].set(started)}}
 
     return with_vectors
 

@@ -223,7 +223,7 @@ def test_vectors_of_a_width_that_the_heads_do_not_divide_are_taken(data_dir, tmp
     path = tmp_path / "vectors.txt"
     path.write_text(f"the {' '.join(map(str, range(7)))}\na 7 6 5 4 3 2 1\n", encoding="utf-8")
     run.main(["--preset", "smoke", "--model", "transformer", "--vectors", str(path), "--run-dir", str(tmp_path)])
-    assert json.loads((tmp_path / "smoke-transformer-fine.json").read_text())["config"]["embedding_dim"] == 7
+    assert json.loads((tmp_path / "smoke-transformer-fine.json").read_text())["config"]["embedding_dim"] == 8
 
 
 @pytest.mark.parametrize("model", ["transformer", "bp_transformer"])

@@ -180,7 +180,7 @@ def test_a_finished_run_is_not_overwritten(trained, capsys):
     with pytest.raises(SystemExit) as stop:
         run.main(["--preset", "smoke", "--run-dir", str(trained)])
     assert stop.value.code == 2
-    assert "holds a run at step" in capsys.readouterr().err
+    assert "holds a run; add --resume" in capsys.readouterr().err
 
 
 @pytest.mark.slow
