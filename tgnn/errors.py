@@ -20,6 +20,63 @@ def check_size(name: str, size, minimum: int = 0) -> int:
     return value
 
 
+def widen_index(x):
+    """Integers of fewer than 32 bits, or without a sign, as signed ones of 32 bits or more; all else as it is.
+
+    A size beside a small type overflows (`x < 256`, `where(..., 256)`), and a difference without a sign wraps around.
+    Known values that int32 does not hold stay as they are; traced ones become negative, so no index of anything.
+
+    >>> widen_index(np.array([255], np.uint8)).dtype
+    dtype('int32')
+    """
+    if not hasattr(x, "dtype") or not jax.numpy.issubdtype(x.dtype, jax.numpy.integer):
+        return x
+    bits = jax.numpy.iinfo(x.dtype).bits
+    if bits < 32:
+        return x.astype(np.int32)
+    if np.issubdtype(x.dtype, np.signedinteger):
+        return x
+    signed = np.int32 if bits == 32 else np.int64
+    known = not isinstance(x, jax.core.Tracer)
+    fits = not known or not x.size or int(np.max(x)) <= np.iinfo(signed).max
+    return x.astype(signed) if fits else x
+
+
+def as_index(name: str, x):
+    """Integers of any type as an array in which sizes can be compared, or a ValueError; NumPy's stay NumPy's."""
+    if not hasattr(x, "dtype"):
+        x = np.asarray(x) if np.size(x) else np.asarray(x, np.int32)  # an empty list would be float
+    if not jax.numpy.issubdtype(x.dtype, jax.numpy.integer):
+        raise ValueError(f"{name} must be integers, got {x.dtype}; convert them with {name}.astype(int)")
+    x = widen_index(x)
+    if isinstance(x, jax.Array) or not x.size or jax.dtypes.canonicalize_dtype(x.dtype) == x.dtype:
+        return x
+    least, most, limit = int(np.min(x)), int(np.max(x)), np.iinfo(np.int32)
+    if least < limit.min or most > limit.max:  # JAX would cut them to 32 bits
+        raise ValueError(f"{name} must fit into int32, got {least} to {most}; renumber them, or enable jax_enable_x64")
+    return x.astype(np.int32)
+
+
+def check_floating(name: str, x) -> None:
+    """An array of real numbers: weights and statistics would be cut off to the type of integers."""
+    if not hasattr(x, "dtype"):
+        raise ValueError(f"{name} must be an array, got {type(x).__name__}; use jnp.asarray({name})")
+    if not jax.numpy.issubdtype(x.dtype, jax.numpy.floating):
+        raise ValueError(
+            f"{name} must be floating point, got {x.dtype}, to which real numbers would be cut off; use {name} * 1.0"
+        )
+
+
+def check_dropout(dropout_rate: float, rng) -> None:
+    """A rate in [0, 1), with a key where it is not 0: dropout that is asked for is never silently off."""
+    if not 0.0 <= dropout_rate < 1.0:
+        raise ValueError(f"dropout_rate must be in [0, 1), got {dropout_rate}; use 0.0 for no dropout")
+    if dropout_rate > 0.0 and rng is None:
+        raise ValueError(
+            f"dropout_rate is {dropout_rate} but rng is None; pass a PRNG key, or dropout_rate=0.0 to evaluate"
+        )
+
+
 def check_indices(name: str, indices, limit: int, mask=None) -> np.ndarray:
     """Concrete indices in [0, limit) as a one-dimensional NumPy array, or a ValueError that shows the first bad one."""
     if isinstance(indices, jax.core.Tracer):
@@ -112,12 +169,7 @@ def check_call(layout, query, key, value, scale, dropout_rate: float, rng, edges
             f"scale must be a number or one per head, [{heads}], got shape {np.shape(scale)}; "
             "what differs from edge to edge belongs into bias, or into query and key"
         )
-    if not 0.0 <= dropout_rate < 1.0:
-        raise ValueError(f"dropout_rate must be in [0, 1), got {dropout_rate}")
-    if dropout_rate > 0.0 and rng is None:
-        raise ValueError(
-            f"dropout_rate is {dropout_rate} but rng is None; pass a PRNG key, or dropout_rate=0.0 to evaluate"
-        )
+    check_dropout(dropout_rate, rng)
 
 
 def check_edges(layout, name: str, x) -> None:

@@ -16,7 +16,7 @@ from experiments.pronounce.config import END, START, Config
 from experiments.pronounce.data import CHUNK, Example
 from tgnn.datasets.cmudict import LETTERS, PHONEMES
 from tgnn.models.recurrent.seq2seq import begin, init_seq2seq, seq2seq, seq2seq_step
-from tgnn.nn.decoding import greedy
+from tgnn.nn.search import greedy
 from tgnn.nn.transformer import init_transformer
 from tgnn.train.losses import cross_entropy
 from tgnn.typing import Array, Params

@@ -13,8 +13,10 @@ import pytest
 import tgnn
 from tests.support.filled import filled
 from tgnn.nn.basic import layer_norm, rms_norm
-from tgnn.nn.block import TransformerConfig, cached_block, transformer_block
-from tgnn.nn.decoding import beam_search, decode_step, greedy, init_cache, sample
+from tgnn.nn.block import TransformerConfig, transformer_block
+from tgnn.nn.cached_block import cached_block
+from tgnn.nn.decoding import decode_step, init_cache, prefill
+from tgnn.nn.search import beam_search, greedy, sample
 from tgnn.nn.positions import Alibi, BucketBias, init_bucket_table, rotary, sinusoidal
 from tgnn.nn.transformer import init_language_model, init_transformer, language_model
 
