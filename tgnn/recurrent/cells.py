@@ -15,8 +15,14 @@ import jax.numpy as jnp
 
 from tgnn.compiled import compiled
 from tgnn.nn.basic import linear
-from tgnn.recurrent.gates import LSTMState, checked, init_gates, remember, run, zero_state
-from tgnn.recurrent.levels import Levels
+from tgnn.recurrent.gates import LSTMState as LSTMState
+from tgnn.recurrent.gates import checked, init_gates, run, zero_state
+from tgnn.recurrent.levels import Levels as Levels
+from tgnn.recurrent.levels import schedule as schedule
+from tgnn.recurrent.lstms import init_lstm as init_lstm
+from tgnn.recurrent.lstms import init_nary_lstm as init_nary_lstm
+from tgnn.recurrent.lstms import lstm as lstm
+from tgnn.recurrent.lstms import nary_lstm as nary_lstm
 from tgnn.typing import Array, Graph, Params
 
 
@@ -98,66 +104,3 @@ def run_gru(params: Params, plan: Levels, x: Array, given: Array | None) -> Arra
         return (1 - update) * jnp.tanh(gates[:, 2] + reset * own) + update * hidden
 
     return run(params, plan, x, given, cell, zero_state(params, x))
-
-
-def init_lstm(rng: Array, in_dim: int, hidden_dim: int, *, forget_bias: float = 1.0) -> Params:
-    """Initialises an LSTM or child-sum Tree-LSTM: gates input, forget, candidate, output.
-
-    Args:
-        rng: a key.
-        in_dim: size of the inputs.
-        hidden_dim: size of the states.
-        forget_bias: first bias of the forget gate; 1 lets a fresh network remember.
-
-    Returns:
-        `{"input": {"kernel": [in_dim, 4, hidden_dim], "bias": [4, hidden_dim]},
-        "state": {"kernel": [hidden_dim, 4, hidden_dim]}}`: Glorot uniform for each gate, orthogonal for the states.
-    """
-    params = init_gates(rng, in_dim, hidden_dim, 4)
-    params["input"]["bias"] = params["input"]["bias"].at[1].set(forget_bias)
-    return params
-
-
-def lstm(params: Params, graph: Graph | Levels, x: Array, given: LSTMState | None = None) -> LSTMState:
-    """Long short-term memory along a chain, the child-sum Tree-LSTM on a tree: one forget gate per sender.
-
-    i, o = sigmoid(W x + b + U h);  g = tanh(W x + b + U h), h the sum of the senders' hidden states
-    f_k = sigmoid(W x + b + U hidden_k);  cell = i * g + sum_k f_k * cell_k;  hidden = o * tanh(cell)
-
-    Args:
-        params: of `init_lstm`.
-        graph: as for `rnn`.
-        x: [n_node, in_dim].
-        given: states [n_given, hidden_dim] of senders that are no nodes.
-
-    Returns:
-        `LSTMState`, [n_node, hidden_dim] each. The order of the senders does not matter.
-
-    Raises:
-        ValueError: for sizes that disagree with the graph.
-
-    Reference: Hochreiter and Schmidhuber, Long Short-Term Memory, 1997; Tai, Socher and Manning, Improved Semantic
-        Representations From Tree-Structured Long Short-Term Memory Networks, arXiv:1503.00075, equations 2 to 8.
-
-    >>> from tgnn.patterns import chain
-    >>> params = init_lstm(jax.random.key(0), 2, 3)
-    >>> lstm(params, chain(5), jnp.ones((5, 2))).hidden.shape
-    (5, 3)
-    """
-    return run_lstm(params, checked(params, graph, x, given), x, given)
-
-
-@compiled
-def run_lstm(params: Params, plan: Levels, x: Array, given: LSTMState | None) -> LSTMState:
-    """The equations of `lstm`."""
-    kernel = params["state"]["kernel"]  # [hidden_dim, 4, hidden_dim]
-    forget_kernel, sum_kernel = {"kernel": kernel[:, 1]}, {"kernel": kernel[:, jnp.array([0, 2, 3])]}
-
-    def cell(gates, senders):  # [width, 4, hidden_dim], [width, arity, hidden_dim] each
-        recurrent = linear(sum_kernel, senders.hidden.sum(axis=1))  # [width, 3, hidden_dim]
-        # One gate for each sender: [width, arity, hidden_dim].
-        forget = jax.nn.sigmoid(gates[:, None, 1] + linear(forget_kernel, senders.hidden))
-        kept = (forget * senders.cell).sum(axis=1)
-        return remember(gates, recurrent, kept)
-
-    return run(params, plan, x, given, cell, LSTMState(*[zero_state(params, x)] * 2))
