@@ -21,25 +21,21 @@ def check_size(name: str, size, minimum: int = 0) -> int:
 
 
 def widen_index(x):
-    """Integers of fewer than 32 bits, or without a sign, as signed ones of 32 bits or more; all else as it is.
+    """Integers in a type that holds every size: int8 to uint32 become int32 (beyond it: -1), others stay.
 
-    A size beside a small type overflows (`x < 256`, `where(..., 256)`), and a difference without a sign wraps around.
-    Known values that int32 does not hold stay as they are; traced ones become negative, so no index of anything.
+    Comparing `ids < 256` in uint8, or storing 256 in it, wraps around. What int32 cannot hold is no index of anything.
 
-    >>> widen_index(np.array([255], np.uint8)).dtype
+    >>> widen_index(np.array([65, 255], np.uint8)).dtype
     dtype('int32')
     """
-    if not hasattr(x, "dtype") or not jax.numpy.issubdtype(x.dtype, jax.numpy.integer):
+    dtype = np.dtype(x.dtype)
+    if not np.issubdtype(dtype, np.integer) or dtype == np.int32 or (dtype.itemsize == 8 and jax.config.jax_enable_x64):
         return x
-    bits = jax.numpy.iinfo(x.dtype).bits
-    if bits < 32:
+    if np.can_cast(dtype, np.int32):
         return x.astype(np.int32)
-    if np.issubdtype(x.dtype, np.signedinteger):
-        return x
-    signed = np.int32 if bits == 32 else np.int64
-    known = not isinstance(x, jax.core.Tracer)
-    fits = not known or not x.size or int(np.max(x)) <= np.iinfo(signed).max
-    return x.astype(signed) if fits else x
+    xp = np if isinstance(x, np.ndarray | np.generic) else jax.numpy
+    most = np.iinfo(np.int32).max
+    return xp.where(xp.logical_or(x > most, x < 0), -1, x).astype(np.int32)
 
 
 def as_index(name: str, x):
@@ -48,13 +44,13 @@ def as_index(name: str, x):
         x = np.asarray(x) if np.size(x) else np.asarray(x, np.int32)  # an empty list would be float
     if not jax.numpy.issubdtype(x.dtype, jax.numpy.integer):
         raise ValueError(f"{name} must be integers, got {x.dtype}; convert them with {name}.astype(int)")
-    x = widen_index(x)
-    if isinstance(x, jax.Array) or not x.size or jax.dtypes.canonicalize_dtype(x.dtype) == x.dtype:
-        return x
-    least, most, limit = int(np.min(x)), int(np.max(x)), np.iinfo(np.int32)
-    if least < limit.min or most > limit.max:  # JAX would cut them to 32 bits
-        raise ValueError(f"{name} must fit into int32, got {least} to {most}; renumber them, or enable jax_enable_x64")
-    return x.astype(np.int32)
+    if x.size and not isinstance(x, jax.core.Tracer) and jax.dtypes.canonicalize_dtype(x.dtype).itemsize == 4:
+        least, most, limit = int(np.min(x)), int(np.max(x)), np.iinfo(np.int32)
+        if least < limit.min or most > limit.max:  # JAX would cut them to 32 bits
+            raise ValueError(
+                f"{name} must fit into int32, got {least} to {most}; renumber them, or enable jax_enable_x64"
+            )
+    return widen_index(x)
 
 
 def check_floating(name: str, x) -> None:

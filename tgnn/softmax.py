@@ -19,7 +19,8 @@ def wide_dtype(*dtypes) -> jnp.dtype:
     >>> wide_dtype(jnp.bfloat16)
     dtype('float32')
     """
-    return jnp.promote_types(jnp.result_type(*dtypes), jnp.float32)
+    with jax.numpy_dtype_promotion("standard"):  # also for callers who forbid promotion: this one is meant
+        return jnp.promote_types(jnp.result_type(*dtypes), jnp.float32)
 
 
 def expand(mask: Array, ndim: int) -> Array:

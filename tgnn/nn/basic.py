@@ -15,6 +15,7 @@ import numpy as np
 from tgnn.errors import as_index, check_dropout, check_floating, check_size
 from tgnn.graphs.layout import is_traced
 from tgnn.nn.sparse_features import SparseFeatures
+from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Params
 
 
@@ -147,7 +148,7 @@ def _wide(params: Params, x: Array) -> Array:
             f"x has shape {x.shape} but its last axis must have the size {params['scale'].shape[0]} of the norm's "
             "scale; initialise the norm with the size of x"
         )
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return x.astype(wide_dtype(x.dtype))
 
 
 def _rescale(params: Params, x: Array, epsilon: float) -> Array:

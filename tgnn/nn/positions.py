@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tgnn.errors import as_index, check_floating, check_size, widen_index
 from tgnn.nn.basic import embedding, init_embedding
+from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Params
 
 
@@ -61,7 +63,7 @@ def _angles(positions: Array, dim: int, base: float) -> Array:
     if not base > 0:
         raise ValueError(f"base must be above 0, the longest wavelength over 2 pi, got {base}; the papers' is 10000")
     frequency = jnp.exp(jnp.arange(0, dim, 2, dtype=jnp.float32) * (-math.log(base) / dim))
-    return jnp.asarray(positions)[..., None].astype(jnp.float32) * frequency[(None,) * jnp.ndim(positions)]
+    return jnp.asarray(positions)[..., None].astype(jnp.float32) * frequency[(None,) * np.ndim(positions)]
 
 
 def init_learned_positions(rng: Array, max_length: int, dim: int) -> Params:
@@ -92,19 +94,25 @@ def rotary(x: Array, positions: Array, *, base: float = 10_000.0, interleaved: b
     Reference: Su et al., RoFormer: Enhanced Transformer with Rotary Position Embedding, arXiv:2104.09864, eq. 34.
     """
     check_floating("x", x)
-    if x.ndim != 3 or jnp.shape(positions) != x.shape[:1]:
+    if x.ndim != 3 or np.shape(positions) != x.shape[:1]:
         raise ValueError(
-            f"x must have shape [n, heads, head_dim] and positions [n], got {x.shape} and {jnp.shape(positions)}; give "
+            f"x must have shape [n, heads, head_dim] and positions [n], got {x.shape} and {np.shape(positions)}; give "
             "one position per row, and use jax.vmap for a batch axis"
         )
     angle = _angles(positions, x.shape[-1], base)[:, None]  # [n, 1, head_dim / 2]
     half = x.shape[-1] // 2
     axis, pairs = (-1, (half, 2)) if interleaved else (-2, (2, half))
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32)).reshape(*x.shape[:-1], *pairs)  # [n, heads, *pairs]
+    wide = x.astype(wide_dtype(x.dtype)).reshape(*x.shape[:-1], *pairs)  # [n, heads, *pairs]
     first, second = jnp.take(wide, 0, axis=axis), jnp.take(wide, 1, axis=axis)
     cos, sin = jnp.cos(angle).astype(wide.dtype), jnp.sin(angle).astype(wide.dtype)
     turned = jnp.stack([first * cos - second * sin, first * sin + second * cos], axis=axis)
     return turned.reshape(x.shape).astype(x.dtype)
+
+
+def signed_distance(receiver: Array, offset: Array | int, sender: Array) -> Array:
+    """`receiver + offset - sender`, in a type that holds it."""
+    receiver, offset, sender = (widen_index(jnp.asarray(x)) for x in (receiver, offset, sender))
+    return receiver + offset - sender
 
 
 @jax.tree_util.register_dataclass
@@ -134,9 +142,8 @@ class Alibi:
 
     def __call__(self, receiver: Array, sender: Array) -> Array:
         """The bias of one pair: `[heads]`, in float32 or wider, since half precision rounds long distances."""
-        receiver, offset, sender = map(widen_index, (receiver, self.offset, sender))
-        slopes = self.slopes.astype(jnp.promote_types(self.slopes.dtype, jnp.float32))
-        return -slopes * jnp.abs(receiver + offset - sender).astype(slopes.dtype)
+        slopes = self.slopes.astype(wide_dtype(self.slopes.dtype))
+        return -slopes * jnp.abs(signed_distance(receiver, self.offset, sender)).astype(slopes.dtype)
 
 
 @jax.tree_util.register_dataclass
@@ -155,8 +162,7 @@ class BucketBias:
 
     def __call__(self, receiver: Array, sender: Array) -> Array:
         """The bias of one pair: `[heads]`."""
-        receiver, offset, sender = map(widen_index, (receiver, self.offset, sender))
-        distance = sender - receiver - offset
+        distance = -signed_distance(receiver, self.offset, sender)
         buckets = relative_bucket(
             distance, self.table.shape[0], bidirectional=self.bidirectional, max_distance=self.max_distance
         )

@@ -5,11 +5,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tgnn.compiled import compiled
 from tgnn.errors import as_index, check_size
 from tgnn.graphs.layout import is_traced
 from tgnn.nn.decoding import Step, check_left
+from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
 
 
@@ -99,15 +101,15 @@ def run_sample(step, cache, first, rng, temperature, end, max_length, top_k) -> 
 
 def _wide(logits: Array) -> Array:
     """Logits in float32 or wider."""
-    return logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    return logits.astype(wide_dtype(logits.dtype))
 
 
 def _checked(cache: Any, first: int | Array, max_length: int) -> tuple[Any, Array, int]:
     """Cache and first token as arrays, or a ValueError, before anything is compiled."""
     max_length = check_size("max_length", max_length, minimum=1)
     first = as_index("first", first)
-    if jnp.ndim(first):
-        raise ValueError(f"first must be one token, got shape {jnp.shape(first)}; use jax.vmap for a batch")
+    if np.ndim(first):
+        raise ValueError(f"first must be one token, got shape {np.shape(first)}; use jax.vmap for a batch")
     check_left(cache, max_length, "max_length asks for", "tokens")
     cache = jax.tree.map(lambda x: jnp.asarray(x) if isinstance(x, bool | int | float | complex) else x, cache)
     return cache, jnp.asarray(first, jnp.int32), max_length
@@ -116,9 +118,9 @@ def _checked(cache: Any, first: int | Array, max_length: int) -> tuple[Any, Arra
 def next_logits(step: Step, cache: Any, token: Array) -> tuple[Array, Any]:
     """What follows one token: logits `[vocab_size]`, and the cache."""
     logits, cache = step(cache, token[None])
-    if jnp.ndim(logits) != 2 or logits.shape[0] != 1:
+    if np.ndim(logits) != 2 or logits.shape[0] != 1:
         raise ValueError(
-            f"step gave logits of shape {jnp.shape(logits)}, expected [1, vocab_size], a row for each of the tokens "
+            f"step gave logits of shape {np.shape(logits)}, expected [1, vocab_size], a row for each of the tokens "
             "[1] that it is given; add an axis with logits[None]"
         )
     return logits[0], cache

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tgnn.errors import check_floating
 from tgnn.nn.basic import embedding, init_embedding, linear
@@ -57,9 +58,9 @@ def embed(
     if positions is None:
         positions = jnp.arange(len(tokens), dtype=jnp.int32)
         check_room(params, len(tokens))
-    if jnp.shape(positions) != jnp.shape(tokens):
+    if np.shape(positions) != np.shape(tokens):
         raise ValueError(
-            f"positions must have shape {jnp.shape(tokens)}, one per token, got {jnp.shape(positions)}; "
+            f"positions must have shape {np.shape(tokens)}, one per token, got {np.shape(positions)}; "
             "use segment_positions for packed documents"
         )
     x = embedding(params["embedding"], tokens)  # [n, model_dim]
@@ -71,9 +72,9 @@ def embed(
 
 def check_tokens(name: str, tokens: Array, shape: tuple[str, ...] = ("n",)) -> None:
     """Tokens with an axis for each name in `shape`, or a ValueError."""
-    if jnp.ndim(tokens) != len(shape):
+    if np.ndim(tokens) != len(shape):
         raise ValueError(
-            f"{name} must have shape [{', '.join(shape)}], got {jnp.shape(tokens)}; use jax.vmap for a batch axis, and "
+            f"{name} must have shape [{', '.join(shape)}], got {np.shape(tokens)}; use jax.vmap for a batch axis, and "
             "an axis of length 1 for a single one"
         )
 

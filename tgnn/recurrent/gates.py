@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tgnn.errors import check_floating, check_size
 from tgnn.nn.basic import init_linear, linear
@@ -72,9 +73,9 @@ def checked(params: Params, graph: Graph | Levels, x: Array, given: Any) -> Leve
         raise ValueError(f"x has shape {x.shape}, but the graph has {plan.n_node} nodes; pass [n_node, in_dim]")
     for state in jax.tree.leaves(given):
         expected = (plan.n_given, *zero_state(params, x).shape)
-        if jnp.shape(state) != expected:
+        if np.shape(state) != expected:
             raise ValueError(
-                f"given has shape {jnp.shape(state)}, but must be {expected}: one state per given sender; "
+                f"given has shape {np.shape(state)}, but must be {expected}: one state per given sender; "
                 "pass the states of the senders that are no nodes"
             )
     if given is None and plan.n_given:
