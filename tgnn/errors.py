@@ -1,6 +1,7 @@
 """Errors that name the argument, what was expected, what came, and the remedy."""
 
 import operator
+from typing import Any
 
 import jax
 import jax.core
@@ -38,7 +39,7 @@ def widen_index(x):
     return xp.where(xp.logical_or(x > most, x < 0), -1, x).astype(np.int32)
 
 
-def as_index(name: str, x):
+def as_index(name: str, x) -> Any:
     """Integers of any type as an array in which sizes can be compared, or a ValueError; NumPy's stay NumPy's."""
     if not hasattr(x, "dtype"):
         x = np.asarray(x) if np.size(x) else np.asarray(x, np.int32)  # an empty list would be float

@@ -73,6 +73,10 @@ class Known:
     def __init__(self, x):
         self.x = x
 
+    def closed(self) -> Any:
+        """As it was."""
+        return self.x
+
 
 OPENED = Bound | Closure | Known
 
@@ -106,11 +110,9 @@ def opened_function(x: Any, depth: int) -> Any:
 
 def closed(tree: Any) -> Any:
     """What `opened` was given."""
-
-    def close(x):
-        return x.x if isinstance(x, Known) else x.closed() if isinstance(x, OPENED) else x
-
-    return jax.tree.map(close, tree, is_leaf=lambda x: isinstance(x, OPENED))
+    return jax.tree.map(
+        lambda x: x.closed() if isinstance(x, OPENED) else x, tree, is_leaf=lambda x: isinstance(x, OPENED)
+    )
 
 
 def keep_known(tree: Any) -> Any:

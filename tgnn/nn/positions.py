@@ -111,8 +111,8 @@ def rotary(x: Array, positions: Array, *, base: float = 10_000.0, interleaved: b
 
 def signed_distance(receiver: Array, offset: Array | int, sender: Array) -> Array:
     """`receiver + offset - sender`, in a type that holds it."""
-    receiver, offset, sender = (widen_index(jnp.asarray(x)) for x in (receiver, offset, sender))
-    return receiver + offset - sender
+    first, shift, second = (jnp.asarray(widen_index(jnp.asarray(x))) for x in (receiver, offset, sender))
+    return first + shift - second
 
 
 @jax.tree_util.register_dataclass
