@@ -157,6 +157,13 @@ def test_searches_go_on_from_a_padded_prompt():
             prefill(step, init_cache(params, 9), nothing)
 
 
+def test_bfloat16_decodes_under_strict_promotion():
+    params = jax.tree.map(lambda p: p.astype(jnp.bfloat16), filled(init_language_model, CONFIG))
+    with jax.numpy_dtype_promotion("strict"):
+        logits, cache = decode_step(params, init_cache(params, 9), TOKENS)
+    assert logits.dtype == jnp.bfloat16 and cache.step == N and jnp.isfinite(logits.astype("f4")).all()
+
+
 def test_tokens_beyond_the_cache_are_forgotten_under_jit():
     params = filled(init_language_model, CONFIG)
     step = jax.jit(partial(decode_step, params))

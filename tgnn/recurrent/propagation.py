@@ -47,10 +47,10 @@ def propagate(
 
 
 def over_steps(cell, plan: Levels, gathered, zero, given):
-    """The scan carries the states of one step."""
+    """The scan carries the states of one step, [width, ...]."""
 
     def step(states, work):
-        columns, mine = work
+        columns, mine = work  # [width, arity], [width, ...]
         fresh = cell(mine, jax.tree.map(lambda x, y: rows(jnp.concatenate([x, y]), columns), states, given))
         fresh = jax.tree.map(lambda x, y: y.astype(x.dtype), states, fresh)
         return fresh, fresh
@@ -63,10 +63,10 @@ def over_steps(cell, plan: Levels, gathered, zero, given):
 
 
 def over_all(cell, plan: Levels, gathered, zero, given):
-    """The scan carries the states of all nodes."""
+    """The scan carries the states of all nodes and the given ones, [n_node + n_given, ...]."""
 
     def step(states, work):
-        nodes, senders, mine = work
+        nodes, senders, mine = work  # [width], [width, arity], [width, ...]
         fresh = cell(mine, jax.tree.map(lambda x: rows(x, senders), states))
         return jax.tree.map(lambda x, y: put(x, nodes, y), states, fresh), None
 
