@@ -46,7 +46,8 @@ def as_index(name: str, x) -> Any:
     if not jax.numpy.issubdtype(x.dtype, jax.numpy.integer):
         raise ValueError(f"{name} must be integers, got {x.dtype}; convert them with {name}.astype(int)")
     if x.size and not isinstance(x, jax.core.Tracer) and jax.dtypes.canonicalize_dtype(x.dtype).itemsize == 4:
-        least, most, limit = int(np.min(x)), int(np.max(x)), np.iinfo(np.int32)
+        known, limit = np.asarray(x), np.iinfo(np.int32)  # not jax.numpy, which would trace even a constant under jit
+        least, most = int(known.min()), int(known.max())
         if least < limit.min or most > limit.max:  # JAX would cut them to 32 bits
             raise ValueError(
                 f"{name} must fit into int32, got {least} to {most}; renumber them, or enable jax_enable_x64"

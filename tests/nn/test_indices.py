@@ -62,6 +62,13 @@ def test_ids_of_a_table_as_long_as_their_type():
     assert jax.jit(lambda ids: embedding(WIDE, ids).sum())(jnp.array([255, 0], jnp.uint8)) == 2
 
 
+def test_constants_under_jit_are_checked_as_outside_of_it():
+    known = jnp.array([3, 1])
+    assert jax.jit(lambda table: embedding({"table": table}, known).sum())(jnp.eye(4)) == 2
+    with pytest.raises(ValueError, match="ids go from 1 to 3 but the table has 2 rows"):
+        jax.jit(lambda table: embedding({"table": table}, known).sum())(jnp.eye(2))
+
+
 def test_no_id_beyond_int32_wraps_around():
     with pytest.raises(ValueError, match="ids must fit into int32, got 4294967297 to 4294967297"):
         embedding(WIDE, np.array([2**32 + 1]))
