@@ -65,14 +65,13 @@ def check_floating(name: str, x) -> None:
         )
 
 
-def check_dropout(dropout_rate: float, rng) -> None:
-    """A rate in [0, 1), with a key where it is not 0: dropout that is asked for is never silently off."""
+def check_dropout(dropout_rate, rng, name: str = "dropout_rate") -> float:
+    """A rate in [0, 1) as a Python float, with a key where it is not 0: what is asked for is never silently off."""
     if not 0.0 <= dropout_rate < 1.0:
-        raise ValueError(f"dropout_rate must be in [0, 1), got {dropout_rate}; use 0.0 for no dropout")
+        raise ValueError(f"{name} must be in [0, 1), got {dropout_rate}; use 0.0 for no dropout")
     if dropout_rate > 0.0 and rng is None:
-        raise ValueError(
-            f"dropout_rate is {dropout_rate} but rng is None; pass a PRNG key, or dropout_rate=0.0 to evaluate"
-        )
+        raise ValueError(f"{name} is {dropout_rate} but rng is None; pass a PRNG key, or {name}=0.0 to evaluate")
+    return float(dropout_rate)
 
 
 def check_indices(name: str, indices, limit: int, mask=None) -> np.ndarray:
