@@ -134,7 +134,7 @@ def _run(params, graph, x, edges, dropout_rate, rng, implementation):
 CHOICES = (
     Choice(
         "Exphormer",
-        "neighbours, `expander` and virtual nodes",
+        "neighbours, an expander and virtual nodes: `Interactions`",
         "`EdgeProduct`: dot product whose terms the edge weighs, by its kind",
         "softmax",
         "arXiv:2303.06147",

@@ -171,6 +171,12 @@ def gine(params: Params, layout: Layout, x: Array, edges: Array | None = None) -
 
 
 CHOICES = (
-    Choice("GPS, local branch", "neighbours", "1, or the gates of `gated_gcn_layer`", "sum", "arXiv:2205.12454"),
+    Choice(
+        "GPS, local branch",
+        "neighbours",
+        "1, or the gates of `gated_gcn_layer`",
+        "`layout.reduce`: sum",
+        "arXiv:2205.12454",
+    ),
     Choice("GPS, global branch", "`Complete`", "dot product", "softmax", "arXiv:2205.12454"),
 )

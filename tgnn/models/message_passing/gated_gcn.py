@@ -107,7 +107,7 @@ CHOICES = (
         "Gated GCN",
         "neighbours",
         "sigmoid gate for every feature, of both ends and the edge",
-        "sum",
+        "`layout.reduce`: sum",
         "arXiv:1711.07553",
     ),
 )

@@ -65,4 +65,6 @@ def gcn_layer(
     return add_bias(params["bias"], layout.aggregate(weights, value).astype(value.dtype))
 
 
-CHOICES = (Choice("GCN", "neighbours and itself", "by degrees: `symmetric_weights`", "sum", "arXiv:1609.02907"),)
+CHOICES = (
+    Choice("GCN", "neighbours and itself", "by degrees: `symmetric_weights`", "`aggregate`: sum", "arXiv:1609.02907"),
+)

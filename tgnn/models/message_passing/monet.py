@@ -139,7 +139,7 @@ CHOICES = (
         "MoNet",
         "neighbours",
         "exp of `Gaussian`, of pseudo-coordinates",
-        "weighted sum, as in the paper, or mean, as measured",
+        "`aggregate`: sum, as in the paper, or mean, as measured",
         "arXiv:1611.08402",
     ),
 )

@@ -77,7 +77,7 @@ CHOICES = (
         "Tree-LSTM",
         graph="tree: the children",
         score="sigmoid gate for every feature",
-        reduction="sum",
+        reduction="`nary_lstm`: gated sum",
         paper="arXiv:1503.00075",
     ),
 )
