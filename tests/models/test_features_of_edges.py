@@ -81,7 +81,7 @@ def test_weights_of_edges_may_be_integers(dtype):
 MANY = 3000
 
 
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, pytest.param(jnp.float16, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["gated_gcn", "gine", "graph_network"])
 def test_gradients_of_half_precision_are_summed_in_float32(name, dtype):
     """One sender with many receivers: ones that are added in bfloat16 stop at 256, in float16 at 2,048."""
