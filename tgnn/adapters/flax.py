@@ -114,8 +114,8 @@ def _as_bool(mask: Array) -> Array:
         numbers = np.unique(np.asarray(mask))
         if numbers.size and (not np.isin(numbers, (0, 1)).all() or numbers.max() != 1):
             raise ValueError(
-                f"mask is {mask.dtype} with numbers from {numbers.min()} to {numbers.max()}, but must say what to keep: "
-                "True or 1, and False or 0; pass a bool array, and what is to be added to the logits as bias"
+                f"mask is {mask.dtype} with numbers from {numbers.min()} to {numbers.max()}, but must say what to "
+                "keep: True or 1, and False or 0; pass a bool array, and what is to be added to the logits as bias"
             )
     return jnp.asarray(mask == 1)
 

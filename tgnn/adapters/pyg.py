@@ -7,7 +7,7 @@ Where conventions differ:
 * `lin_l`, `lin_src` and `lin_rel` belong to the sender there, which is `"sender"`, `"neighbors"` or `"value"` here, and
   `lin_r`, `lin_dst` and `lin_root` to the receiver: `"receiver"` or `"self"`; ResGatedGraphConv's key is that of the
   receiver;
-* pairs of features for bipartite graphs are `(x_senders, x_receivers)` in both; sizes `((senders, receivers), outputs)`;
+* x of a bipartite graph is a pair `(x_senders, x_receivers)` in both, and so is the first of the sizes;
 * GATConv's features of edges go through a map and a vector there, through their product here;
 * GMMConv takes coordinates as they are, like our `monet` without `"coordinates"`, and means over neighbours by default:
   `reduction="mean"`; its `root_weight` has no counterpart.

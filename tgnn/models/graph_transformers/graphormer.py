@@ -48,7 +48,7 @@ def init_graphormer(
     num_layers, _ = check_size("num_layers", num_layers, minimum=1), split_heads(model_dim, num_heads)
     rngs = jax.random.split(rng, 6)
     config = TransformerConfig(
-        vocab_size=0,
+        vocab_size=1,  # unused: there are no tokens
         model_dim=model_dim,
         num_layers=num_layers,
         num_heads=num_heads,
