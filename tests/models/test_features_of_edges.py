@@ -105,7 +105,7 @@ def test_gradients_of_half_precision_are_summed_in_float32(name, dtype):
             # an edge says what its sender is, a node what its edges say
             params["edge"][0]["kernel"] = params["edge"][0]["kernel"].at[1].set(1)
             params["node"][0]["kernel"] = params["node"][0]["kernel"].at[0].set(1)
-            output = models.graph_network(params, graph).nodes
+            output = jnp.asarray(models.graph_network(params, graph).nodes)  # pyright: ignore
         return output.astype(jnp.float32).sum()
 
     gradient = jax.grad(total)(jnp.ones((1, 1), dtype))

@@ -150,7 +150,9 @@ def test_memory_of_a_step_grows_like_the_length(name):
 
     def temporary(n):
         step = jax.jit(jax.grad(lambda params, graph, tokens: (model(params, graph, tokens) ** 2).sum()))
-        return step.lower(params, graph_of(n), jnp.zeros(n, jnp.int32)).compile().memory_analysis().temp_size_in_bytes
+        memory = step.lower(params, graph_of(n), jnp.zeros(n, jnp.int32)).compile().memory_analysis()
+        assert memory is not None
+        return memory.temp_size_in_bytes
 
     assert temporary(2**14) < 5 * temporary(2**12)  # n log n for the partition; n * n would be 16
 

@@ -105,7 +105,7 @@ def _output(query, key, value, mask, bias, rng, rate, is_causal):
     return jax.vmap(jax.vmap(one))(query, key, value, mask, bias, rng)
 
 
-def _as_bool(mask: Array) -> Array:
+def _as_bool(mask: Any) -> Array:
     """A mask that keeps where it is True or 1; flax's own ones are float32."""
     mask = mask if isinstance(mask, jax.Array) else np.asarray(mask)
     if mask.dtype == bool:
