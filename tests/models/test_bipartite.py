@@ -80,7 +80,7 @@ def test_one_array_for_two_sets_is_refused_with_the_order_of_the_pair(name):
             model(params, LAYOUT, x, **options)
     with pytest.raises(ValueError, match=r"x has shape \(5, 3\), but the graph has 7 senders"):
         model(params, LAYOUT, X[::-1], **options)
-    with pytest.raises(ValueError, match=r"x must be an array of shape \[n, features\], got list"):
+    with pytest.raises(ValueError, match=r"x must have shape \[n, features\], got list"):
         model(params, LAYOUT, X[0].tolist(), **options)
 
 

@@ -51,8 +51,11 @@ BAD = {
     "a layout": (lambda: models.graph_network(BLOCK, LAYOUT), "graph must be a jraph.GraphsTuple.*got EdgeList"),
     "interactions": (lambda: models.exphormer({}, LAYOUT, NODES), "graph must be Interactions, got EdgeList"),
     "surroundings": (lambda: models.graphormer({}, LAYOUT, NODES), "graph must be Surroundings, got EdgeList"),
-    "a batch axis": (lambda: models.gcn(GCN, LAYOUT, NODES[None]), r"x must be .*\[n, features\], got \(1, 6, 4\)"),
-    "a list": (lambda: models.gcn(GCN, LAYOUT, NODES.tolist()), r"x must be an array of shape .* got list"),
+    "a batch axis": (
+        lambda: models.gcn(GCN, LAYOUT, NODES[None]),
+        r"x must have shape \[n, features\], got \(1, 6, 4\)",
+    ),
+    "a list": (lambda: models.gcn(GCN, LAYOUT, NODES.tolist()), r"x must have shape .* got list"),
     "few nodes": (lambda: models.gcn(GCN, LAYOUT, NODES[:3]), r"x has shape \(3, 4\), but the graph has 6 senders"),
     "no graph": (lambda: models.gcn(GCN, None, NODES), "layout must be a tgnn layout or a jraph.GraphsTuple"),
     "numbers of an edge": (

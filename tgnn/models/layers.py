@@ -71,7 +71,7 @@ def layout_of(graph: Graph, x: Nodes, num_layers: int = 1) -> Layout:
     for part in pair:
         if part is not None and len(getattr(part, "shape", ())) != 2:
             found = getattr(part, "shape", type(part).__name__)
-            raise ValueError(f"x must be an array of shape [n, features], got {found}; use jax.vmap for a batch axis")
+            raise ValueError(f"x must have shape [n, features], got {found}; use jax.vmap for a batch axis")
     senders, receivers = pair[0], pair[-1]
     layout = as_layout(graph, senders.shape[0] if receivers is None else receivers.shape[0], senders.shape[0])
     sizes = layout.n_senders, layout.n_receivers
