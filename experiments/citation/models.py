@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import jraph
 
 from experiments.citation.config import Recipe
+from experiments.common.dropping import dropping
 from tgnn import models
 from tgnn.graphs import EdgeList
-from tgnn.nn.basic import dropout, fold, init_linear, linear
+from tgnn.nn.basic import dropout, fold, init_linear, linear, rate_when_training
 
 NUM_LAYERS = 2
 
@@ -46,7 +47,8 @@ def build(name: str, recipe: Recipe, layout: EdgeList, num_words: int, num_class
     options = {choice: value for choice, value in choices.items() if value is not None}
     dims = (num_words, recipe.hidden_dim, num_classes)
     reduction = {} if recipe.reduction is None else {"reduction": recipe.reduction}
-    return Model(lambda rng: init(rng, dims, **options), partial(apply, dropout_rate=recipe.dropout_rate, **reduction))
+    apply = dropping(partial(apply, **reduction), recipe.dropout_rate)
+    return Model(lambda rng: init(rng, dims, **options), apply)
 
 
 def between(network: Model, recipe: Recipe, num_words: int, num_classes: int) -> Model:
@@ -58,9 +60,10 @@ def between(network: Model, recipe: Recipe, num_words: int, num_classes: int) ->
 
     def apply(params, layout, words, *, rng=None):
         embed, inner, output = params
-        x = linear(embed, dropout(fold(rng, 0), words, recipe.dropout_rate))
-        x = network.apply(inner, layout, x, dropout_rate=recipe.dropout_rate, rng=fold(rng, 1))
-        return linear(output, dropout(fold(rng, 2), x, recipe.dropout_rate))
+        rate = rate_when_training(rng, recipe.dropout_rate)
+        x = linear(embed, dropout(fold(rng, 0), words, rate))
+        x = network.apply(inner, layout, x, dropout_rate=rate, rng=fold(rng, 1))
+        return linear(output, dropout(fold(rng, 2), x, rate))
 
     return Model(init, apply)
 
@@ -72,12 +75,12 @@ def sizes(recipe: Recipe) -> dict:
 
 def graph_transformer(recipe: Recipe, layout: EdgeList) -> Model:
     """Attention to neighbours, in blocks with norms and perceptrons."""
-    return Model(partial(models.init_graph_transformer, use_edges=False, **sizes(recipe)), models.graph_transformer)
+    return Model(partial(models.init_graph_transformer, **sizes(recipe)), models.graph_transformer)
 
 
 def gps(recipe: Recipe, layout: EdgeList) -> Model:
     """GINE beside attention of every paper to every paper."""
-    return Model(partial(models.init_gps, use_edges=False, **sizes(recipe)), models.gps)
+    return Model(partial(models.init_gps, **sizes(recipe)), models.gps)
 
 
 def exphormer(recipe: Recipe, layout: EdgeList) -> Model:

@@ -23,6 +23,7 @@ from tgnn.models.sequences.memory_network import init_memory_network, memory_net
 from tgnn.models.sequences.reformer import Hashing, init_reformer, reformer
 from tgnn.models.sequences.sparse_transformer import init_sparse_transformer, sparse_transformer
 from tgnn.models.sequences.universal_transformer import init_universal_transformer, universal_transformer
+from tgnn.nn.basic import rate_when_training
 from tgnn.nn.transformer import init_language_model, language_model
 from tgnn.planning.cost import count_edges
 
@@ -38,7 +39,9 @@ def language(init: Callable, model: Callable, graph: Any, edges: float, config: 
     """A model of `tgnn.models` without memory, `model(params, graph, tokens, dropout_rate=, rng=)`."""
 
     def logits(params, tokens, *, rng=None):
-        return model(params, graph, tokens, dropout_rate=config.dropout_rate, rng=rng, **options)
+        return model(
+            params, graph, tokens, dropout_rate=rate_when_training(rng, config.dropout_rate), rng=rng, **options
+        )
 
     return stateless(init, logits, edges)
 
@@ -72,7 +75,9 @@ def spanned(config: Config, vocab_size: int) -> LanguageModel:
     options = {"max_span": float(config.context), "ramp": float(config.window)}
 
     def apply(params, tokens, state, *, rng=None):
-        logits = adaptive_span(params, graph, tokens, dropout_rate=config.dropout_rate, rng=rng, **options)
+        logits = adaptive_span(
+            params, graph, tokens, dropout_rate=rate_when_training(rng, config.dropout_rate), rng=rng, **options
+        )
         return Output(logits, state, SPAN_PRICE * span_loss(params, config.context))
 
     return LanguageModel(init, apply, mean_edges(graph))
@@ -83,7 +88,11 @@ def universal(config: Config, vocab_size: int) -> LanguageModel:
     graph, init = patterns.causal(config.context), init_universal_transformer
 
     def logits(params, tokens, *, rng=None):
-        options = {"num_steps": config.num_layers, "dropout_rate": config.dropout_rate, "rng": rng}
+        options = {
+            "num_steps": config.num_layers,
+            "dropout_rate": rate_when_training(rng, config.dropout_rate),
+            "rng": rng,
+        }
         return universal_transformer(params, graph, tokens, **options)[0]
 
     return stateless(partial(init, config=config.transformer(vocab_size)), logits, mean_edges(graph))

@@ -9,10 +9,13 @@ from experiments.language.config import Config
 from experiments.language.signature import LanguageModel, Output
 from tgnn import patterns
 from tgnn.models.sequences.compressive_transformer import compressive_transformer as compressive
-from tgnn.models.sequences.compressive_transformer import init_compressive_transformer, init_memories
-from tgnn.models.sequences.transformer_xl import init_past, init_transformer_xl
+from tgnn.models.sequences.compressive_transformer import (
+    init_compressive_transformer,
+    init_compressive_transformer_state,
+)
+from tgnn.models.sequences.transformer_xl import init_transformer_xl, init_transformer_xl_state
 from tgnn.models.sequences.transformer_xl import transformer_xl as xl
-from tgnn.nn.basic import dropout, embedding, fold, init_embedding, init_linear, linear
+from tgnn.nn.basic import dropout, embedding, fold, init_embedding, init_linear, linear, rate_when_training
 from tgnn.recurrent.cells import LSTMState, init_lstm, lstm, schedule
 
 POSITION_DIM = 32  # sines and cosines of a distance
@@ -26,10 +29,10 @@ def transformer_xl(config: Config, vocab_size: int) -> LanguageModel:
     init = partial(init_transformer_xl, config=sizes, position_dim=POSITION_DIM)
 
     def init_state():
-        return init_past(jax.eval_shape(init, jax.random.key(0)), n)
+        return init_transformer_xl_state(jax.eval_shape(init, jax.random.key(0)), n)
 
     def apply(params, tokens, state, *, rng=None):
-        return Output(*xl(params, tokens, state, dropout_rate=config.dropout_rate, rng=rng))
+        return Output(*xl(params, tokens, state, dropout_rate=rate_when_training(rng, config.dropout_rate), rng=rng))
 
     return LanguageModel(init, apply, n + (n + 1) / 2, init_state)
 
@@ -41,10 +44,10 @@ def compressive_transformer(config: Config, vocab_size: int) -> LanguageModel:
     init = partial(init_compressive_transformer, config=sizes, rate=RATE, position_dim=POSITION_DIM)
 
     def init_state():
-        return init_memories(jax.eval_shape(init, jax.random.key(0)), n // 2, n // 2)
+        return init_compressive_transformer_state(jax.eval_shape(init, jax.random.key(0)), n // 2, n // 2)
 
     def apply(params, tokens, state, *, rng=None):
-        output = compressive(params, tokens, state, dropout_rate=config.dropout_rate, rng=rng)
+        output = compressive(params, tokens, state, dropout_rate=rate_when_training(rng, config.dropout_rate), rng=rng)
         return Output(output.logits, output.memories, output.reconstruction)
 
     return LanguageModel(init, apply, n + (n + 1) / 2, init_state)
@@ -70,7 +73,7 @@ def long_short_term_memory(config: Config, vocab_size: int) -> LanguageModel:
         x = embedding(params["embedding"], tokens) * dim**0.5
         ends = []
         for i, (layer, given) in enumerate(zip(params["layers"], state, strict=True)):
-            states = lstm(layer, plan, dropout(fold(rng, i), x, config.dropout_rate), given)
+            states = lstm(layer, plan, dropout(fold(rng, i), x, rate_when_training(rng, config.dropout_rate)), given)
             x = states.hidden
             ends.append(jax.tree.map(lambda rows: rows[-1:], states))
         return Output(linear(params["output"], x), ends)

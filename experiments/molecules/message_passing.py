@@ -46,7 +46,6 @@ def message_passing(
     rng: Array | None = None,
 ) -> Array:
     """`[n, dim] -> [n, dim]`; edges `[n_edge, dim]` in the caller's order; reductions of `tgnn.aggregate`, or "pna"."""
-    edges = layout.from_caller(edges)
     # Messages are nodes of their own here, each with one edge to the node that receives it.
     incoming = EdgeList(jnp.arange(layout.n_edge), layout.receivers, layout.n_receivers, layout.n_edge, layout.mask)
     for i, layer in enumerate(params):

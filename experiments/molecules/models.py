@@ -12,7 +12,7 @@ from experiments.molecules.config import Config
 from experiments.molecules.data import NUM_BONDS
 from experiments.molecules.message_passing import init_message_passing, message_passing
 from tgnn import EdgeList, aggregate, models
-from tgnn.nn.basic import embedding, fold, init_embedding, init_linear, init_mlp, linear, mlp
+from tgnn.nn.basic import embedding, fold, init_embedding, init_linear, init_mlp, linear, mlp, rate_when_training
 from tgnn.nn.graph_positions import flip_signs
 from tgnn.typing import Array, Params
 
@@ -39,6 +39,7 @@ def layers(name: str, config: Config) -> Layers:
     if name == "gated_gcn":
         init = partial(models.init_gated_gcn, dims=dims, edge_dim=config.model_dim)
         return Layers(init, with_bonds(models.gated_gcn))
+    sizes["edge_dim"] = config.model_dim
     if name == "gps":
         return Layers(partial(models.init_gps, **sizes), gps)
     return Layers(partial(models.init_graph_transformer, **sizes), with_bonds(models.graph_transformer))
@@ -79,7 +80,7 @@ def build(name: str, config: Config, sizes: Sequence[int], encoding_dim: int) ->
     def apply(params: Params, batch: Batch, *, rng: Array | None = None) -> Array:
         atoms = embed_atoms(params, batch, len(sizes), fold(rng, 0) if name == "graph_transformer" else None)
         bonds = embedding(params["bonds"], batch.edges)
-        options = {"dropout_rate": config.dropout_rate, "rng": fold(rng, 1)}
+        options = {"dropout_rate": rate_when_training(rng, config.dropout_rate), "rng": fold(rng, 1)}
         atoms = middle.apply(params["layers"], batch, atoms, bonds, **options)
         pooled = aggregate(batch.readout, atoms) / ATOMS_OF_A_MOLECULE
         return mlp(params["head"], pooled)[:, 0]

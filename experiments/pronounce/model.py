@@ -10,10 +10,12 @@ import numpy as np
 import tgnn
 from experiments.pronounce.config import END, START, Config
 from experiments.pronounce.data import Batch, letter_ids, padded, phoneme_ids, phoneme_names
-from tgnn.nn.basic import layer_norm, linear
-from tgnn.nn.block import cached_block, transformer_block
-from tgnn.nn.decoding import decode_step, greedy, init_cache
+from tgnn.nn.basic import layer_norm, linear, rate_when_training
+from tgnn.nn.block import transformer_block
+from tgnn.nn.cached_block import cached_block
+from tgnn.nn.decoding import decode_step, init_cache
 from tgnn.nn.multi_head import Rotate
+from tgnn.nn.search import greedy
 from tgnn.nn.transformer import Layouts, encode_source, transformer
 from tgnn.train.losses import cross_entropy
 
@@ -44,7 +46,7 @@ def make_loss(config: Config, *, rotate: Rotate | None = None) -> Callable:
             positions=row.phoneme_positions,
             encoder_block=encoder_block,
             decoder_block=functools.partial(encoder_block, cross_rotate=rotate, **places),
-            dropout_rate=config.dropout_rate,
+            dropout_rate=rate_when_training(rng, config.dropout_rate),
             rng=rng,
         )
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.common.dropping import dropping
 from experiments.common.sequences.batches import Packing, union
 from experiments.common.sequences.models import WIDTH
 from experiments.common.sequences.train import Trainer
@@ -100,7 +101,7 @@ def make(config: Config, data: Relatedness) -> Siamese:
         return PairBatch(batch.graph, batch.tokens, roots, relatedness)
 
     init = partial(init_siamese, vocab_size=data.vocab_size, config=config, arity=arity if arity > 1 else None)
-    apply = partial(siamese, dropout_rate=config.dropout_rate)
+    apply = dropping(siamese, config.dropout_rate)
     return Siamese(init, apply, lay_out, lambda pair: len(pair.tokens), rows, slots)
 
 

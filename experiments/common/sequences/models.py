@@ -12,12 +12,13 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 
+from experiments.common.dropping import dropping
 from experiments.common.sequences.batches import Batch, Example, depth, union
 from experiments.common.sequences.config import Config
 from tgnn.graphs import Complete
 from tgnn.models.recurrent.tree_lstm import init_tree_lstm, tree_lstm
 from tgnn.models.sequences.bp_transformer import bp_nodes, init_bp_transformer, partition
-from tgnn.nn.basic import dropout, fold, init_linear, linear
+from tgnn.nn.basic import dropout, fold, init_linear, linear, rate_when_training
 from tgnn.nn.positions import segment_positions
 from tgnn.nn.transformer import TransformerConfig, decoder, embed, init_language_model
 from tgnn.patterns.spans import partition_edges, spans
@@ -73,7 +74,7 @@ def recurrent(config: Config, task: Task) -> Classifier:
         return union(examples, rows * slots, width=WIDTH, n_step=steps + 1, arity=children)
 
     init = partial(init_tree_lstm, arity=arity)
-    apply = partial(tree_lstm, dropout_rate=config.dropout_rate)
+    apply = dropping(tree_lstm, config.dropout_rate)
     return Classifier(
         lambda rng: init(rng, task.vocab_size, *dims, task.num_classes), apply, lay_out, node_count, rows, slots
     )
@@ -124,8 +125,9 @@ def transformer(config: Config, task: Task) -> Classifier:
 
     def one_row(params, segments, tokens, rng):
         layout = Complete(slots).with_segments(segments)
-        x = dropout(fold(rng, 0), embed(params, tokens, segment_positions(segments)), config.dropout_rate)
-        x = decoder(params["decoder"], layout, x, dropout_rate=config.dropout_rate, rng=fold(rng, 1))
+        rate = rate_when_training(rng, config.dropout_rate)
+        x = dropout(fold(rng, 0), embed(params, tokens, segment_positions(segments)), rate)
+        x = decoder(params["decoder"], layout, x, dropout_rate=rate, rng=fold(rng, 1))
         return linear(params["classes"], x)
 
     def apply(params, segments, tokens, *, rng=None):
@@ -154,7 +156,8 @@ def bp_transformer(config: Config, task: Task) -> Classifier:
         return Batch(replace(graph, roots=None), tokens, labels)  # whose number differs from batch to batch
 
     def apply(params, graph: Any, tokens, *, rng=None):
-        return linear(params["classes"], bp_nodes(params, graph, tokens, dropout_rate=config.dropout_rate, rng=rng))
+        rate = rate_when_training(rng, config.dropout_rate)
+        return linear(params["classes"], bp_nodes(params, graph, tokens, dropout_rate=rate, rng=rng))
 
     init = partial(init_bp_transformer, config=sizes(config, task.vocab_size), max_length=longest, k=config.k)
     return Classifier(with_classes(init, config, task), apply, lay_out, node_count, rows, slots)
