@@ -1,4 +1,4 @@
-"""Pictures: what is drawn is the graph, and what cannot be drawn is said."""
+"""Pictures of graphs: what is drawn is the graph, and what cannot be drawn is said."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 import tgnn
 from tgnn import plot
 
-pytest.importorskip("matplotlib")
+matplotlib = pytest.importorskip("matplotlib")
 
 
 def lines(ax):
@@ -34,7 +34,8 @@ def test_an_arrow_goes_from_sender_to_receiver():
 
 
 @pytest.mark.parametrize(
-    "graph", [tgnn.Complete(5, 3), np.ones((5, 3), bool), tgnn.Window(5, 1, 1), tgnn.Complete(5).adjacency()]
+    "graph",
+    [tgnn.Complete(5, 3), np.ones((5, 3), bool), tgnn.Window(5, 1, 1), tgnn.Complete(5).adjacency(), [[0, 1], [1, 1]]],
 )
 def test_every_graph_is_drawn(graph, tmp_path):
     for ax in (plot.draw_graph(graph, title="a graph"), plot.draw_adjacency(graph)):
@@ -63,31 +64,84 @@ def test_nodes_have_the_given_places_and_colours():
     np.testing.assert_array_equal(ax.collections[-1].get_array(), [0, 1, 2])
 
 
+def test_labels_stand_where_their_nodes_are():
+    places = [[100, 100], [110, 100], [105, 110]]
+    for labels in ("abc", ["a long one", "b", "c"]):
+        ax = plot.draw_graph(tgnn.Causal(3), positions=places, labels=labels)
+        assert [text.get_position() for text in ax.texts] == [tuple(place) for place in places]
+        ax.figure.canvas.draw()
+        (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+        assert 98 < left < 100 and 110 < right < 112 and 98 < low < 100 and 110 < high < 112  # margins, nothing else
+        for text, place in zip(ax.texts, places, strict=True):  # within 15 points of the node, on the page
+            moved = text.get_transform().transform(place) - ax.transData.transform(place)
+            assert np.hypot(*moved) * 72 / ax.figure.dpi < 15
+
+
+MANY = tgnn.EdgeList.from_edges([2, 0, 0, 1, 1], [0, 1, 1, 0, 1], n_receivers=3)
+
+
+def test_widths_and_colours_of_edges_are_in_the_callers_order():
+    layout = tgnn.EdgeList.from_edges([3, 0, 2], [1, 2, 0], n_receivers=4)
+    ax = plot.draw_graph(layout, edge_width=[1, 2, 3], edge_color=["red", "lime", "blue"])
+    drawn = {p.get_linewidth(): (tuple(p._posA_posB[0]), p.get_edgecolor()[:3]) for p in ax.patches}
+    circle = [(np.sin(np.pi * i / 2), np.cos(np.pi * i / 2)) for i in range(4)]
+    for width, sender, color in ((1, 3, (1, 0, 0)), (2, 0, (0, 1, 0)), (3, 2, (0, 0, 1))):
+        np.testing.assert_allclose(drawn[width][0], circle[sender], atol=1e-12)
+        assert drawn[width][1] == color
+    bipartite = tgnn.EdgeList.from_edges([2, 0, 1], [1, 0, 0], n_receivers=2, n_senders=3)
+    (edges,) = [c for c in plot.draw_graph(bipartite, edge_width=[1, 2, 3]).collections if hasattr(c, "get_segments")]
+    at = {w: round(3 * s[0][0] - 0.5) for w, s in zip(edges.get_linewidths(), edges.get_segments(), strict=True)}
+    assert at == {1: 2, 2: 0, 3: 1}
+
+
+def test_dead_edges_have_widths_that_are_not_drawn():
+    mask = np.array([True, False, True])
+    layout = tgnn.EdgeList.from_edges([3, 0, 2], [1, 2, 0], n_receivers=4, mask=mask, pad_to=5)
+    ax = plot.draw_graph(layout, edge_width=[1, 2, 3, 4, 5])
+    assert [patch.get_linewidth() for patch in ax.patches] == [1, 3]
+
+
+@pytest.mark.parametrize("layout", [tgnn.Window(4, 1, 0), tgnn.Causal(4)])
+def test_layouts_with_slots_take_widths_in_their_shape(layout):
+    width = np.arange(np.prod(layout.edge_shape)).reshape(layout.edge_shape)
+    senders = np.broadcast_to(layout.sender_index, layout.edge_shape)
+    receivers = np.broadcast_to(layout.receiver_index, layout.edge_shape)
+    sees = np.tril(layout.adjacency(), -1)  # loops are rings
+    inside = (senders >= 0) & (senders < 4)
+    expected = set(width[inside & sees[receivers, np.clip(senders, 0, 3)]])
+    assert {patch.get_linewidth() for patch in plot.draw_graph(layout, edge_width=width).patches} == expected
+
+
+def test_numbers_of_edges_are_colours_from_the_least_to_the_largest():
+    layout = tgnn.EdgeList.from_edges([0, 1, 2], [1, 2, 3], n_receivers=4)
+    colors = [patch.get_edgecolor() for patch in plot.draw_graph(layout, edge_color=np.array([0.5, 0.9, 0.1])).patches]
+    viridis = matplotlib.colormaps["viridis"]
+    assert colors == [viridis(0.5), viridis(1.0), viridis(0.0)]
+
+
+def test_every_copy_of_an_edge_and_every_loop_is_drawn():
+    ax = plot.draw_graph(MANY, edge_width=[1, 2, 3, 4, 5])
+    assert [patch.get_linewidth() for patch in ax.patches] == [1, 2, 3, 4]
+    ways = [patch.get_path().vertices.round(6).tobytes() for patch in ax.patches]
+    assert len(set(ways)) == 4  # none hides another
+    rings = ax.collections[0]
+    assert rings.get_linewidths() == [5] and len(rings.get_offsets()) == 1
+    loops = tgnn.EdgeList.from_edges([1, 1], [1, 1], n_receivers=2)
+    assert len(set(plot.draw_graph(loops).collections[0].get_sizes())) == 2
+    twice = plot.draw_graph(tgnn.EdgeList.from_edges([0, 0], [0, 0], n_receivers=1, n_senders=2))
+    first, second = next(c for c in twice.collections if hasattr(c, "get_segments")).get_segments()
+    assert np.abs(first - second).max() > 0.01
+
+
+def test_opposite_edges_that_differ_are_two_arrows():
+    layout = tgnn.EdgeList.from_edges([0, 1], [1, 0], n_receivers=2)
+    assert len(plot.draw_graph(layout, edge_width=[1, 1]).patches) == 2
+    assert len(plot.draw_graph(layout, edge_width=2).patches) == 0
+
+
 def test_adjacency_shows_receivers_downwards():
     image = plot.draw_adjacency(tgnn.Causal(3)).images[0].get_array()
     np.testing.assert_array_equal(image, np.tri(3))
-
-
-def test_alignment_labels_rows_and_columns():
-    weights = np.full((3, 2), 0.5)
-    ax = plot.alignment(weights, ["K", "AE", "T"], ["c", "a"])
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["K", "AE", "T"]
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["c", "a"]
-    np.testing.assert_array_equal(ax.images[0].get_array(), weights)
-
-
-def test_attention_graph_draws_an_edge_as_wide_as_its_weight():
-    ax = plot.attention_graph(np.array([[0.75, 0.25, 0.0], [0.0, 0.0, 1.0]]), ["K", "T"], ["c", "a", "t"])
-    (edges,) = [c for c in ax.collections if hasattr(c, "get_segments")]
-    np.testing.assert_allclose(edges.get_linewidths() / edges.get_linewidths()[2], [0.75, 0.25, 1.0])
-    assert texts(ax) == ["c", "a", "t", "K", "T"]
-
-
-def test_learning_curves_pass_over_records_without_the_metric():
-    records = [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0, "validation_loss": 3.0}, {"step": 3, "loss": None}]
-    curves = plot.learning_curves(records, ["loss", "validation_loss"], log=True).lines
-    assert [curve.get_label() for curve in curves] == ["loss", "validation loss"]
-    np.testing.assert_array_equal(curves[0].get_xydata(), [[1, 2], [2, 1]])
 
 
 def test_a_given_axes_is_drawn_on():
@@ -102,10 +156,16 @@ def test_a_given_axes_is_drawn_on():
         (lambda: plot.draw_graph(tgnn.Causal(3), labels="ab"), "labels has 2 entries but the graph has 3"),
         (lambda: plot.draw_graph(np.zeros(3)), "graph has shape"),
         (lambda: plot.draw_graph("graph"), "layout must be a tgnn layout"),
-        (lambda: plot.alignment(np.zeros((2, 3, 4))), "choose or average heads"),
-        (lambda: plot.alignment(np.zeros((2, 3)), "abc"), "receivers has 3 entries"),
-        (lambda: plot.attention_graph(np.zeros((2, 3)), "ab", "ab"), "senders has 2 entries"),
-        (lambda: plot.learning_curves([{"step": 1}], ["loss"]), "no record has any of the metrics loss"),
+        (lambda: plot.draw_graph([[0, 1], ["a", 0]]), "graph has shape .2, 2. and type <U"),
+        (lambda: plot.draw_graph(tgnn.Causal(2), positions=[[0, 0], [np.nan, 1]]), r"positions\[1\] is \[nan, 1.0\]"),
+        (lambda: plot.draw_graph(tgnn.Complete(2, 3), positions=np.zeros((2, 2))), "positions are of one set of nodes"),
+        (lambda: plot.draw_graph(tgnn.Complete(2, 3), sender_labels="ab"), "sender_labels has 2 entries"),
+        (
+            lambda: plot.draw_graph(tgnn.Causal(3), edge_width=[1, 2]),
+            r"edge_width has shape \(2,\) but the Causal has 6",
+        ),
+        (lambda: plot.draw_graph(tgnn.Causal(3), edge_width=-1.0), "edge_width must be finite and at least 0"),
+        (lambda: plot.draw_graph(tgnn.Causal(3), edge_color=["red"]), r"edge_color has shape \(1,\)"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(draw, words):
