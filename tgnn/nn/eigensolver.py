@@ -14,9 +14,11 @@ Filter = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, int]] 
 
 TOLERANCE = 1e-8  # residual over eigenvalue; an eigenvector's error is its residual over the gap to the next eigenvalue
 ROUNDING = 1e-14  # no residual is much less
-PRODUCTS, SOLVES = 600, 100  # the most that are tried, by polynomials and then by factors
-TRIAL = 1 / 5  # of them, after which what is too slow is known
-AMPLIFICATION = 1e6  # by one polynomial: with more the vectors become copies of one
+PRODUCTS, SOLVES = 20_000, 200  # the most that are tried, by polynomials and by factors
+PATIENCE, TRIAL = 600, 1 / 5  # products after which factors are quicker, and the share after which this is foreseen
+CUT = 0.05  # eigenvalues of graphs that have sparse factors
+AMPLIFICATION = 1e6, 1e12  # by one polynomial, of the wanted vectors: with more they become copies of one; and of the
+# trivial one, of which there is no more than rounding
 DEGREE = 40  # the most of a polynomial
 SHIFT = 1e-8
 
@@ -42,7 +44,7 @@ def smoothest(matrix: Any, trivial: np.ndarray, count: int) -> tuple[np.ndarray,
     n = len(trivial)
     width = min(n - 1, count + max(8, count // 2))
     block = np.random.default_rng(0).normal(size=(n, width))  # so that the result is the same every time
-    found = iterate(matrix, trivial, block, count, partial(chebyshev, matrix), PRODUCTS)
+    found = iterate(matrix, trivial, block, count, partial(chebyshev, matrix), PRODUCTS, expected=PATIENCE)
     found = iterate(matrix, trivial, block, count, inverse(matrix), SOLVES) if found is None else found
     if found is None:
         raise ValueError(
@@ -51,8 +53,12 @@ def smoothest(matrix: Any, trivial: np.ndarray, count: int) -> tuple[np.ndarray,
     return found
 
 
-def iterate(matrix: Any, trivial: np.ndarray, block: np.ndarray, count: int, step: Filter, limit: int):
-    """Filters the block `[n, width]` until its first `count` vectors are eigenvectors; None where it is too slow."""
+def iterate(matrix: Any, trivial, block: np.ndarray, count: int, step: Filter, limit: int, expected: float = np.inf):
+    """Filters the block `[n, width]` until its first `count` vectors are eigenvectors; None where that takes too long.
+
+    A cost of more than `expected` is foreseen from the last round. Then an eigenvalue near 0 says that few edges cut
+    the graph in two, and that it has sparse factors; else there is nothing better than to go on.
+    """
     used, before = 0, np.inf
     while True:
         block = np.linalg.qr(block - trivial[:, None] * (trivial @ block)[None, :])[0]
@@ -66,7 +72,8 @@ def iterate(matrix: Any, trivial: np.ndarray, block: np.ndarray, count: int, ste
             return values, block[:, :count]
         rounds_left = np.log(excess) / max(np.log(before / excess), 1e-9)
         block, cost = step(ritz, block, product)
-        if used + (rounds_left * cost if used > TRIAL * limit else 0) > limit:
+        too_slow = used > TRIAL * expected and used + rounds_left * cost > expected
+        if used > limit or (too_slow and values[0] < CUT):
             return None
         used, before = used + cost, excess
 
@@ -76,8 +83,8 @@ def chebyshev(matrix: Any, ritz: np.ndarray, block: np.ndarray, product: np.ndar
     from scipy.sparse import eye_array
 
     half, middle = max((ritz[-1] + 1) / 2, 1e-6), (ritz[-1] - 1) / 2
-    growth = np.arccosh(max((ritz[0] - middle) / half, 1.0))  # of the largest value by one degree, as an exponent
-    degree = int(np.clip(np.log(AMPLIFICATION) / max(growth, 1e-9), 1, DEGREE))
+    largest = np.maximum((np.array([ritz[0], 1.0]) - middle) / half, 1.0 + 1e-12)  # the wanted ones', the trivial one's
+    degree = int(np.clip((np.log(AMPLIFICATION) / np.arccosh(largest)).min(), 1, DEGREE))
     twice = (matrix - middle * eye_array(len(block))) * (2 / half)
     before, block = block, (product - middle * block) / half
     for _ in range(degree - 1):

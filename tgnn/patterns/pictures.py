@@ -12,11 +12,11 @@ def draw(layout: Layout, title: str = "") -> Any:
     """Draws who sees whom as a matrix and as a graph, with the statistics of the pattern. Needs matplotlib and SciPy.
 
     Args:
-      layout: concrete and small: O(n_receivers * n_senders).
-      title: of the picture.
+        layout: concrete and small: O(n_receivers * n_senders).
+        title: of the picture.
 
     Returns:
-      A figure that pyplot does not know of: `draw(window(16, 2)).savefig("window.png")`. A notebook shows it.
+        A figure that pyplot does not know of: `draw(window(16, 2)).savefig("window.png")`. A notebook shows it.
 
     >>> from tgnn.graphs import Causal
     >>> len(draw(Causal(5), "causal").axes)
