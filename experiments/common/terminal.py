@@ -1,4 +1,4 @@
-"""Words on any terminal: what an encoding lacks is spelt out, "+-" for a plus-minus sign, instead of an error."""
+"""Words on any terminal: what its encoding lacks is spelt out, "+-" for a plus-minus sign, instead of an error."""
 
 import codecs
 import sys

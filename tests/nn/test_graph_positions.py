@@ -113,9 +113,7 @@ def test_the_sparse_solver_finds_the_eigenvalues_of_every_kind_of_graph(graph):
         "bipartite": networkx.complete_bipartite_graph(17, 31),
         "barbell": networkx.barbell_graph(40, 7),
         "tree": networkx.random_labeled_tree(101, seed=0),
-        "random": networkx.gnp_random_graph(
-            150, 0.5, seed=0
-        ),  # eigenvalues far from 0, close together
+        "random": networkx.gnp_random_graph(150, 0.5, seed=0),  # eigenvalues far from 0, close together
     }[graph]
     adjacency = networkx.to_scipy_sparse_array(graph, dtype=float, format="csr")
     degree = adjacency.sum(axis=1)
