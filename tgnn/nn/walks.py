@@ -49,7 +49,8 @@ def random_walk(layout: Layout | jraph.GraphsTuple, steps: int, *, numbers_at_on
     layout = as_layout(layout)
     check_square(layout)
     steps, most = check_size("steps", steps), check_size("numbers_at_once", numbers_at_once, minimum=1)
-    n, counts = layout.n_receivers, to_scipy(layout).astype(np.float64)
+    n = layout.n_receivers
+    counts: Any = to_scipy(layout).astype(np.float64)
     order = near_order(counts)
     step, mutual = one_step(counts[order][:, order])
     result = np.zeros((n, steps), np.float32)
@@ -149,4 +150,6 @@ def column_sums(x: Any, y: Any) -> np.ndarray:
     if not isinstance(y, np.ndarray):
         return column_sums(y, x)
     pieces = range(0, len(x), ROWS)
-    return np.sum([np.einsum("ij,ij->j", x[i : i + ROWS], y[i : i + ROWS]) for i in pieces], axis=0, dtype=np.float64)
+    return np.stack([np.einsum("ij,ij->j", x[i : i + ROWS], y[i : i + ROWS]) for i in pieces]).sum(
+        axis=0, dtype=np.float64
+    )

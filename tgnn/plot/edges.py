@@ -53,9 +53,9 @@ def styled_edges(layout: Layout, width: Any, color: Any) -> Edges:
             values = per_edge(layout, "edge_color", values.astype(float), live)
             colors = colormaps["viridis"](Normalize()(values)) if count else np.zeros((0, 4))
         else:
-            listed = np.arange(len(color)) if np.iterable(color) else np.zeros(())
-            listed = per_edge(layout, "edge_color", listed, live)
-            colors = to_rgba_array([color[i] for i in listed]) if count else np.zeros((0, 4))
+            listed = list(color) if np.iterable(color) else []
+            which = per_edge(layout, "edge_color", np.arange(len(listed)), live)
+            colors = to_rgba_array([listed[i] for i in which]) if count else np.zeros((0, 4))
     return Edges(senders[live], receivers[live], widths, np.asarray(colors), alike)
 
 

@@ -20,9 +20,8 @@ class PictureAxes(Axes):
     """The only axes of a `Picture`, shown likewise."""
 
     def _repr_png_(self) -> bytes:
-        file = io.BytesIO()
-        self.figure.savefig(file, format="png")
-        return file.getvalue()
+        figure: Any = self.figure
+        return figure._repr_png_()
 
 
 def new_axes() -> Any:
