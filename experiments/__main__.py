@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import experiments
-from experiments.common import results
+from experiments.common import results, terminal
 
 RUNS = Path("runs")
 
@@ -47,6 +47,7 @@ def _number(summary: dict) -> str:
 
 def main() -> None:
     """Prints the list."""
+    terminal.any_terminal()
     listed = names()
     width = max(map(len, listed), default=0)
     columns = shutil.get_terminal_size(fallback=(160, 0)).columns

@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 
 import tyro
 
-from experiments.common import results
+from experiments.common import results, terminal
 
 Config = TypeVar("Config")
 Metrics = Mapping[str, float | Sequence[float]]
@@ -74,6 +74,7 @@ def main(
 
     A mistake on the command line ends the process with exit status 2 and one line that says what would be right.
     """
+    terminal.any_terminal()
     options = parse(name, presets, options_type=options_type, doc=inspect.getdoc(inspect.getmodule(run)), argv=argv)
     with mistakes(name, ValueError):
         config = preset(presets, options.preset)

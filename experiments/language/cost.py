@@ -24,7 +24,7 @@ import numpy as np
 import tyro
 from matplotlib.figure import Figure
 
-from experiments.common import results
+from experiments.common import results, terminal
 from experiments.language.config import PRESETS
 from tgnn import attend, patterns
 from tgnn.models.sequences.bp_transformer import bp_transformer, init_bp_transformer, partition
@@ -149,6 +149,7 @@ def draw(found: dict[tuple[str, int], dict[str, float]]) -> Figure:
 
 def main() -> None:
     """Measures every case, writes the results after the last one."""
+    terminal.any_terminal()
     options = tyro.cli(Options, description=__doc__)
     started, metrics, found = time.perf_counter(), {}, {}
     cases = [("attention", name, n) for name in PATTERNS for n in options.sizes]

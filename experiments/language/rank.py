@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from experiments.common import results
+from experiments.common import results, terminal
 
 HEADER = """| | model | bits per character | nats | weights | edges per token | ms per step | temporary MiB |
 |---|---|---|---|---|---|---|---|"""
@@ -45,6 +45,7 @@ def row(place: int, record: dict) -> str:
 
 def main() -> None:
     """Prints the table."""
+    terminal.any_terminal()
     options = tyro.cli(Options, description=__doc__)
     print("\n".join([HEADER, *rows(options.folder, options.preset)]))
 
