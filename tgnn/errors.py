@@ -21,7 +21,7 @@ def check_size(name: str, size, minimum: int = 0) -> int:
     return value
 
 
-def widen_index(x):
+def widen_index(x) -> Any:
     """Integers in a type that holds every size: int8 to uint32 become int32 (beyond it: -1), others stay.
 
     Comparing `ids < 256` in uint8, or storing 256 in it, wraps around. What int32 cannot hold is no index of anything.
@@ -30,13 +30,13 @@ def widen_index(x):
     dtype('int32')
     """
     dtype = np.dtype(x.dtype)
-    if not np.issubdtype(dtype, np.integer) or dtype == np.int32 or (dtype.itemsize == 8 and jax.config.jax_enable_x64):
+    if not np.issubdtype(dtype, np.integer) or dtype == np.int32 or (dtype.itemsize == 8 and jax.dtypes.canonicalize_dtype(np.int64).itemsize == 8):
         return x
     if np.can_cast(dtype, np.int32):
         return x.astype(np.int32)
     xp = np if isinstance(x, np.ndarray | np.generic) else jax.numpy
     most = np.iinfo(np.int32).max
-    return xp.where(xp.logical_or(x > most, x < 0), -1, x).astype(np.int32)
+    return xp.where(xp.logical_or(xp.greater(x, most), xp.less(x, 0)), -1, x).astype(np.int32)
 
 
 def as_index(name: str, x) -> Any:

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from tgnn.attention.dropout import Draw
 from tgnn.attention.scores import Score, dot_product
 from tgnn.errors import check_bias, check_bias_function
-from tgnn.graphs.layout import Layout
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
 
@@ -33,7 +32,7 @@ class Call:
       dropout_rate: static.
     """
 
-    layout: Layout
+    layout: Any  # a Layout; an execution knows the fields of the forms that it takes
     query: Array
     key: Array
     value: Array
