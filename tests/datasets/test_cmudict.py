@@ -20,3 +20,8 @@ def test_cmudict_splits_share_no_word():
         word: phonemes for part in splits.values() for word, phonemes in zip(part.words, part.phonemes, strict=True)
     }
     assert spoken["tomato"] == (("T", "AH", "M", "EY", "T", "OW"), ("T", "AH", "M", "AA", "T", "OW"))
+
+
+def test_pronunciations_of_other_sounds_are_refused():
+    with pytest.raises(ValueError, match="'cat' is said .*expected names in PHONEMES"):
+        cmudict.group_entries([("cat", ["K", "AE1", "XX"])])

@@ -43,6 +43,6 @@ def test_impossible_listops_are_errors():
         listops.generate(3, min_length=5, max_length=5)
     with pytest.raises(ValueError, match=r"only 10 of 11 trees with length in \(0, 2\)"):
         listops.generate(11, min_length=0, max_length=2)
-    for tokens in ([11, 1], [15], [11, 15], [1, 1], [], [99]):
-        with pytest.raises(ValueError, match="expected .*one ListOps sequence|a ListOps sequence"):
+    for tokens in ([11, 1], [15], [11, 15], [1, 1], [], [99], [-1], [1.5]):
+        with pytest.raises(ValueError, match="ListOps sequence"):
             listops.evaluate(tokens)

@@ -40,3 +40,14 @@ def test_sst_reads_stanfords_zip(offline, monkeypatch):
     monkeypatch.setitem(SHA256, "sst_trees/trainDevTestTrees_PTB.zip", hashlib.sha256(path.read_bytes()).hexdigest())
     with pytest.raises(ValueError, match="test.txt, line 2: a bracket holds"):
         sst.load("test")
+
+
+def test_blank_lines_carriage_returns_and_unicode_line_ends_are_read(tmp_path):
+    (tmp_path / "sst_trees").mkdir()
+    text = "\ufeff(3 (2 a\u2028b) (2 gem))\r\n\r\n(1 no)\r\n"
+    (tmp_path / "sst_trees" / "test.txt").write_bytes(text.encode())
+    first, second = sst.load("test", tmp_path)
+    assert first.words == ("a\u2028b", "gem", "") and second.labels.tolist() == [1]
+    (tmp_path / "sst_trees" / "test.txt").write_bytes(b"\n(1 no)\n\n(1 no\n")
+    with pytest.raises(ValueError, match="test.txt, line 4: "):
+        sst.load("test", tmp_path)

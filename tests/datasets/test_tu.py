@@ -51,7 +51,18 @@ def test_tu_is_read_from_the_unpacked_files_too(data_dir, offline):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "x", "1\n2 0\n0 1 1\n", "1\n1 0\n0 2 0\n", "2\n1 0\n0 0\n", "0\n", "1\n1\n0 0\n"]
+    "content",
+    [
+        "",
+        "x",
+        "1\n2 0\n0 1 1\n",
+        "1\n1 0\n0 2 0\n",
+        "2\n1 0\n0 0\n",
+        "0\n",
+        "1\n1\n0 0\n",
+        "1\n1 0\n0 0\n0 0\n",
+        "1\n1 1_0\n0 0\n",
+    ],
 )
 def test_cut_off_graph_texts_are_refused(content):
     with pytest.raises(ValueError, match="PTC.txt .*get it again"):
@@ -64,3 +75,25 @@ def test_a_neighbour_outside_the_graph_is_refused_and_a_directed_graph_stays_dir
     assert (graphs.nodes.tolist(), graphs.labels.tolist()) == ([0, 0, 1], [1, 0])
     with pytest.raises(ValueError, match=r"senders\[0\] = 2, outside \[0, 2\)"):
         tu.parse_graphs("a", "1\n2 7\n5 1 2\n5 0\n")
+
+
+def write_set(folder, test="0"):
+    (folder / "10fold_idx").mkdir(parents=True)
+    (folder / f"{folder.name}.txt").write_text("2\r\n2 1\r\n4 1 1\r\n6 1 0\r\n\r\n1 -1\r\n4 0\r\n")
+    for fold in range(1, 11):
+        (folder / "10fold_idx" / f"test_idx-{fold}.txt").write_text(f"{test}\n")
+
+
+def test_another_set_in_the_same_files_is_read_with_an_unknown_checksum(tmp_path):
+    write_set(tmp_path / "tu" / "MUTAG")
+    data = tu.load("MUTAG", tmp_path)
+    assert (len(data), data.num_tags, data.num_classes, data.checksum) == (2, 2, 2, "unknown")
+    assert [graph.nodes.tolist() for graph in data] == [[0, 1], [0]] and len(data[:1]) == 1
+    assert len(data.folds) == 10 and data.folds[0][0].tolist() == [1]
+
+
+@pytest.mark.parametrize("test", ["2", "-1", "x", "0\n0", "1_0", ""])
+def test_folds_that_name_no_graph_or_one_twice_are_refused(tmp_path, test):
+    write_set(tmp_path / "tu" / "MUTAG", test)
+    with pytest.raises(ValueError, match="a fold of MUTAG is .*get it again"):
+        tu.load("MUTAG", tmp_path)

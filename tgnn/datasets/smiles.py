@@ -156,8 +156,8 @@ def _implied(bond: int, ends: np.ndarray, aromatic: np.ndarray) -> int:
     first, second = ends[bond]
     if not (aromatic[first] and aromatic[second]):
         return 1
-    kept = aromatic[ends].all(1)
-    return AROMATIC if _on_ring(int(kept[:bond].sum()), ends[kept], len(aromatic)) else 1
+    kept = np.flatnonzero(aromatic[ends].all(1))
+    return AROMATIC if _on_ring(int((kept < bond).sum()), ends[kept], len(aromatic)) else 1
 
 
 def _on_ring(bond: int, ends: np.ndarray, n_atom: int) -> bool:

@@ -47,6 +47,10 @@ class Restricted(pickle._Unpickler):  # the one in Python: its memo is a dict, a
         persistent: what a persistent id stands for; default: there are none.
     """
 
+    stack: list  # of the base, whose stubs leave these three out
+    append: Callable[[Any], None]
+    pop_mark: Callable[[], list]
+
     def __init__(
         self,
         file: BinaryIO,
@@ -114,14 +118,14 @@ class Restricted(pickle._Unpickler):  # the one in Python: its memo is a dict, a
     def _take_list(self) -> None:
         self._extend(self.pop_mark())
 
-    dispatch = dict(pickle._Unpickler.dispatch)
-    dispatch |= dict.fromkeys(pickle.REDUCE + pickle.NEWOBJ, _reduce)
-    dispatch |= {pickle.BUILD[0]: _build, pickle.DICT[0]: _dict}
-    dispatch |= {pickle.SETITEM[0]: _setitem, pickle.SETITEMS[0]: _take_items}
-    dispatch |= {pickle.APPEND[0]: _append, pickle.APPENDS[0]: _take_list}
-    dispatch |= dict.fromkeys(pickle.INST + pickle.OBJ + pickle.NEWOBJ_EX + pickle.EXT1 + pickle.EXT2, _unknown)
-    dispatch |= dict.fromkeys(pickle.EXT4 + pickle.EMPTY_SET + pickle.ADDITEMS + pickle.FROZENSET, _unknown)
-    dispatch |= dict.fromkeys(pickle.BYTEARRAY8 + pickle.NEXT_BUFFER + pickle.READONLY_BUFFER, _unknown)
+    _own: Any = dict.fromkeys(pickle.REDUCE + pickle.NEWOBJ, _reduce)
+    _own |= {pickle.BUILD[0]: _build, pickle.DICT[0]: _dict}
+    _own |= {pickle.SETITEM[0]: _setitem, pickle.SETITEMS[0]: _take_items}
+    _own |= {pickle.APPEND[0]: _append, pickle.APPENDS[0]: _take_list}
+    _own |= dict.fromkeys(pickle.INST + pickle.OBJ + pickle.NEWOBJ_EX + pickle.EXT1 + pickle.EXT2, _unknown)
+    _own |= dict.fromkeys(pickle.EXT4 + pickle.EMPTY_SET + pickle.ADDITEMS + pickle.FROZENSET, _unknown)
+    _own |= dict.fromkeys(pickle.BYTEARRAY8 + pickle.NEXT_BUFFER + pickle.READONLY_BUFFER, _unknown)
+    dispatch = pickle._Unpickler.dispatch | _own
 
 
 class Stateful:
