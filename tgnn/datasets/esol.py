@@ -96,8 +96,8 @@ def random_split(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndar
     """Train (80 %), validation (10 %) and test indices of a seeded shuffle of n molecules.
 
     Example:
-        >>> [part.tolist() for part in random_split(5, seed=1)]
-        [[1, 4, 2, 0], [], [3]]
+        >>> [len(part) for part in random_split(1128)]
+        [902, 113, 113]
     """
     n = operator.index(n)
     order = np.random.default_rng(seed).permutation(n)
