@@ -30,7 +30,11 @@ def widen_index(x) -> Any:
     dtype('int32')
     """
     dtype = np.dtype(x.dtype)
-    if not np.issubdtype(dtype, np.integer) or dtype == np.int32 or (dtype.itemsize == 8 and jax.dtypes.canonicalize_dtype(np.int64).itemsize == 8):
+    if (
+        not np.issubdtype(dtype, np.integer)
+        or dtype == np.int32
+        or (dtype.itemsize == 8 and jax.dtypes.canonicalize_dtype(np.int64).itemsize == 8)
+    ):
         return x
     if np.can_cast(dtype, np.int32):
         return x.astype(np.int32)

@@ -25,14 +25,13 @@ from tgnn.models.sequences.sparse_transformer import init_sparse_transformer, sp
 from tgnn.models.sequences.universal_transformer import init_universal_transformer, universal_transformer
 from tgnn.nn.basic import rate_when_training
 from tgnn.nn.transformer import init_language_model, language_model
-from tgnn.planning.cost import count_edges
 
 Factory = Callable[[Config, int], LanguageModel]
 
 
 def mean_edges(layout: Layout) -> float:
     """In-edges of a receiver, on average."""
-    return count_edges(layout) / max(layout.n_receivers, 1)
+    return layout.count_edges() / max(layout.n_receivers, 1)
 
 
 def language(init: Callable, model: Callable, graph: Any, edges: float, config: Config, **options) -> LanguageModel:

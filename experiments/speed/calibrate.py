@@ -18,8 +18,7 @@ from experiments.speed.cases.case import arrays
 from experiments.speed.config import Config
 from experiments.speed.contestant import from_jax
 from tgnn.planning.choose import BLOCKS
-from tgnn.planning.cost import count_slots
-from tgnn.planning.timings import Rates, save
+from tgnn.planning.timings import Timings, save
 
 HEADS, HEAD_DIMS = 8, (16, 64)
 STACKED = 32  # nodes of each graph of a stack: what `tgnn.batch` decides about is that small
@@ -35,13 +34,13 @@ def run(config: Config, path: Path) -> dict[str, list[float]]:
     }
     versions = results.versions()
     words = f"jax {versions['jax']}, one call of {config.calibration_nodes:,} nodes, commit {results.commit()}"
-    save(path, jax.default_backend(), Rates(results.device(), words, seconds))
+    save(path, jax.default_backend(), Timings(results.device(), words, seconds))
     return {f"rates/{name}/{d}": list(x) for name, each in seconds.items() for d, x in each.items()}
 
 
 def slots_of(layout: tgnn.Layout) -> int:
     """Slots, also of a stack of matrices."""
-    return layout.mask.size if isinstance(layout, tgnn.Dense) else count_slots(layout)
+    return layout.mask.size if isinstance(layout, tgnn.Dense) else layout.count_slots()
 
 
 def make_layouts(n: int) -> dict[str, tgnn.Layout]:
