@@ -7,7 +7,7 @@ from pathlib import Path
 
 import experiments
 from experiments.common import results
-from experiments.common.terminal import use_any_terminal
+from experiments.common.terminal import any_terminal
 
 RUNS = Path("runs")
 
@@ -48,7 +48,7 @@ def _number(summary: dict) -> str:
 
 def main() -> None:
     """Prints the list."""
-    use_any_terminal()
+    any_terminal()
     listed = names()
     width = max(map(len, listed), default=0)
     columns = shutil.get_terminal_size(fallback=(160, 0)).columns

@@ -2,8 +2,9 @@
 
 JAX keeps programs by the identity of Python functions, and a `scan` in a fresh closure is compiled again at each eager
 call. `compiled` keeps one jitted function for equal structures instead: arrays are its arguments, all else is a key.
-A user's function is a key too, together with everything that it reads (`steady`): one that reads what may change
-unseen, such as a NumPy array or an object, is compiled anew each time, and given back.
+A user's function is a key too, together with everything that it reads (`steady`), but for the weights that it holds,
+which are arguments (`opened`): one that reads what may change unseen, such as an object, is compiled anew each time,
+and given back.
 """
 
 import functools
@@ -14,6 +15,9 @@ from typing import Any
 
 import jax
 import jax.core
+import jax.numpy
+
+from tgnn.opened import Known, Shell, closed, opened
 
 MOST = 256  # programs that are kept; the one that was used longest ago is given back first
 LIBRARIES = "tgnn", "jax", "jaxlib", "jraph", "flax", "optax", "numpy", "functools", "operator", "math"
@@ -24,19 +28,37 @@ def compiled(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def call(*args, **kwargs):
-        leaves, treedef = jax.tree.flatten((args, kwargs))
-        arrays = [x for x in leaves if is_array(x)]
-        others = tuple(ARRAY if is_array(x) else x for x in leaves)
+        if isinstance(jax.numpy.zeros(()), jax.core.Tracer):  # under jit, where even a constant is traced
+            return function(*args, **kwargs)  # what is known stays known
         try:
-            key = tuple((type(x), steady(x)) for x in others)
-            program = kept(function, treedef, key, jax.default_backend(), Others(others))
-        except (Unsteady, TypeError):  # something has no hash
-            program = fresh(function, treedef, others)
-        return program(arrays)
+            return run_kept(function, opened((args, kwargs)))
+        except NEEDS_NUMBERS:  # a user's function asks for the weights that it holds: they are part of the program
+            return run_kept(function, (args, kwargs))
 
     return call
 
 
+NEEDS_NUMBERS = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
+
+
+def run_kept(function: Callable, arguments: tuple[tuple, dict]) -> Any:
+    """The program for the structure of the arguments, run on their arrays."""
+    leaves, treedef = jax.tree.flatten(arguments)
+    arrays = [x for x in leaves if is_array(x)]
+    others = tuple(ARRAY if is_array(x) else x for x in leaves)
+    try:
+        key = tuple((type(x), steady(x)) for x in others)
+        program = kept(function, treedef, key, jax.default_backend(), Others(others))
+    except (Unsteady, TypeError):  # or something has no hash
+        program = fresh(function, treedef, others)
+    return program(arrays)
+
+
+JITTED = type(jax.jit(lambda: None))  # keeps programs of its own, whatever it reads
 ARRAY = object()  # stands where an array was
 
 
@@ -52,7 +74,7 @@ class Others(tuple):
 
 @functools.lru_cache(maxsize=MOST)
 def kept(function: Callable, treedef, key: tuple, backend: str, others: Others) -> Callable:
-    """One jitted function for each key, and device: what runs where is decided when it is traced."""
+    """One jitted function for each key and device: what runs where is decided when it is traced."""
     return fresh(function, treedef, tuple(others))
 
 
@@ -61,7 +83,7 @@ def fresh(function: Callable, treedef, others: tuple) -> Callable:
 
     def run(arrays):
         arrays = iter(arrays)
-        args, kwargs = treedef.unflatten([next(arrays) if x is ARRAY else x for x in others])
+        args, kwargs = closed(treedef.unflatten([next(arrays) if x is ARRAY else x for x in others]))
         return function(*args, **kwargs)
 
     run.__name__ = getattr(function, "__name__", "run")  # the name of the program in profiles
@@ -99,8 +121,12 @@ def steady(x: Any, depth: int = 8) -> Any:
     """
     if x is None or x is ARRAY or isinstance(x, bool | int | float | complex | str | bytes):
         return type(x), x
-    if isinstance(x, jax.Array | types.ModuleType | types.BuiltinFunctionType | type):
+    if isinstance(x, jax.Array | types.ModuleType | types.BuiltinFunctionType | type | JITTED):
         return Same(x)  # immutable, or taken to be
+    if isinstance(x, Known):
+        return steady(x.x, depth)
+    if isinstance(x, Shell):
+        return steady_code(x.function, depth)
     if not depth or isinstance(x, jax.core.Tracer):
         raise Unsteady
     if isinstance(x, functools.partial):
@@ -129,10 +155,15 @@ def steady_function(function: Callable, depth: int) -> Any:
         cells = [cell.cell_contents for cell in function.__closure__ or ()]
     except ValueError:  # a function that calls itself before it is bound
         raise Unsteady from None
+    return steady_code(function, depth), tuple(steady(x, depth - 1) for x in cells)
+
+
+def steady_code(function: Callable, depth: int) -> Any:
+    """The code of a function with the globals and defaults that it reads."""
     names = global_names(function.__code__)
     read = [function.__globals__[name] for name in sorted(names) if name in function.__globals__]
     defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-    return function.__code__, tuple(steady(x, depth - 1) for x in (*cells, *read, *defaults))
+    return function.__code__, tuple(steady(x, depth - 1) for x in (*read, *defaults))
 
 
 def global_names(code: types.CodeType) -> set[str]:

@@ -1,6 +1,7 @@
 """Errors that name the argument, what was expected, what came, and the remedy."""
 
 import operator
+from typing import Any
 
 import jax
 import jax.core
@@ -20,7 +21,7 @@ def check_size(name: str, size, minimum: int = 0) -> int:
     return value
 
 
-def widen_index(x):
+def widen_index(x) -> Any:
     """Integers in a type that holds every size: int8 to uint32 become int32 (beyond it: -1), others stay.
 
     Comparing `ids < 256` in uint8, or storing 256 in it, wraps around. What int32 cannot hold is no index of anything.
@@ -29,13 +30,52 @@ def widen_index(x):
     dtype('int32')
     """
     dtype = np.dtype(x.dtype)
-    if not np.issubdtype(dtype, np.integer) or dtype == np.int32 or (dtype.itemsize == 8 and jax.config.jax_enable_x64):
+    if (
+        not np.issubdtype(dtype, np.integer)
+        or dtype == np.int32
+        or (dtype.itemsize == 8 and jax.dtypes.canonicalize_dtype(np.int64).itemsize == 8)
+    ):
         return x
     if np.can_cast(dtype, np.int32):
         return x.astype(np.int32)
     xp = np if isinstance(x, np.ndarray | np.generic) else jax.numpy
     most = np.iinfo(np.int32).max
-    return xp.where(xp.logical_or(x > most, x < 0), -1, x).astype(np.int32)
+    return xp.where(xp.logical_or(xp.greater(x, most), xp.less(x, 0)), -1, x).astype(np.int32)
+
+
+def as_index(name: str, x) -> Any:
+    """Integers of any type as an array in which sizes can be compared, or a ValueError; NumPy's stay NumPy's."""
+    if not hasattr(x, "dtype"):
+        x = np.asarray(x) if np.size(x) else np.asarray(x, np.int32)  # an empty list would be float
+    if not jax.numpy.issubdtype(x.dtype, jax.numpy.integer):
+        raise ValueError(f"{name} must be integers, got {x.dtype}; convert them with {name}.astype(int)")
+    if x.size and not isinstance(x, jax.core.Tracer) and jax.dtypes.canonicalize_dtype(x.dtype).itemsize == 4:
+        known, limit = np.asarray(x), np.iinfo(np.int32)  # not jax.numpy, which would trace even a constant under jit
+        least, most = int(known.min()), int(known.max())
+        if least < limit.min or most > limit.max:  # JAX would cut them to 32 bits
+            raise ValueError(
+                f"{name} must fit into int32, got {least} to {most}; renumber them, or enable jax_enable_x64"
+            )
+    return widen_index(x)
+
+
+def check_floating(name: str, x) -> None:
+    """An array of real numbers: weights and statistics would be cut off to the type of integers."""
+    if not hasattr(x, "dtype"):
+        raise ValueError(f"{name} must be an array, got {type(x).__name__}; use jnp.asarray({name})")
+    if not jax.numpy.issubdtype(x.dtype, jax.numpy.floating):
+        raise ValueError(
+            f"{name} must be floating point, got {x.dtype}, to which real numbers would be cut off; use {name} * 1.0"
+        )
+
+
+def check_dropout(dropout_rate, rng, name: str = "dropout_rate") -> float:
+    """A rate in [0, 1) as a Python float, with a key where it is not 0: what is asked for is never silently off."""
+    if not 0.0 <= dropout_rate < 1.0:
+        raise ValueError(f"{name} must be in [0, 1), got {dropout_rate}; use 0.0 for no dropout")
+    if dropout_rate > 0.0 and rng is None:
+        raise ValueError(f"{name} is {dropout_rate} but rng is None; pass a PRNG key, or {name}=0.0 to evaluate")
+    return float(dropout_rate)
 
 
 def check_indices(name: str, indices, limit: int, mask=None) -> np.ndarray:
@@ -134,12 +174,7 @@ def check_call(
             f"scale must be a number or one per head, [{heads}], got shape {np.shape(scale)}; "
             "what differs from edge to edge belongs into bias, or into query and key"
         )
-    if not 0.0 <= dropout_rate < 1.0:
-        raise ValueError(f"dropout_rate must be in [0, 1), got {dropout_rate}")
-    if dropout_rate > 0.0 and rng is None:
-        raise ValueError(
-            f"dropout_rate is {dropout_rate} but rng is None; pass a PRNG key, or dropout_rate=0.0 to evaluate"
-        )
+    check_dropout(dropout_rate, rng)
 
 
 def check_edges(layout, name: str, x) -> None:

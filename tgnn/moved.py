@@ -8,7 +8,6 @@ MOVED = {
     "tgnn.aggregation": "tgnn.attention.aggregation",
     "tgnn.bag": "tgnn.nn.sparse_features",
     "tgnn.batching": "tgnn.planning.batching",
-    "tgnn.block": "tgnn.nn.block",
     "tgnn.checks": "tgnn.errors",
     "tgnn.convert": "tgnn.graphs.interop",
     "tgnn.cost": "tgnn.planning.cost",

@@ -78,12 +78,12 @@ def sizes(recipe: Recipe) -> dict:
 
 def graph_transformer(recipe: Recipe, layout: EdgeList) -> Model:
     """Attention to neighbours, in blocks with norms and perceptrons."""
-    return Model(partial(models.init_graph_transformer, use_edges=False, **sizes(recipe)), models.graph_transformer)
+    return Model(partial(models.init_graph_transformer, **sizes(recipe)), models.graph_transformer)
 
 
 def gps(recipe: Recipe, layout: EdgeList) -> Model:
     """GINE beside attention of every paper to every paper."""
-    return Model(partial(models.init_gps, use_edges=False, **sizes(recipe)), models.gps)
+    return Model(partial(models.init_gps, **sizes(recipe)), models.gps)
 
 
 def exphormer(recipe: Recipe, layout: EdgeList) -> Model:

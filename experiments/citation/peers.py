@@ -24,7 +24,7 @@ from experiments.citation.models import build
 from experiments.citation.train import fit
 from experiments.common import results
 from experiments.common.failures import check_file, failures, mistakes
-from experiments.common.terminal import use_any_terminal
+from experiments.common.terminal import any_terminal
 from tgnn.datasets import planetoid
 
 Run = Callable[[], Any]  # trains for the given number of epochs
@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, help="of torch; on a busy machine its waiting threads cost time: try 1")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--json", type=Path, default=Path("runs/citation/peers.json"))
-    use_any_terminal()
+    any_terminal()
     options = parser.parse_args(argv)
     if options.threads:
         torch.set_num_threads(options.threads)

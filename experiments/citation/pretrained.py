@@ -9,7 +9,7 @@ import numpy as np
 import tgnn
 from experiments.citation import data
 from tgnn.datasets import gat_cora
-from tgnn.models.layers import add_bias
+from tgnn.models.heads import add_bias
 from tgnn.nn.basic import linear
 
 

@@ -29,7 +29,7 @@ from experiments.common import results
 from experiments.common.failures import Mistake as Mistake
 from experiments.common.failures import check_file, check_writable, failures, stop
 from experiments.common.failures import mistakes as mistakes
-from experiments.common.terminal import use_any_terminal
+from experiments.common.terminal import any_terminal
 
 Config = TypeVar("Config")
 Metrics = Mapping[str, float | Sequence[float]]
@@ -119,7 +119,7 @@ def recorded(config: Any, options: Options) -> dict[str, Any]:
 
 def parse(name, presets, *, options_type=Options, doc=None, argv=None) -> Any:
     """The options of the command line `argv` (default: the process's own); --help lists the presets."""
-    use_any_terminal()
+    any_terminal()
     return tyro.cli(
         options_type,
         prog=f"python -m experiments.{name}",

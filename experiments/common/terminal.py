@@ -1,29 +1,45 @@
-"""What is printed reaches every terminal: one that knows ASCII only gets words for the signs that it lacks."""
+"""Words on any terminal: what its encoding lacks is spelt out, "+-" for a plus-minus sign, instead of an error."""
 
 import codecs
-import io
 import sys
 import unicodedata
 
-SIGNS = {"±": "+-", "→": "->", "–": "-", "—": "-", "“": '"', "”": '"', "×": "x", "…": "...", "✓": "ok", "·": "*"}
+SPELT = {
+    "\N{PLUS-MINUS SIGN}": "+-",
+    "\N{MULTIPLICATION SIGN}": "x",
+    "\N{MIDDLE DOT}": "*",
+    "\N{EN DASH}": "-",
+    "\N{EM DASH}": "-",
+    "\N{MINUS SIGN}": "-",
+    "\N{RIGHTWARDS ARROW}": "->",
+    "\N{LEFTWARDS ARROW}": "<-",
+    "\N{CHECK MARK}": "yes",
+    "\N{HORIZONTAL ELLIPSIS}": "...",
+    "\N{LEFT DOUBLE QUOTATION MARK}": '"',
+    "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
+    "\N{LEFT SINGLE QUOTATION MARK}": "'",
+    "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+}
 
 
-def spell(error: UnicodeError) -> tuple[str, int]:
-    """The signs that a stream cannot encode, in signs that it can: a handler of `codecs`."""
+def spelt(character: str) -> str:
+    """A character in ASCII: by name, without its accents, a line or corner of a table, or "?"."""
+    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    if "BOX DRAWINGS" in unicodedata.name(character, ""):
+        plain = "-" if "HORIZONTAL" in unicodedata.name(character) else "|"
+    return SPELT.get(character) or plain or "?"
+
+
+def spell_out(error: UnicodeError) -> tuple[str, int]:
+    """What stands for the characters that could not be encoded: a handler of `codecs.register_error`."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(spelt, error.object[error.start : error.end])), error.end
 
 
-def spelt(sign: str) -> str:
-    """A sign in ASCII: its words, its letter without the accent, or a question mark."""
-    plain = unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode()
-    return SIGNS.get(sign) or plain or "?"
-
-
-def use_any_terminal() -> None:
-    """From here on no sign that is printed can end the process."""
-    codecs.register_error("spell", spell)
+def any_terminal() -> None:
+    """From here on nothing that is printed is an error of encoding."""
+    codecs.register_error("spelt", spell_out)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what captures output in a test may be another kind of stream
-            stream.reconfigure(errors="spell")
+        if hasattr(stream, "reconfigure"):  # not where a test or a notebook has taken its place
+            stream.reconfigure(errors="spelt")  # type: ignore

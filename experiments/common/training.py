@@ -22,6 +22,7 @@ import optax
 from experiments.common import command, seeds
 from experiments.common.failures import Interrupted
 from experiments.common.run_folder import BEST, CHECKPOINTS, best_at, claim
+from tgnn.nn import rate_when_training
 from tgnn.train import checkpoint
 from tgnn.train.loop import fit
 from tgnn.train.metrics_log import read_metrics
@@ -243,7 +244,7 @@ def num_parameters(init: Callable[[Array], Params]) -> int:
 
 def dropping(rate: float, rng: Array | None) -> dict[str, Any]:
     """How a model drops in training, where there is a key, and that it does not elsewhere."""
-    return {"dropout_rate": 0.0 if rng is None else rate, "rng": rng}
+    return {"dropout_rate": rate_when_training(rng, rate), "rng": rng}
 
 
 def in_words(metrics: dict[str, float]) -> str:

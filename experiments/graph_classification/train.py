@@ -1,6 +1,7 @@
 """Trains the networks of all folds at once: they share every batch, and each leaves out what it must not see."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -48,7 +49,7 @@ def part_of(data: TU, limit: int | None) -> TU:
     number = np.full(count, -1)
     number[kept] = np.arange(len(kept))
     folds = tuple(tuple(number[part][number[part] >= 0] for part in fold) for fold in data.folds)
-    return data._replace(graphs=take_graphs(data.graphs, kept), folds=folds)
+    return replace(data, graphs=take_graphs(data.graphs, kept), folds=folds)
 
 
 def make_programs(config: Config, reduction: str, steps_an_epoch: int) -> Programs:

@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 
 from experiments.common import results
 from experiments.common.failures import check_file, failures, mistakes
-from experiments.common.terminal import use_any_terminal
+from experiments.common.terminal import any_terminal
 from experiments.language.config import PRESETS
 from tgnn import attend, patterns
 from tgnn.models.sequences.bp_transformer import bp_transformer, init_bp_transformer, partition
@@ -151,7 +151,7 @@ def draw(found: dict[tuple[str, int], dict[str, float]]) -> Figure:
 
 def main() -> None:
     """Measures every case, writes the results after the last one."""
-    use_any_terminal()
+    any_terminal()
     options = tyro.cli(Options, description=__doc__)
     with mistakes("language.cost", ValueError):
         check_file("--json", options.json)

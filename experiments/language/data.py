@@ -39,7 +39,7 @@ def load(file: Path | None, config: Config, data_dir: Path | None = None, test: 
     if test is not None:
         if not test.is_file():
             raise ValueError(f"--test-file {test} is not a file; pass the path of a UTF-8 text")
-        scored["test"] = text.encode(read_text(test), characters.vocabulary)
+        scored["test"] = text.encode(read_text(test).removeprefix(text.BOM), characters.vocabulary)
     if min(len(train), *map(len, scored.values())) <= config.context:
         left = " and ".join(f"{len(tokens)} characters for {part}" for part, tokens in scored.items())
         raise ValueError(

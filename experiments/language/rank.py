@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from experiments.common import results
-from experiments.common.terminal import use_any_terminal
+from experiments.common.terminal import any_terminal
 
 HEADER = """| | model | bits per character | nats | weights | edges per token | ms per step | temporary MiB |
 |---|---|---|---|---|---|---|---|"""
@@ -50,7 +50,7 @@ def row(place: int, record: dict) -> str:
 
 def main() -> None:
     """Prints the table."""
-    use_any_terminal()
+    any_terminal()
     options = tyro.cli(Options, description=__doc__)
     print("\n".join([HEADER, *rows(options.folder, options.preset), "", CAUTION]))
 

@@ -10,8 +10,11 @@ from experiments.language.config import Config
 from experiments.language.signature import LanguageModel, Output
 from tgnn import patterns
 from tgnn.models.sequences.compressive_transformer import compressive_transformer as compressive
-from tgnn.models.sequences.compressive_transformer import init_compressive_transformer, init_memories
-from tgnn.models.sequences.transformer_xl import init_past, init_transformer_xl
+from tgnn.models.sequences.compressive_transformer import (
+    init_compressive_transformer,
+    init_compressive_transformer_state,
+)
+from tgnn.models.sequences.transformer_xl import init_transformer_xl, init_transformer_xl_state
 from tgnn.models.sequences.transformer_xl import transformer_xl as xl
 from tgnn.nn.basic import dropout, embedding, fold, init_embedding, init_linear, linear
 from tgnn.recurrent.cells import LSTMState, init_lstm, lstm, schedule
@@ -27,7 +30,7 @@ def transformer_xl(config: Config, vocab_size: int) -> LanguageModel:
     init = partial(init_transformer_xl, config=sizes, position_dim=POSITION_DIM)
 
     def init_state():
-        return init_past(jax.eval_shape(init, jax.random.key(0)), n)
+        return init_transformer_xl_state(jax.eval_shape(init, jax.random.key(0)), n)
 
     def apply(params, tokens, state, *, rng=None):
         return Output(*xl(params, tokens, state, **dropping(config.dropout_rate, rng)))
@@ -42,7 +45,7 @@ def compressive_transformer(config: Config, vocab_size: int) -> LanguageModel:
     init = partial(init_compressive_transformer, config=sizes, rate=RATE, position_dim=POSITION_DIM)
 
     def init_state():
-        return init_memories(jax.eval_shape(init, jax.random.key(0)), n // 2, n // 2)
+        return init_compressive_transformer_state(jax.eval_shape(init, jax.random.key(0)), n // 2, n // 2)
 
     def apply(params, tokens, state, *, rng=None):
         output = compressive(params, tokens, state, **dropping(config.dropout_rate, rng))

@@ -1,6 +1,7 @@
 """ZINC and ESOL as graphs of integers: several per atom, one per bond, and a standardised target."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,7 +46,7 @@ def load(
     def prepare(graphs: Graphs) -> Graphs:
         layout = tgnn.EdgeList.from_edges(*disjoint_edges(graphs), n_receivers=len(graphs.nodes))
         atoms = np.concatenate([graphs.nodes - low, encode(layout)], axis=1).astype(np.float32)
-        return graphs._replace(nodes=atoms, labels=((graphs.labels - mean) / sd).astype(np.float32))
+        return replace(graphs, nodes=atoms, labels=((graphs.labels - mean) / sd).astype(np.float32))
 
     ready = {name: prepare(graphs) for name, graphs in parts.items()}
     sizes = tuple((columns.max(axis=0) - low + 1).tolist())
@@ -55,7 +56,7 @@ def load(
 def load_zinc(data_dir: Path | None) -> dict[str, Graphs]:
     """Its train and validation molecules, and test where the file exists: it is kept back from most users."""
     parts = load_parts(lambda split: zinc.load(split, data_dir).graphs)
-    return {split: graphs._replace(nodes=graphs.nodes[:, None]) for split, graphs in parts.items()}
+    return {split: replace(graphs, nodes=graphs.nodes[:, None]) for split, graphs in parts.items()}
 
 
 def load_esol(data_dir: Path | None) -> dict[str, Graphs]:

@@ -40,6 +40,7 @@ def layers(name: str, config: Config) -> Layers:
     if name == "gated_gcn":
         init = partial(models.init_gated_gcn, dims=dims, edge_dim=config.model_dim)
         return Layers(init, with_bonds(models.gated_gcn))
+    sizes["edge_dim"] = config.model_dim
     if name == "gps":
         return Layers(partial(models.init_gps, **sizes), gps)
     return Layers(partial(models.init_graph_transformer, **sizes), with_bonds(models.graph_transformer))

@@ -12,9 +12,11 @@ from experiments.common.training import dropping
 from experiments.pronounce.config import END, START, Config
 from experiments.pronounce.data import Batch, letter_ids, padded, phoneme_ids, phoneme_names
 from tgnn.nn.basic import layer_norm, linear
-from tgnn.nn.block import cached_block, transformer_block
-from tgnn.nn.decoding import decode_step, greedy, init_cache
+from tgnn.nn.block import transformer_block
+from tgnn.nn.cached_block import cached_block
+from tgnn.nn.decoding import decode_step, init_cache
 from tgnn.nn.multi_head import Rotate
+from tgnn.nn.search import greedy
 from tgnn.nn.transformer import Layouts, encode_source, transformer
 from tgnn.train.losses import cross_entropy
 

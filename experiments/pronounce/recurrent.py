@@ -17,8 +17,8 @@ from experiments.common.training import num_parameters
 from experiments.pronounce.config import END, START, Config
 from experiments.pronounce.data import Example
 from tgnn.datasets.cmudict import LETTERS, PHONEMES
-from tgnn.models.recurrent.seq2seq import begin, init_seq2seq, seq2seq, seq2seq_step
-from tgnn.nn.decoding import greedy
+from tgnn.models.recurrent.seq2seq import init_seq2seq, init_seq2seq_state, seq2seq, seq2seq_step
+from tgnn.nn.search import greedy
 from tgnn.nn.transformer import init_transformer
 from tgnn.train.losses import cross_entropy
 from tgnn.typing import Array, Params
@@ -105,6 +105,6 @@ def decode(params, letters: jax.Array, max_length: int) -> jax.Array:
 
     def one(letters):
         step = functools.partial(seq2seq_step, params)
-        return greedy(step, begin(params, letters), START, end=END, max_length=max_length)
+        return greedy(step, init_seq2seq_state(params, letters), START, end=END, max_length=max_length)
 
     return jax.vmap(one)(jnp.asarray(letters))

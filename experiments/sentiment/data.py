@@ -1,6 +1,7 @@
 """The Stanford Sentiment Treebank as examples: whole trees with a label on every node, or each phrase as a sentence."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,7 +66,7 @@ def load(
 
 def lower(tree: Tree) -> Tree:
     """The same tree in small letters."""
-    return tree._replace(words=tuple(word.lower() for word in tree.words))
+    return replace(tree, words=tuple(word.lower() for word in tree.words))
 
 
 def vocabulary(

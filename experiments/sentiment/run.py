@@ -43,7 +43,7 @@ def run(config: Config, options: Options) -> command.Outcome:
         raise command.Mistake(str(error)) from error
     if sentiment.vectors is not None:
         width = sentiment.vectors.shape[1]
-        # A Transformer's positions are pairs of sine and cosine: an odd width gets a column more, which begins as noise.
+        # A Transformer's positions are pairs of sine and cosine: an odd width gets a column more, of noise.
         odd = width % 2 if options.model in ("transformer", "bp_transformer") else 0
         config = dataclasses.replace(config, embedding_dim=width + odd)
     task = make_task(options.model, config, sentiment)

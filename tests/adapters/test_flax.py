@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from flax import linen, nnx
 
+from tests.support.compilations import compilations
 from tgnn import models
 from tgnn.adapters import attention_fn, from_pyg
 
@@ -132,3 +133,28 @@ def test_pygs_weights_that_do_not_fit():
     ):
         with pytest.raises(ValueError, match=message):
             from_pyg(*wrong, like)
+
+
+ADDED = np.where(MASKS["shared"], 0.0, -1e9).astype(np.float32)
+
+
+@pytest.mark.parametrize("mask", [ADDED, ADDED * 0, MASKS["shared"] * 3, -MASKS["shared"].astype(int)])
+def test_masks_that_do_not_say_keep_are_refused(mask):
+    with pytest.raises(ValueError, match="must say what to keep: True or 1.*as bias"):
+        attention_fn(QUERY, KEY, VALUE, mask=mask)
+
+
+def test_a_mask_of_zeros_and_ones_is_one_of_bools_and_other_numbers_are_no_edges_under_jit():
+    expected = attention(QUERY, KEY, VALUE, mask=MASKS["per head"], deterministic=True)
+    for dtype in (np.float32, jnp.bfloat16, np.int32, np.uint8):
+        mask = MASKS["per head"].astype(dtype)
+        chex.assert_trees_all_equal(attention(QUERY, KEY, VALUE, mask=mask, deterministic=True), expected)
+    assert (attention(QUERY, KEY, VALUE, mask=ADDED, deterministic=True) == 0).all()
+
+
+def test_a_second_eager_call_compiles_nothing():
+    def call():
+        return attention_fn(QUERY, KEY, VALUE, bias=BIAS, mask=MASKS["shared"])
+
+    compilations(call)
+    assert compilations(call) == 0

@@ -51,12 +51,12 @@ def gaussian_kernels(a, b, aggr="add"):
 
 def init_kernels(rng, dims):
     """MoNet on coordinates as they are, as PyG has it."""
-    params = models.init_monet(rng, dims, num_kernels=KERNELS, coordinate_dim=EDGE_DIM)
+    params = models.init_monet(rng, dims, num_kernels=KERNELS, edge_dim=EDGE_DIM)
     return [{name: leaf for name, leaf in layer.items() if name != "coordinates"} for layer in params]
 
 
 def on_coordinates(params, layout, x, reduction="sum"):
-    return models.monet(params, layout, x, coordinates=jnp.asarray(EDGES), reduction=reduction)
+    return models.monet(params, layout, x, edges=jnp.asarray(EDGES), reduction=reduction)
 
 
 def with_gates(params, layout, x):

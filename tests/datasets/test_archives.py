@@ -192,3 +192,42 @@ def test_zip_members_are_read_under_a_cap(tmp_path):
     path.write_bytes(b"nothing")
     with pytest.raises(ValueError, match="truncated or not a zip"):
         archives.read_zip(path, "zeros")
+
+
+def test_tar_members_with_holes_are_refused(tmp_path):
+    """1.5 GiB in 1.5 kB: a member whose map says that nearly all of it is zeros."""
+    header = tarfile.TarInfo("holes")
+    header.type, header.size = tarfile.REGTYPE, 512
+    header.pax_headers = {
+        "GNU.sparse.major": "1",
+        "GNU.sparse.minor": "0",
+        "GNU.sparse.name": "holes",
+        "GNU.sparse.realsize": str(3 << 29),
+    }
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(header, io.BytesIO(f"1\n{3 << 29}\n0\n".encode().ljust(512, b"\0")))
+    with pytest.raises(ValueError, match="a.tar has the member 'holes', which is a link, has holes"):
+        archives.read_tar(path)
+
+
+def test_sizes_are_asked_before_reading(tmp_path):
+    for name in ("a.txt", "a.txt.gz", "a.tar", "a.zip", "a.npz"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(3 << 30)
+    reads = {"a.txt": archives.read_text, "a.txt.gz": archives.read_text, "a.tar": archives.read_tar}
+    for name, read in (reads | {"a.npz": archives.read_npz}).items():
+        with pytest.raises(ValueError, match=f"{name} unpacks to more than 268435456 bytes"):
+            read(tmp_path / name)
+    with pytest.raises(ValueError, match="a.zip unpacks to more than"):
+        archives.read_zip(tmp_path / "a.zip", "x")
+
+
+def test_arrays_of_nothing_but_a_length_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", names=np.empty(1, "V0"))
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        header = archive.read("names.npy")
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("names.npy", header.replace(b"(1,), }" + b" " * 12, b"(1099511627776,), }"))
+    with pytest.raises(ValueError, match="a.npz unpacks to more than"):
+        archives.read_npz(tmp_path / "a.npz")

@@ -19,8 +19,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/missing":
             self.send_error(404)
             return
+        if self.path == "/trickle":  # headers without end, faster than any time limit on one read
+            for i in range(100):
+                try:
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\n" if i == 0 else b"X")
+                    time.sleep(0.02)
+                except OSError:
+                    return
+            return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(BODY)))
+        self.send_header("Content-Length", str(1 << 40 if self.path == "/endless" else len(BODY)))
         self.end_headers()
         if self.path == "/slow":
             time.sleep(0.5)
@@ -92,9 +100,11 @@ def test_an_endless_download_is_cut_off(server, cache, monkeypatch):
 
 
 def test_a_download_that_trickles_is_given_up(server, cache, monkeypatch):
-    monkeypatch.setattr(download, "MAX_SECONDS", 0)
-    with pytest.raises(FileNotFoundError, match="not complete after 0 seconds"):
-        download.fetch(f"{server}/body", "body.txt", DIGEST)
+    monkeypatch.setattr(download, "MAX_SECONDS", 0.2)
+    started = time.monotonic()
+    with pytest.raises(FileNotFoundError, match="not complete after 0.2 seconds"):
+        download.fetch(f"{server}/trickle", "body.txt", DIGEST)
+    assert time.monotonic() - started < 1.5
     assert files(cache) == []
 
 
@@ -147,3 +157,49 @@ def test_files_without_a_pinned_digest_are_found_but_never_downloaded(cache, tmp
     assert download.require("own.txt", "write it", tmp_path) == tmp_path / "own.txt"
     with pytest.raises(FileNotFoundError, match="other.txt is not in .*; write it"):
         download.require("other.txt", "write it", tmp_path)
+
+
+def test_the_length_of_a_download_is_asked_first(server, cache):
+    with pytest.raises(ValueError, match="endless is longer than 67108864 bytes"):
+        download.fetch(f"{server}/endless", "body.txt", DIGEST)
+    assert files(cache) == []
+
+
+def homeless(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def fail():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pathlib.Path.home", fail)
+
+
+def test_without_a_home_folder_the_data_folder_is_enough(server, cache, tmp_path, monkeypatch):
+    homeless(monkeypatch)
+    (tmp_path / "body.txt").write_bytes(BODY)
+    assert download.fetch(f"{server}/missing", "body.txt", DIGEST, tmp_path) == tmp_path / "body.txt"
+    with pytest.raises(FileNotFoundError, match="no home folder, and so no cache; set XDG_CACHE_HOME"):
+        download.fetch(f"{server}/body", "other.txt", DIGEST, tmp_path)
+    with pytest.raises(FileNotFoundError, match="other.txt is not in any folder; write it"):
+        download.require("other.txt", "write it")
+
+
+def test_a_cache_that_cannot_be_written_names_the_remedy_before_the_download(server, cache, monkeypatch):
+    monkeypatch.setattr(download, "download", lambda *_, **__: pytest.fail("it was downloaded"))
+    cache.parent.mkdir(parents=True)
+    cache.write_text("a file where the folder should be")
+    with pytest.raises(OSError, match="poem/body.txt could not be written .*set XDG_CACHE_HOME to a folder"):
+        download.fetch(f"{server}/body", "poem/body.txt", DIGEST)
+    cache.unlink()
+    monkeypatch.setattr(download.os, "access", lambda *_: False)
+    with pytest.raises(PermissionError, match="is read-only.*set XDG_CACHE_HOME"):
+        download.fetch(f"{server}/body", "poem/body.txt", DIGEST)
+
+
+def test_addresses_are_not_taken_for_folders(cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for address in ("s3://bucket/data", "gs://bucket", "file:///tmp"):
+        with pytest.raises(ValueError, match="data_dir is .*expected a path on this machine"):
+            download.find("body.txt", address)
+    monkeypatch.setenv("XDG_CACHE_HOME", "s3://bucket/cache")  # not absolute, and so ignored
+    assert download.cache_dir() == download.Path.home() / ".cache" / "tgnn"

@@ -72,7 +72,8 @@ def test_aromatic_bonds_are_those_on_aromatic_rings():
 @pytest.mark.parametrize(
     ("smiles", "position"),
     [("", 0), ("C(", 2), ("C)", 1), ("C1CC", 4), ("C=", 2), ("=C", 1), ("C==C", 2), ("CX", 1), ("[C", 0), ("[Xx]", 0)]
-    + [("C11", 2), ("C=1CC#1", 6), ("(C)", 0), ("C(.C)", 2), ("1CC1", 0), ("C-.C", 2)],
+    + [("C11", 2), ("C=1CC#1", 6), ("(C)", 0), ("C(.C)", 2), ("1CC1", 0), ("C-.C", 2)]
+    + [("C1C1", 3), ("C12CC12", 6), ("C1=C1", 4), ("CCc", 2), ("c", 0), ("C١CC١", 1)],
 )
 def test_what_is_not_smiles_is_an_error_that_shows_the_place(smiles, position):
     with pytest.raises(ValueError, match=re.escape(f"SMILES {smiles!r} at position {position} has ")):

@@ -3,14 +3,12 @@
 import errno
 import io
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-import experiments.__main__ as listing
-from experiments.common import command, failures, terminal
+from experiments.common import command, failures
 
 
 @dataclass(frozen=True)
@@ -104,24 +102,6 @@ def test_an_experiment_without_checkpoints_refuses_to_resume(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         command.main("x", PRESETS, never, options_type=Quick, argv=["--resume", "--run-dir", str(tmp_path)])
     assert stop.value.code == 2 and "--resume: x keeps no checkpoints" in capsys.readouterr().err
-
-
-def test_what_a_terminal_cannot_show_is_spelt(monkeypatch):
-    plain = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    monkeypatch.setattr(sys, "stdout", plain)
-    terminal.use_any_terminal()
-    print("0.5 ± 0.1 → “naïve” 漢")
-    plain.flush()
-    assert plain.buffer.getvalue() == b'0.5 +- 0.1 -> "naive" ?\n'
-
-
-def test_the_list_of_experiments_reaches_an_ascii_terminal(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    plain = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    monkeypatch.setattr(sys, "stdout", plain)
-    listing.main()
-    plain.flush()
-    assert b"encoder-decoder" in plain.buffer.getvalue()
 
 
 def test_results_hold_preset_seed_threads_and_what_the_run_made_of_the_config(tmp_path):

@@ -1,6 +1,7 @@
 """The experiment graph_classification: folds blind to their test graphs, and the two rules that pick an epoch."""
 
 import json
+from dataclasses import replace
 
 import chex
 import jax
@@ -84,8 +85,8 @@ def test_a_fold_never_sees_its_test_labels_and_sums_tell_rings_from_chains():
     honest = train(programs, config, data, folds, seed=3)
     assert honest.test[:, -1].mean() > 0.9
     hidden = folds.test[0]
-    other = data._replace(
-        graphs=data.graphs._replace(labels=np.where(hidden, 1 - data.graphs.labels, data.graphs.labels))
+    other = replace(
+        data, graphs=replace(data.graphs, labels=np.where(hidden, 1 - data.graphs.labels, data.graphs.labels))
     )
     fooled = train(programs, config, other, folds, seed=3)
     chex.assert_trees_all_close(fooled.test[0], 1 - honest.test[0], atol=1e-6)

@@ -1,6 +1,7 @@
 """The experiment molecules: padded unions mean what their graphs mean, and few programs are compiled."""
 
 import json
+from dataclasses import replace
 
 import chex
 import jax
@@ -67,7 +68,7 @@ def test_signs_of_eigenvectors_flip_in_training_and_only_there():
     params, said = network.init(jax.random.key(0)), jax.jit(network.apply)
 
     def batch(sign):
-        return union(graphs._replace(nodes=np.concatenate([graphs.nodes, sign * encoding], axis=1)), np.arange(2))
+        return union(replace(graphs, nodes=np.concatenate([graphs.nodes, sign * encoding], axis=1)), np.arange(2))
 
     plain, flipped = (said(params, batch(sign)) for sign in (1, -1))
     np.testing.assert_array_equal(plain, said(params, batch(1)))
@@ -78,7 +79,7 @@ def test_signs_of_eigenvectors_flip_in_training_and_only_there():
 
 
 def test_padding_is_no_graph_no_token_and_no_class():
-    batch = union(molecules()._replace(labels=np.arange(5)), np.array([3, 1]), n_graph=3)
+    batch = union(replace(molecules(), labels=np.arange(5)), np.array([3, 1]), n_graph=3)
     assert batch.graphs.tolist() == [3, 1, -1] and batch.labels.tolist() == [3, 1, -1]
     assert int(batch.layout.live.sum()) == 14 + 8 and np.asarray(owners(batch)).tolist() == 7 * [0] + 5 * [1] + 4 * [-1]
     assert (batch.edges[22:] == -1).all() and len(batch.nodes) == batch.layout.n_receivers == 16

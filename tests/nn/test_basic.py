@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tgnn
+from tests.support.filled import filled
 from tgnn.nn.basic import (
     dropout,
     embedding,
@@ -20,9 +21,13 @@ from tgnn.nn.basic import (
     mlp,
     rms_norm,
 )
+from tgnn.nn.block import TransformerConfig, feed_forward, init_block, transformer_block
 from tgnn.nn.multi_head import KeyValue, init_multi_head_attention, multi_head_attention, project_key_value
+from tgnn.nn.tokens import unembed
+from tgnn.nn.transformer import init_language_model, language_model
 
 RNG = jax.random.key(0)
+CONFIG = TransformerConfig(vocab_size=9, model_dim=12, num_heads=2, num_layers=1, hidden_dim=5)
 X = np.random.default_rng(0).normal(size=(7, 12)).astype(np.float32)
 
 
@@ -98,11 +103,86 @@ def test_embedding_refuses_floats():
         embedding(init_embedding(RNG, 5, 3), jnp.array([0.0]))
 
 
+REFUSED = {
+    "linear": lambda x: linear(init_linear(RNG, 3, 2), x),
+    "mlp": lambda x: mlp(init_mlp(RNG, (3, 2)), x),
+    "layer_norm": lambda x: layer_norm(init_layer_norm(3), x),
+    "rms_norm": lambda x: rms_norm(init_rms_norm(3), x),
+    "dropout": lambda x: dropout(RNG, x, 0.5),
+    "unembed": lambda x: unembed({"embedding": {"table": jnp.ones((5, 3))}}, x),
+    "attention": lambda x: multi_head_attention(init_multi_head_attention(RNG, 3, 1), tgnn.Complete(3), x),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_no_integers_where_real_numbers_are_meant(name):
+    for x in (jnp.eye(3, dtype=int), np.eye(3, dtype=np.uint8), jnp.eye(3, dtype=bool)):
+        with pytest.raises(ValueError, match=f"x must be floating point, got {x.dtype}"):
+            REFUSED[name](x)
+    with pytest.raises(ValueError, match="x must be an array, got list"):
+        REFUSED[name]([[1.0, 2.0, 3.0]])
+
+
+DROPPING = {
+    "dropout": lambda rng: dropout(rng, jnp.asarray(X), 0.5),
+    "mlp": lambda rng: mlp(init_mlp(RNG, (12, 2)), X, dropout_rate=0.5, rng=rng),
+    "feed_forward": lambda rng: feed_forward(filled(init_block, CONFIG)["mlp"], X, dropout_rate=0.5, rng=rng),
+    "attention": lambda rng: multi_head_attention(
+        filled(init_multi_head_attention, 12, 2), tgnn.Complete(7), X, dropout_rate=0.5, rng=rng
+    ),
+    "block": lambda rng: transformer_block(filled(init_block, CONFIG), tgnn.Complete(7), X, dropout_rate=0.5, rng=rng),
+    "language model": lambda rng: language_model(
+        filled(init_language_model, CONFIG), tgnn.Causal(7), jnp.arange(7), dropout_rate=0.5, rng=rng
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DROPPING)
+def test_dropout_without_a_key_is_never_silently_off(name):
+    with pytest.raises(ValueError, match="dropout_rate is 0.5 but rng is None; pass a PRNG key"):
+        DROPPING[name](None)
+
+
+SIZES = {
+    "num_heads": lambda: init_multi_head_attention(RNG, 12, 0),
+    "num_key_heads": lambda: init_multi_head_attention(RNG, 12, 4, num_key_heads=0),
+    "head_dim": lambda: init_multi_head_attention(RNG, 12, 4, head_dim=0),
+    "out_dim": lambda: init_linear(RNG, 3, (4, 0)),
+    "vocab_size": lambda: init_embedding(RNG, 0, 3),
+    "dim": lambda: init_embedding(RNG, 3, 0),
+} | {
+    name: lambda name=name: TransformerConfig(**({"vocab_size": 5} | {name: 0}))
+    for name in ("num_layers", "model_dim", "hidden_dim", "max_length", "source_vocab_size")
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_sizes_of_nothing_are_errors_that_name_them(name):
+    with pytest.raises(ValueError, match=f"{name} must be an integer of at least 1, got 0"):
+        SIZES[name]()
+
+
+def test_norms_and_perceptrons_of_another_size_are_errors():
+    with pytest.raises(ValueError, match=r"x has shape \(7, 12\) but its last axis must have the size 1 of"):
+        layer_norm(init_layer_norm(1), X)
+    with pytest.raises(ValueError, match="dims must have at least two sizes"):
+        init_mlp(RNG, (3,))
+
+
+def test_bfloat16_works_under_strict_promotion():
+    x = jnp.asarray(X, jnp.bfloat16)
+    with jax.numpy_dtype_promotion("strict"):
+        for norm, init in ((layer_norm, init_layer_norm), (rms_norm, init_rms_norm)):
+            assert norm(init(12), x).dtype == jnp.bfloat16
+        assert mlp(init_mlp(RNG, (12, 5, 3)), x, dropout_rate=0.5, rng=RNG).dtype == jnp.bfloat16
+        assert embedding({"table": x}, np.array([3, -1], np.int8)).dtype == jnp.bfloat16
+        assert feed_forward(filled(init_block, CONFIG)["mlp"], x).dtype == jnp.bfloat16
+
+
 def test_mlp_is_linear_maps_with_activations_between():
     params = init_mlp(RNG, (12, 5, 3))
     hidden = np.maximum(X @ params[0]["kernel"], 0)
     chex.assert_trees_all_close(mlp(params, X), hidden @ params[1]["kernel"], atol=1e-5)
-    chex.assert_trees_all_equal(mlp(params, X, dropout_rate=0.5), mlp(params, X))
     assert (mlp(params, X, dropout_rate=0.5, rng=RNG) != mlp(params, X)).any()
 
 
@@ -110,8 +190,8 @@ def test_dropout_keeps_the_mean_and_drops_at_its_rate():
     y = dropout(RNG, jnp.ones(100_003), 0.3)
     assert set(np.unique(y)) == {np.float32(0), np.float32(1 / 0.7)}
     assert abs((y == 0).mean() - 0.3) < 0.01
-    chex.assert_trees_all_equal(dropout(None, X, 0.3), X)
-    with pytest.raises(ValueError, match="dropout_rate is 1.5"):
+    chex.assert_trees_all_equal(dropout(None, X, 0.0), X)
+    with pytest.raises(ValueError, match=r"dropout_rate must be in \[0, 1\), got 1.5"):
         dropout(RNG, X, 1.5)
 
 

@@ -1,6 +1,5 @@
-"""Cached decoding equals full decoding, for every way to tell positions; and the searches on it."""
+"""Cached decoding equals full decoding, for every way to tell positions and wherever prompts are padded."""
 
-import itertools
 from dataclasses import replace
 from functools import partial
 
@@ -13,9 +12,11 @@ import pytest
 import tgnn
 from tests.support.filled import filled
 from tgnn.nn.basic import layer_norm, rms_norm
-from tgnn.nn.block import TransformerConfig, cached_block, transformer_block
-from tgnn.nn.decoding import beam_search, decode_step, greedy, init_cache, sample
+from tgnn.nn.block import TransformerConfig, transformer_block
+from tgnn.nn.cached_block import cached_block
+from tgnn.nn.decoding import decode_step, init_cache, prefill
 from tgnn.nn.positions import Alibi, BucketBias, init_bucket_table, rotary, sinusoidal
+from tgnn.nn.search import beam_search, greedy, sample
 from tgnn.nn.transformer import init_language_model, init_transformer, language_model
 
 RNG = jax.random.key(0)
@@ -110,77 +111,77 @@ def test_a_full_cache_is_an_error():
         decode_step(params, init_cache(params, 3), jnp.array(3))
 
 
-# The searches, on a chain whose next token depends on the last one only: a cache of nothing but the count of steps.
-
-CHAIN = jax.nn.log_softmax(2 * jax.random.normal(jax.random.key(3), (4, 4)))
-END = 3
+ROWS = {"left": [-1, -1, 3, 1, 4], "right": [3, 1, 4, -1, -1], "both": [-1, 3, 1, 4, -1], "between": [3, -1, 1, -1, 4]}
+SLOW = [pytest.param(x, marks=pytest.mark.slow) for x in VARIANTS if x != "rotary, grouped, gated"]
 
 
-def chain_step(count, tokens):
-    return CHAIN[tokens], count + 1
-
-
-def test_a_sample_has_the_probabilities_of_the_model():
-    draw = jax.jit(jax.vmap(lambda rng: sample(chain_step, jnp.array(0), 1, rng, end=-1, max_length=2)))
-    tokens = np.asarray(draw(jax.random.split(RNG, 4000)))
-    expected = np.exp(CHAIN[1])[:, None] * np.exp(CHAIN)
-    found = np.zeros((4, 4))
-    np.add.at(found, tuple(tokens.T), 1 / len(tokens))
-    np.testing.assert_allclose(found, expected, atol=0.03)  # four standard deviations
-
-
-def test_samples_of_few_or_cold_tokens_are_greedy():
-    expected = greedy(chain_step, jnp.array(0), 0, end=END, max_length=5).tolist()
-    for options in ({"top_k": 1}, {"temperature": 1e-4}):
-        assert sample(chain_step, jnp.array(0), 0, RNG, end=END, max_length=5, **options).tolist() == expected
-    for options in ({"top_k": 0}, {"temperature": 0.0}):
-        with pytest.raises(ValueError, match="must be"):
-            sample(chain_step, jnp.array(0), 0, RNG, end=END, max_length=5, **options)
-
-
-def test_greedy_takes_the_best_token_until_the_end():
-    first = 0
-    expected = []
-    while len(expected) < 11 and (not expected or expected[-1] != END):
-        expected.append(int(CHAIN[expected[-1] if expected else first].argmax()))
-    found = jax.jit(partial(greedy, chain_step, end=END, max_length=11))(jnp.array(0), first)
-    assert found.tolist() == expected + [END] * (11 - len(expected))
-
-
-def test_greedy_decoding_equals_a_loop_over_full_decoding_in_a_batch():
-    params = filled(init_language_model, CONFIG)
-    full = jax.jit(language_model)
+@pytest.mark.parametrize("name", ["rotary, grouped, gated", *SLOW])
+def test_padded_prompts_of_a_batch_decode_as_each_alone(name):
+    config, options, norm, encoding = VARIANTS[name]
+    params = filled(init_language_model, config)
+    step = partial(decode_step, params, block=partial(cached_block, **options), norm=norm, encoding=encoding)
+    prompts = jnp.array([*ROWS.values(), [5, 9, 2, 6, 5]])  # the last one is longer than the others
 
     @jax.jit
     @jax.vmap
-    def decode(first):
-        return greedy(partial(decode_step, params), init_cache(params, N), first, end=0, max_length=N)
+    def answer(prompt):
+        logits, cache = step(init_cache(params, 7), prompt)
+        following, cache = step(cache, jnp.array([7]))
+        return logits, following[0], cache.step
 
-    for first, found in zip((3, 5), decode(jnp.array([3, 5])), strict=True):
-        tokens = [first]
-        for i in range(N):
-            padded = jnp.array(tokens + [0] * (N - len(tokens)))[:N]
-            tokens.append(int(full(params, tgnn.Causal(N), padded)[i].argmax()) if tokens[-1] != 0 or i == 0 else 0)
-        assert found.tolist() == tokens[1:]
-
-
-def score(tokens, penalty):
-    """The score of a sequence that ends at its first END, if it has one."""
-    length = tokens.index(END) + 1 if END in tokens else len(tokens)
-    total = sum(float(CHAIN[last, token]) for last, token in zip((0, *tokens), tokens[:length], strict=False))
-    return total / ((5 + length) / 6) ** penalty
-
-
-@pytest.mark.parametrize("penalty", [0.0, 0.6])
-def test_a_wide_beam_finds_the_best_of_all_sequences(penalty):
-    search = jax.jit(partial(beam_search, chain_step, end=END, max_length=3, beam_size=61, length_penalty=penalty))
-    found, value = search(jnp.array(0), 0)
-    best = max(itertools.product(range(4), repeat=3), key=lambda tokens: score(tokens, penalty))
-    assert abs(value - score(best, penalty)) < 1e-5 and abs(score(found.tolist(), penalty) - value) < 1e-5
+    logits, following, steps = answer(prompts)
+    block = partial(transformer_block, **options)
+    full = jax.jit(partial(language_model, block=block, norm=norm, encoding=encoding))
+    assert steps.tolist() == [4, 4, 4, 4, 6]
+    for prompt, rows, last in zip(prompts, logits, following, strict=True):
+        tokens = [*prompt[prompt >= 0].tolist(), 7]
+        padded = jnp.array(tokens + [0] * (6 - len(tokens)))  # what comes later changes nothing; one program for all
+        alone = full(params, tgnn.Causal(6), padded)[: len(tokens)]
+        chex.assert_trees_all_close(rows[prompt >= 0], alone[:-1], atol=1e-5)
+        chex.assert_trees_all_close(last, alone[-1], atol=1e-5)
+        assert (rows[prompt < 0] == 0).all()
 
 
-def test_a_beam_of_one_is_greedy():
-    options = {"end": END, "max_length": 11}
-    found, _ = jax.jit(partial(beam_search, chain_step, beam_size=1, **options))(jnp.array(0), 0)
-    chex.assert_trees_all_equal(found, jax.jit(partial(greedy, chain_step, **options))(jnp.array(0), 0))
-    assert np.asarray(found).shape == (11,)
+def test_searches_go_on_from_a_padded_prompt():
+    params = filled(init_language_model, CONFIG)
+    step, full = partial(decode_step, params), jax.jit(language_model)
+    search = jax.jit(lambda prompt: greedy(step, *prefill(step, init_cache(params, 9), prompt), end=-1, max_length=3))
+    tokens = [3, 1, 4]
+    for _ in range(3):
+        padded = jnp.array(tokens + [0] * (6 - len(tokens)))
+        tokens.append(int(full(params, tgnn.Causal(6), padded)[len(tokens) - 1].argmax()))
+    for prompt in ROWS.values():
+        assert search(jnp.array(prompt)).tolist() == tokens[3:]
+    for nothing in ([-1, -1], []):
+        with pytest.raises(ValueError, match="prompt has no token but padding"):
+            prefill(step, init_cache(params, 9), nothing)
+
+
+def test_bfloat16_decodes_under_strict_promotion():
+    params = jax.tree.map(lambda p: p.astype(jnp.bfloat16), filled(init_language_model, CONFIG))
+    with jax.numpy_dtype_promotion("strict"):
+        logits, cache = decode_step(params, init_cache(params, 9), TOKENS)
+    assert logits.dtype == jnp.bfloat16 and cache.step == N and jnp.isfinite(logits.astype("f4")).all()
+
+
+def test_tokens_beyond_the_cache_are_forgotten_under_jit():
+    params = filled(init_language_model, CONFIG)
+    step = jax.jit(partial(decode_step, params))
+    _, cache = step(init_cache(params, 3), TOKENS[:2])
+    _, full = step(cache, TOKENS[2:3])
+    _, over = step(cache, TOKENS[2:4])
+    chex.assert_trees_all_close(over.past, full.past, atol=1e-6)
+
+
+def test_tokens_outside_the_vocabulary_and_sizes_of_nothing_are_errors():
+    params = filled(init_language_model, CONFIG)
+    with pytest.raises(ValueError, match="ids go from 13 to 13 but the table has 13 rows"):
+        decode_step(params, init_cache(params, 3), jnp.array([13]))
+    with pytest.raises(ValueError, match="tokens must be integers, got float32"):
+        decode_step(params, init_cache(params, 3), jnp.array([1.0]))
+    with pytest.raises(ValueError, match="max_length must be an integer of at least 1, got 0"):
+        init_cache(params, 0)
+    with pytest.raises(ValueError, match="dtype must be floating point, got int32"):
+        init_cache(params, 3, dtype=jnp.int32)
+    with pytest.raises(ValueError, match="bias must be None or have a leaf offset"):
+        decode_step(params, init_cache(params, 3), TOKENS[:1], block=partial(cached_block, bias=jnp.zeros((1, 3, 3))))

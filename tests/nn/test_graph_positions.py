@@ -1,5 +1,7 @@
 """Encodings of nodes against closed forms and networkx; a union's are the union of its graphs'."""
 
+import time
+
 import jax
 import jax.numpy as jnp
 import networkx
@@ -7,6 +9,9 @@ import numpy as np
 import pytest
 
 import tgnn
+from tgnn.graphs.interop import live_edges
+from tgnn.nn import walks
+from tgnn.nn.eigensolver import smoothest
 from tgnn.nn.graph_positions import (
     flip_signs,
     laplacian_eigenvectors,
@@ -83,6 +88,45 @@ def test_a_long_path_whose_eigenvalues_lie_close_is_factorised():
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(3), **CLOSE)
 
 
+def test_eigenvectors_whose_eigenvalues_are_tiny_are_right_too():
+    """On a long path residuals of 1e-9 would say nothing: the eigenvalues themselves are 5e-8 apart."""
+    n = 4999
+    values, vectors = laplacian_eigenvectors(tgnn.from_networkx(networkx.path_graph(n)), 2)
+    position = np.pi * np.arange(n) / (n - 1)
+    for i, (value, vector) in enumerate(zip(values[0], vectors.T, strict=True), start=1):
+        waves = np.cos(i * position) * np.where(
+            np.isin(np.arange(n), (0, n - 1)), 1.0, np.sqrt(2.0)
+        )  # times sqrt(degree)
+        np.testing.assert_allclose(value, 1 - np.cos(i * np.pi / (n - 1)), rtol=1e-5)
+        np.testing.assert_allclose(vector, waves / np.linalg.norm(waves), atol=1e-6)
+
+
+def test_an_eigensolver_that_does_not_converge_says_so(monkeypatch):
+    monkeypatch.setattr("tgnn.nn.eigensolver.SOLVES", 0)
+    with pytest.raises(ValueError, match="did not converge; pass dense_up_to=997"):
+        laplacian_eigenvectors(tgnn.from_networkx(networkx.path_graph(997)), 3)
+
+
+@pytest.mark.parametrize("graph", ["star", "bipartite", "barbell", "tree", "random"])
+def test_the_sparse_solver_finds_the_eigenvalues_of_every_kind_of_graph(graph):
+    graph = {
+        "star": networkx.star_graph(60),
+        "bipartite": networkx.complete_bipartite_graph(17, 31),
+        "barbell": networkx.barbell_graph(40, 7),
+        "tree": networkx.random_labeled_tree(101, seed=0),
+        "random": networkx.gnp_random_graph(150, 0.5, seed=0),  # eigenvalues far from 0, close together
+    }[graph]
+    adjacency = networkx.to_scipy_sparse_array(graph, dtype=float, format="csr")
+    degree = adjacency.sum(axis=1)
+    root = np.diag(degree**-0.5)
+    values, vectors = smoothest(
+        adjacency.multiply(np.outer(degree, degree) ** -0.5).tocsr(), (degree / degree.sum()) ** 0.5, 9
+    )
+    laplacian = np.eye(len(graph)) - root @ adjacency.toarray() @ root
+    np.testing.assert_allclose(values, np.linalg.eigvalsh(laplacian)[1:10], atol=1e-12)
+    np.testing.assert_allclose(laplacian @ vectors, vectors * values, atol=1e-8)
+
+
 def test_each_component_has_its_own_vectors_and_zeros_beyond_its_last():
     parts = [networkx.path_graph(3), networkx.empty_graph(2), networkx.path_graph(6)]
     values, vectors = laplacian_eigenvectors(union(*parts), 4)
@@ -120,6 +164,25 @@ def test_signs_flip_by_graph_and_vector_and_nothing_else_changes():
     assert (alone == alone[:1]).all()
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, None])
+def test_signs_take_segments_of_any_integer_type_and_lists(dtype):
+    vectors, segments = np.ones((300, 1), np.float32), np.arange(300) % 100
+    given = segments.tolist() if dtype is None else segments.astype(dtype)
+    expected = flip_signs(jax.random.key(0), vectors, segments)
+    np.testing.assert_array_equal(flip_signs(jax.random.key(0), vectors.tolist(), given), expected)
+
+
+def test_what_has_no_sign_is_said_and_under_jit_becomes_zeros():
+    vectors, key = np.ones((3, 2), np.float32), jax.random.key(0)
+    for wrong, words in (([0, 1, 3], r"segments must lie in \[-1, 3\), got 3"), ([0, 1], r"shape \[3\]")):
+        with pytest.raises(ValueError, match=words):
+            flip_signs(key, vectors, wrong)
+    with pytest.raises(ValueError, match=r"vectors must be floats of shape \[n_node, k\], got int"):
+        flip_signs(key, np.ones((3, 2), int))
+    flipped = jax.jit(flip_signs)(key, vectors, np.array([0, 3, -1]))
+    assert (flipped[1] == 0).all() and (abs(flipped[jnp.array([0, 2])]) == 1).all()
+
+
 def test_walks_return_as_often_as_the_closed_forms_say():
     n, steps = 7, 6
     powers = np.arange(1, steps + 1)
@@ -142,6 +205,48 @@ def test_walks_follow_directed_edges_each_copy_counts_and_sinks_end_them():
     np.testing.assert_allclose(random_walk(dense, 5, numbers_at_once=100), np.stack(powers, axis=1), **CLOSE)
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("starts", [1, 5, 128])
+@pytest.mark.parametrize("directed", [False, True])
+def test_walks_are_the_diagonals_of_powers_however_they_are_followed(directed, starts, sparse, monkeypatch):
+    monkeypatch.setattr(walks, "STARTS", starts)
+    monkeypatch.setattr(walks, "SMALL", 0 if sparse else 2048)
+    graph = networkx.gnp_random_graph(41, 0.06, seed=2, directed=directed)
+    matrix = networkx.to_numpy_array(graph).T
+    matrix /= np.maximum(matrix.sum(axis=0), 1)[None]
+    powers = [np.diag(np.linalg.matrix_power(matrix, i)) for i in range(1, 8)]
+    np.testing.assert_allclose(
+        random_walk(tgnn.from_networkx(graph), 7), np.stack(powers, axis=1), rtol=1e-5, atol=1e-7
+    )
+
+
+def citations():
+    """A graph of PubMed's size, with hubs: 19,717 nodes, about 88,600 edges."""
+    rng = np.random.default_rng(0)
+    ends = rng.zipf(2.0, size=(2, 44_324)) * rng.integers(1, 19_717, size=(2, 44_324)) % 19_717
+    return tgnn.undirected(tgnn.EdgeList.from_edges(*ends, n_receivers=19_717))
+
+
+@pytest.mark.slow
+def test_encodings_of_a_large_graph_take_seconds_and_are_right():
+    graph = citations()
+    matrix = tgnn.to_scipy(graph).astype(float)
+    degree = np.asarray(matrix.sum(axis=0)).ravel()
+    started = time.process_time()
+    walked = random_walk(graph, 16)
+    values, vectors = laplacian_eigenvectors(graph, 8)
+    assert time.process_time() - started < 90
+    for start in degree.argsort()[[-1, -100, 10_000]]:
+        where = np.eye(1, len(degree), start)[0]
+        for step in range(16):
+            where = matrix @ (where / np.maximum(degree, 1))
+            np.testing.assert_allclose(walked[start, step], where[start], rtol=1e-5, atol=1e-7)
+    matrix.setdiag(0)  # eigenvectors take no loops
+    root = np.maximum(np.asarray(matrix.sum(axis=0)).ravel(), 1) ** -0.5
+    product = vectors - root[:, None] * (matrix @ (root[:, None] * vectors))
+    np.testing.assert_allclose(product, vectors * values, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", [*GRAPHS, "directed"])
 def test_distances_are_networkx_s(name):
     graph = DIRECTED if name == "directed" else GRAPHS[name]
@@ -157,7 +262,7 @@ def test_distances_are_networkx_s(name):
 @pytest.mark.parametrize("length", [2, 9])
 def test_the_edges_of_a_path_lead_from_its_sender_to_its_receiver(length):
     layout = tgnn.from_networkx(DIRECTED)
-    senders, receivers = (np.asarray(layout.to_caller(x)) for x in (layout.senders, layout.receivers))
+    senders, receivers = live_edges(layout)
     distances, paths = shortest_path_edges(layout, length)
     np.testing.assert_array_equal(distances, shortest_paths(layout))
     assert distances.max() > 3 and (distances == -1).any()
@@ -181,6 +286,9 @@ def test_empty_graphs_and_bipartite_ones():
     empty = tgnn.EdgeList.from_edges([], [], n_receivers=0)
     assert laplacian_eigenvectors(empty, 2).vectors.shape == (0, 2)
     assert random_walk(empty, 2).shape == (0, 2) and shortest_path_edges(empty, 2).edges.shape == (0, 0, 2)
+    for sizes, words in (({"steps": 1.5}, "steps must be"), ({"steps": 1, "numbers_at_once": 0}, "numbers_at_once")):
+        with pytest.raises(ValueError, match=words):
+            random_walk(empty, **sizes)
     bipartite = tgnn.EdgeList.from_edges([0], [1], n_receivers=2, n_senders=3)
     for encode in (lambda x: laplacian_eigenvectors(x, 1), lambda x: random_walk(x, 1), shortest_paths):
         with pytest.raises(ValueError, match="one set of nodes"):

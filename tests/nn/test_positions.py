@@ -129,6 +129,52 @@ def test_biases_equal_their_matrix_and_shift_by_their_offset(bias):
         chex.assert_trees_all_close(row(jnp.asarray(step), bias), full[step], atol=1e-6)
 
 
+@pytest.mark.parametrize("distance", [500, -500, 2**31 - 1, -(2**31)])
+def test_all_distances_have_a_bucket(distance):
+    for bidirectional in (True, False):
+        bucket = relative_bucket(jnp.array([distance]), 32, bidirectional=bidirectional)
+        last = (31 if distance > 0 else 15) if bidirectional else (0 if distance > 0 else 31)
+        assert bucket.tolist() == [last]
+
+
+BAD = {
+    "no logarithm": (lambda: relative_bucket(jnp.array([-500]), 512), "gives 128 exact distances a direction"),
+    "no exact": (lambda: relative_bucket(jnp.array([3]), 3), "gives 0 exact distances a direction"),
+    "one way": (lambda: relative_bucket(jnp.array([3]), 8, bidirectional=False, max_distance=4), "4 exact distances,"),
+    "float": (lambda: relative_bucket(jnp.array([3.5]), 8), "distance must be integers, got float32"),
+    "base": (lambda: sinusoidal(jnp.arange(3), 4, base=0.0), "base must be above 0"),
+    "dim": (lambda: sinusoidal(jnp.arange(3), 0), "dim must be an integer of at least 1, got 0"),
+    "heads": (lambda: Alibi.from_heads(0), "num_heads must be an integer of at least 1, got 0"),
+    "table": (lambda: init_bucket_table(jax.random.key(0), 8, 0), "num_heads must be an integer of at least 1, got 0"),
+    "rotary": (lambda: rotary(X.astype(int), jnp.arange(N)), "x must be floating point, got int32"),
+    "rows": (lambda: rotary(X, jnp.arange(1)), r"got \(11, 3, 8\) and \(1,\); give one position per row"),
+    "segments": (lambda: segment_positions(jnp.ones((2, 3), int)), r"segments must have shape \[n\], got \(2, 3\)"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_settings_outside_a_formula_are_errors(case):
+    call, message = BAD[case]
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_alibi_of_half_precision_keeps_long_distances():
+    bias = Alibi(jnp.array([0.5], jnp.bfloat16))
+    assert bias(jnp.array(100_001), jnp.array(0)).tolist() == [-50_000.5]
+
+
+def test_rotary_of_float64_and_strict_promotion():
+    with jax.numpy_dtype_promotion("strict"):
+        half = rotary(X.astype(jnp.bfloat16), jnp.arange(N))
+        bias = BucketBias(jnp.ones((8, 2), jnp.bfloat16), max_distance=9)(jnp.array(3), jnp.array(1))
+        slope = Alibi.from_heads(2)(jnp.array(3), jnp.array(1))
+    chex.assert_trees_all_close(half.astype("f4"), rotary(X, jnp.arange(N)), atol=0.05)
+    assert half.dtype == bias.dtype == jnp.bfloat16 and slope.shape == (2,)
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):
+        assert rotary(jnp.asarray(np.asarray(X, np.float64)), jnp.arange(N)).dtype == jnp.float64
+
+
 def test_bucket_table_gets_gradients():
     def loss(table):
         return (tgnn.attend(tgnn.Complete(N), X, X, X, bias=BucketBias(table)) ** 2).sum()

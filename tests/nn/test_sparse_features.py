@@ -43,7 +43,7 @@ def test_dropout_drops_entries_and_scales_the_others():
     kept = dropped != 0
     assert 0 < kept.sum() < len(dropped)
     chex.assert_trees_all_close(dropped[kept], BAG.weights[kept] / 0.4, rtol=1e-6)
-    chex.assert_trees_all_equal(nn.dropout(None, BAG, 0.6).weights, BAG.weights)
+    chex.assert_trees_all_equal(nn.dropout(None, BAG, 0.0).weights, BAG.weights)
 
 
 def test_a_kernel_of_another_size_is_refused():

@@ -12,7 +12,10 @@ import pytest
 import tgnn
 from tests.support.filled import filled
 from tgnn.nn.block import TransformerConfig, transformer_block
-from tgnn.nn.positions import rotary, segment_positions
+from tgnn.nn.cached_block import cached_block
+from tgnn.nn.decoding import decode_step, init_cache
+from tgnn.nn.positions import rotary, segment_positions, sinusoidal
+from tgnn.nn.tokens import embed
 from tgnn.nn.transformer import (
     Layouts,
     encoder,
@@ -222,6 +225,42 @@ def test_learned_positions_untied_output_and_no_biases_are_in_the_parameters():
     params["positions"]["table"] = params["positions"]["table"].at[4].add(1)
     changed = run(params, tgnn.Causal(7), TARGET)
     assert (changed[:4] == logits[:4]).all() and (changed[4:] != logits[4:]).any(1).all()
+
+
+def test_embeddings_have_the_scale_that_is_asked_for():
+    params = filled(init_language_model, replace(CONFIG, max_length=7))
+    plain = embed(params, TARGET, scale=1.0)
+    expected = params["embedding"]["table"][TARGET] + params["positions"]["table"]
+    chex.assert_trees_all_close(plain, expected, atol=1e-6)  # GPT-2's
+    chex.assert_trees_all_close(embed(params, TARGET), expected * 12**0.5, atol=1e-5)
+    positions = sinusoidal(jnp.arange(7), 12)
+    table = MODEL["embedding"]["table"]
+    chex.assert_trees_all_close(embed(MODEL, TARGET, scale=0.5), table[TARGET] / 2 + positions, atol=1e-6)
+
+
+def test_models_and_decoding_share_the_scale_of_embeddings_and_logits():
+    block = {"scale": jnp.array([1.0, 0.5, 2.0])}
+    run = jax.jit(partial(language_model, block=partial(transformer_block, **block), embedding_scale=1.0))
+    logits = run(MODEL, tgnn.Causal(7), TARGET)
+    step = jax.jit(partial(decode_step, block=partial(cached_block, **block), embedding_scale=1.0))
+    chex.assert_trees_all_close(step(MODEL, init_cache(MODEL, 7), TARGET)[0], logits, atol=1e-5)
+    assert jnp.abs(logits - jax.jit(language_model)(MODEL, tgnn.Causal(7), TARGET)).max() > 1e-3
+
+
+def test_a_scale_of_logits_is_a_scale_of_queries():
+    params = jax.tree.map(lambda p: p[0], PARAMS["decoder"]["blocks"])
+    x, memory = jax.random.normal(RNG, (7, 12)), jax.random.normal(jax.random.key(1), (5, 12))
+    graphs = tgnn.Causal(7), x, memory, tgnn.Complete(7, 5)
+    scaled = jax.tree.map(lambda p: p, params)
+    for part in ("attention", "cross"):
+        scaled[part]["query"] = jax.tree.map(lambda p: p * 3, params[part]["query"])
+    run = jax.jit(transformer_block)
+    chex.assert_trees_all_close(run(params, *graphs, scale=3 * 4**-0.5), run(scaled, *graphs), atol=1e-5)
+
+
+def test_positions_of_another_shape_are_an_error():
+    with pytest.raises(ValueError, match=r"positions must have shape \(7,\), one per token, got \(1,\)"):
+        language_model(MODEL, tgnn.Causal(7), TARGET, positions=jnp.array([3]))
 
 
 def test_cross_attention_without_its_layout_is_an_error():

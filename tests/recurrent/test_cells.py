@@ -92,6 +92,20 @@ def test_a_chain_is_flaxs_cell_values_and_gradients(name):
     chex.assert_trees_all_close(mine[1], gradients, atol=2e-5, rtol=2e-5)
 
 
+def test_sequences_of_unequal_length_are_flaxs():
+    params, lengths = make("lstm")[0], [4, 2, 3]
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4, IN)), "float32")
+    module = linen.RNN(linen.LSTMCell(HIDDEN), return_carry=True)
+    variables = {"params": {"cell": flax_params("lstm", params)}}
+    (cell, last), outputs = jax.jit(module.apply)(variables, x, seq_lengths=jnp.array(lengths))
+    segments = np.where(np.arange(4)[None] < np.array(lengths)[:, None], np.arange(3)[:, None], -1).ravel()
+    state = jax.jit(recurrent.lstm)(params, plan(patterns.chain(12, segments), mask=segments >= 0), x.reshape(12, IN))
+    ends = [4 * row + length - 1 for row, length in enumerate(lengths)]
+    chex.assert_trees_all_close((state.cell[np.array(ends)], state.hidden[np.array(ends)]), (cell, last), atol=2e-6)
+    live = segments >= 0
+    chex.assert_trees_all_close(state.hidden[live], outputs.reshape(12, HIDDEN)[live], atol=2e-6)
+
+
 # -- the papers' recursions, in NumPy and float64 -----------------------------------------------------------------
 
 
@@ -318,6 +332,31 @@ def test_bfloat16_stays_bfloat16():
     exact = apply(params, plan(patterns.chain(4)), inputs(4))
     assert state.hidden.dtype == jnp.bfloat16
     np.testing.assert_allclose(state.hidden.astype("float32"), exact.hidden, atol=0.03)
+
+
+@EACH
+def test_bfloat16_works_under_strict_promotion(name):
+    params = make(name)[0]
+    with jax.numpy_dtype_promotion("strict"):
+        state = CELLS[name][1](params, patterns.chain(4), inputs(4).astype(jnp.bfloat16))
+    assert hidden(state).dtype == jnp.bfloat16
+
+
+NOTHING = {
+    "hidden_dim": lambda: recurrent.init_gru(jax.random.key(0), 3, 0),
+    "arity": lambda: recurrent.init_nary_lstm(jax.random.key(0), 3, 4, 0),
+}
+
+
+@pytest.mark.parametrize("size", NOTHING)
+def test_sizes_of_nothing_are_errors(size):
+    with pytest.raises(ValueError, match=f"{size} must be an integer of at least 1, got 0"):
+        NOTHING[size]()
+
+
+def test_integers_are_refused():
+    with pytest.raises(ValueError, match="x must be floating point, got int32"):
+        recurrent.lstm(make("lstm")[0], patterns.chain(4), jnp.ones((4, IN), int))
 
 
 @settings(max_examples=30)

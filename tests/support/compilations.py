@@ -1,23 +1,31 @@
-"""Counts the programs that JAX compiles."""
+"""How many programs are compiled: of two equal eager calls the second one compiles none."""
 
 from contextlib import contextmanager
 
 import jax
+import jax.monitoring
 
-COUNTED = {"programs": 0}
-
-
-def count(event: str, seconds: float, **_) -> None:
-    """Called by JAX after everything that it times."""
-    COUNTED["programs"] += event.endswith("backend_compile_duration")
+COUNT = {"programs": 0}
 
 
-jax.monitoring.register_event_duration_secs_listener(count)
+def listen(event: str, _: float, **__) -> None:
+    if event.endswith("backend_compile_duration"):
+        COUNT["programs"] += 1
+
+
+jax.monitoring.register_event_duration_secs_listener(listen)
+
+
+def compilations(call) -> int:
+    """The programs that are compiled while `call` runs."""
+    before = COUNT["programs"]
+    jax.block_until_ready(call())
+    return COUNT["programs"] - before
 
 
 @contextmanager
 def no_compilation():
     """What is inside uses programs that exist already."""
-    before = COUNTED["programs"]
+    before = COUNT["programs"]
     yield
-    assert COUNTED["programs"] == before, f"{COUNTED['programs'] - before} programs were compiled"
+    assert COUNT["programs"] == before, f"{COUNT['programs'] - before} programs were compiled"

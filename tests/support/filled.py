@@ -11,6 +11,6 @@ def filled(init, *args, **options):
     generator = np.random.default_rng(0)
 
     def fill(path, leaf):
-        return jnp.asarray(generator.normal(path[-1].key == "scale", 0.3, leaf.shape), leaf.dtype)
+        return jnp.asarray(generator.normal(getattr(path[-1], "key", None) == "scale", 0.3, leaf.shape), leaf.dtype)
 
     return jax.tree_util.tree_map_with_path(fill, shapes)

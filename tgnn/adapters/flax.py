@@ -5,9 +5,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tgnn.attention.api import attend, attention_weights
+from tgnn.compiled import compiled
 from tgnn.graphs import Causal, Complete, Dense
+from tgnn.graphs.layout import is_traced
 from tgnn.typing import Array
 
 
@@ -36,7 +39,8 @@ def attention_fn(
         key: `[..., n_senders, key_heads, head_dim]`.
         value: `[..., n_senders, key_heads, value_dim]`.
         bias: broadcastable to `[..., heads, n_receivers, n_senders]`.
-        mask: broadcastable to `[..., heads, n_receivers, n_senders]`, True = keep.
+        mask: broadcastable to `[..., heads, n_receivers, n_senders]`, True = keep; or numbers, 1 = keep and 0 = not, as
+            flax's `make_causal_mask` and `make_attention_mask` give them. Under jit other numbers are no edges.
         broadcast_dropout: drop the same edges in all heads and examples of a batch.
         dropout_rng: a key; needed if weights are dropped.
         dropout_rate: of the attention weights.
@@ -50,6 +54,10 @@ def attention_fn(
         `[..., n_receivers, heads, value_dim]`. Flax's numbers, except that a receiver whose mask is all False gets
         zeros instead of the mean of all values, and that other edges are dropped than by flax for the same key.
 
+    Raises:
+        ValueError: the mask holds other numbers than 0 and 1, or numbers none of which is 1, as one that is to be added
+            to the logits does; or weights are to be dropped without a key.
+
     >>> from flax import nnx
     >>> layer = nnx.MultiHeadAttention(2, in_features=6, decode=False, attention_fn=attention_fn, rngs=nnx.Rngs(0))
     >>> layer(jnp.ones((3, 5, 6))).shape
@@ -58,7 +66,7 @@ def attention_fn(
     dtype = dtype or jnp.result_type(query, key, value)
     batch, n, m, heads = query.shape[:-3], query.shape[-3], key.shape[-3], query.shape[-2]
     rate = 0.0 if deterministic else dropout_rate
-    mask = None if mask is None else jnp.asarray(mask, bool)
+    mask = None if mask is None else _as_bool(mask)
     per_head = (mask is not None and mask.ndim > 2 and mask.shape[-3] > 1) or (rate > 0 and broadcast_dropout)
     relations = heads if per_head else 1
     lead = (math.prod(batch), relations)
@@ -70,18 +78,46 @@ def attention_fn(
         bias = jnp.moveaxis(bias, 2, -1)
     rng = _keys(dropout_rng, lead, broadcast_dropout) if rate > 0 else None
 
-    def weights(query, key, mask, bias):
-        return attention_weights(_layout(mask, n, m, is_causal), query, key, bias=bias)
-
-    def output(query, key, value, mask, bias, rng):
-        return attend(_layout(mask, n, m, is_causal), query, key, value, bias=bias, dropout_rate=rate, rng=rng)
-
     with jax.default_matmul_precision(precision):
         if module is not None:
-            sown = jax.vmap(jax.vmap(weights))(query, key, mask, bias)
+            sown = _weights(query, key, mask, bias, is_causal)  # [batch, relations, n, m, heads / relations]
             _sow(module, jnp.moveaxis(sown, -1, 2).reshape(*batch, heads, n, m).astype(dtype))
-        out = jax.vmap(jax.vmap(output))(query, key, value, mask, bias, rng)
+        out = _output(query, key, value, mask, bias, rng, rate, is_causal)
     return jnp.moveaxis(out, 1, 2).reshape(*batch, n, heads, out.shape[-1])
+
+
+@compiled
+def _weights(query, key, mask, bias, is_causal):
+    def one(query, key, mask, bias):
+        layout = _layout(mask, query.shape[0], key.shape[0], is_causal)
+        return attention_weights(layout, query, key, bias=bias)
+
+    return jax.vmap(jax.vmap(one))(query, key, mask, bias)
+
+
+@compiled
+def _output(query, key, value, mask, bias, rng, rate, is_causal):
+    def one(query, key, value, mask, bias, rng):
+        layout = _layout(mask, query.shape[0], key.shape[0], is_causal)
+        return attend(layout, query, key, value, bias=bias, dropout_rate=rate, rng=rng)
+
+    # [batch, relations, n, heads / relations, value_dim]
+    return jax.vmap(jax.vmap(one))(query, key, value, mask, bias, rng)
+
+
+def _as_bool(mask: Any) -> Array:
+    """A mask that keeps where it is True or 1; flax's own ones are float32."""
+    mask = mask if isinstance(mask, jax.Array) else np.asarray(mask)
+    if mask.dtype == bool:
+        return jnp.asarray(mask)
+    if not is_traced(mask):
+        numbers = np.unique(np.asarray(mask))
+        if numbers.size and (not np.isin(numbers, (0, 1)).all() or numbers.max() != 1):
+            raise ValueError(
+                f"mask is {mask.dtype} with numbers from {numbers.min()} to {numbers.max()}, but must say what to "
+                "keep: True or 1, and False or 0; pass a bool array, and what is to be added to the logits as bias"
+            )
+    return jnp.asarray(mask == 1)
 
 
 def _by_relation(x: Array, lead: tuple[int, int], heads: int) -> Array:

@@ -7,6 +7,7 @@ Where conventions differ:
 * `lin_l`, `lin_src` and `lin_rel` belong to the sender there, which is `"sender"`, `"neighbors"` or `"value"` here, and
   `lin_r`, `lin_dst` and `lin_root` to the receiver: `"receiver"` or `"self"`; ResGatedGraphConv's key is that of the
   receiver;
+* x of a bipartite graph is a pair `(x_senders, x_receivers)` in both, and so is the first of the sizes;
 * GATConv's features of edges go through a map and a vector there, through their product here;
 * GMMConv takes coordinates as they are, like our `monet` without `"coordinates"`, and means over neighbours by default:
   `reduction="mean"`; its `root_weight` has no counterpart.
@@ -26,6 +27,7 @@ def _linear(ours: str, theirs: str) -> dict[str, str]:
     return {f"{ours}.kernel": f"{theirs}.weight", f"{ours}.bias": f"{theirs}.bias"}
 
 
+OF_PAIRS = {"lin.weight": "lin_src.weight"}  # GATConv's name where the two sets of nodes have maps of their own
 EDGE_PRODUCT = "lin_edge.weight * att_edge"
 _SAGE = {"self.kernel": "lin_r.weight", "self.bias": "lin_l.bias", "neighbors.kernel": "lin_l.weight"}
 # Their name of each of our leaves.
@@ -33,6 +35,7 @@ NAMES: dict[str, dict[str, str]] = {
     "gcn": {"kernel": "lin.weight", "bias": "bias"},
     "gat": {
         "linear.kernel": "lin.weight",
+        "receiver.kernel": "lin_dst.weight",
         "receiver_vector": "att_dst",
         "sender_vector": "att_src",
         "bias": "bias",
@@ -88,6 +91,7 @@ def from_pyg(model: str, layers: Sequence[Mapping[str, Any]], like: Sequence[Par
 def _convert(where: str, names: Mapping[str, str], weights: Mapping[str, Any], like: Params) -> Params:
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
     wanted = [names[".".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in path)] for path, _ in leaves]
+    wanted = [OF_PAIRS[w] if OF_PAIRS.get(w) in weights else w for w in wanted]
     found, needed = set(weights), {part for theirs in wanted for part in theirs.split(" * ")}
     if found != needed:
         raise ValueError(

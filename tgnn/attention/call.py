@@ -1,6 +1,6 @@
 """Call: the operands of `attend` as one frozen pytree, from the public face to every execution."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from tgnn.attention.dropout import Draw
 from tgnn.attention.scores import Score, dot_product
 from tgnn.errors import check_bias, check_bias_function
-from tgnn.graphs.layout import Layout
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
 
@@ -33,7 +32,7 @@ class Call:
       dropout_rate: static.
     """
 
-    layout: Layout
+    layout: Any  # a Layout; an execution knows the fields of the forms that it takes
     query: Array
     key: Array
     value: Array
@@ -92,11 +91,6 @@ def map_nodes(score: Score, query: Array, key: Array, value: Array) -> tuple[Arr
         return (query, key, value, score) if score.own_logits else (query.astype(wide), key.astype(wide), value, score)
     query, key = score.map_nodes(query.astype(wide), key.astype(wide))
     return query, key, value, dot_product if score.is_inner_product else score
-
-
-def on_edges_of(call: Call, layout: Layout, bias, edges) -> Call:
-    """The call on other edges between the same nodes."""
-    return replace(call, layout=layout, bias=bias, edges=edges, edge_value=None, draw=None, dropout_rate=0.0)
 
 
 def repeat_heads(x: Array, heads: int) -> Array:

@@ -7,8 +7,15 @@ One data set a file, each with a `load`; `download` says where files are looked 
 from tgnn.datasets import cmudict as cmudict
 from tgnn.datasets import esol as esol
 from tgnn.datasets import gat_cora as gat_cora
+from tgnn.datasets import gestures as gestures
+from tgnn.datasets import glove as glove
+from tgnn.datasets import gowalla as gowalla
+from tgnn.datasets import heterophilous as heterophilous
+from tgnn.datasets import lastfm as lastfm
 from tgnn.datasets import listops as listops
+from tgnn.datasets import multi30k as multi30k
 from tgnn.datasets import omniglot as omniglot
+from tgnn.datasets import omniglot_strokes as omniglot_strokes
 from tgnn.datasets import planetoid as planetoid
 from tgnn.datasets import quickdraw as quickdraw
 from tgnn.datasets import shakespeare as shakespeare
@@ -17,4 +24,5 @@ from tgnn.datasets import smiles as smiles
 from tgnn.datasets import sst as sst
 from tgnn.datasets import text as text
 from tgnn.datasets import tu as tu
+from tgnn.datasets import ud_ewt as ud_ewt
 from tgnn.datasets import zinc as zinc

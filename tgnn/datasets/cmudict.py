@@ -12,8 +12,11 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Annotated
 
+from tgnn.datasets.checks import check
+from tgnn.datasets.records import ITEM, Collection, Part
 from tgnn.datasets.splits import check_split
 
 LETTERS = "'abcdefghijklmnopqrstuvwxyz"
@@ -22,16 +25,17 @@ PHONEMES = tuple(
 )
 
 
-class Pronunciations(NamedTuple):
-    """Words of one split.
+@dataclass(frozen=True, eq=False)
+class Pronunciations(Collection):
+    """Words of one split; `len(data)` is their number.
 
     Attributes:
         words: each once, in the order of the dictionary.
         phonemes: for each word its pronunciations, the commonest first; each a tuple of names in `PHONEMES`.
     """
 
-    words: tuple[str, ...]
-    phonemes: tuple[tuple[tuple[str, ...], ...], ...]
+    words: Annotated[tuple[str, ...], Part(ITEM)]
+    phonemes: Annotated[tuple[tuple[tuple[str, ...], ...], ...], Part(ITEM)]
 
 
 def load(split: str = "train") -> Pronunciations:
@@ -44,7 +48,7 @@ def load(split: str = "train") -> Pronunciations:
     check_split(split)
     words = _dictionary()
     chosen = [word for word in words if word_split(word) == split]
-    return Pronunciations(tuple(chosen), tuple(words[word] for word in chosen))
+    return check("cmudict", Pronunciations(tuple(chosen), tuple(words[word] for word in chosen)))
 
 
 @functools.cache
@@ -65,12 +69,21 @@ def word_split(word: str) -> str:
 def group_entries(entries: Iterable[tuple[str, list[str]]]) -> dict[str, tuple[tuple[str, ...], ...]]:
     """The distinct pronunciations of each word without stress marks.
 
+    Args:
+        entries: pairs of a word and its phonemes, with stress marks or without.
+
     Example:
         >>> group_entries([("live", ["L", "IH1", "V"]), ("live", ["L", "AY1", "V"]), ("a.m.", ["EY2", "EH1", "M"])])
         {'live': (('L', 'IH', 'V'), ('L', 'AY', 'V'))}
+
+    Raises:
+        ValueError: a pronunciation is empty, or has what is no phoneme.
     """
     grouped: dict[str, dict[tuple[str, ...], None]] = {}  # the inner dict is an ordered set
     for word, phonemes in entries:
         if re.fullmatch("[a-z']+", word):
-            grouped.setdefault(word, {})[tuple(phoneme.rstrip("012") for phoneme in phonemes)] = None
+            said = tuple(phoneme.rstrip("012") for phoneme in phonemes)
+            if not said or not set(said) <= set(PHONEMES):
+                raise ValueError(f"{word!r} is said {phonemes}, expected names in PHONEMES; install cmudict again")
+            grouped.setdefault(word, {})[said] = None
     return {word: tuple(alternatives) for word, alternatives in grouped.items()}

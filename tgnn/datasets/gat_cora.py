@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tgnn.datasets.checks import as_float32
 from tgnn.datasets.files.archives import read_npz
-from tgnn.datasets.files.download import require
+from tgnn.datasets.files.download import local_path, require
 
 _FILE = "gat_cora_weights.npz"
 
@@ -55,7 +56,7 @@ def load(folder: str | Path | None = None, data_dir: str | Path | None = None) -
         remedy = "it is converted from a TensorFlow checkpoint and not public: put the file into TGNN_DATA_DIR"
         path = require(f"gat_cora_pretrained/{_FILE}", remedy, data_dir)
     else:
-        path = Path(folder) / _FILE
+        path = local_path("folder", folder) / _FILE
         if not path.is_file():
             raise FileNotFoundError(f"{path} does not exist; pass the folder that holds {_FILE}")
     arrays = read_npz(path)
@@ -77,8 +78,5 @@ def _layer(path: Path, arrays: dict[str, np.ndarray], name: str, heads: int, inp
             raise ValueError(
                 f"{path} has {name}/{part} of shape {got}, expected {shape}; get the published weights again"
             )
-        if not np.isfinite(arrays[f"{name}/{part}"]).all():
-            raise ValueError(
-                f"{path} has {name}/{part} with values that are not finite; get the published weights again"
-            )
-    return GatLayer(*(arrays[f"{name}/{part}"] for part in shapes))
+    remedy = "get the published weights again"
+    return GatLayer(*(as_float32(str(path), f"{name}/{part}", arrays[f"{name}/{part}"], remedy) for part in shapes))

@@ -9,20 +9,26 @@ Citation: Nangia & Bowman, "ListOps: A Diagnostic Dataset for Latent Tree Learni
 "Long Range Arena", arXiv:2011.04006.
 """
 
+import operator
 import random
 import statistics
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from tgnn.datasets.checks import check, check_range
+from tgnn.datasets.records import ITEM, Collection, Part
+
 OPERATORS = ("MIN", "MAX", "MED", "SM")
-VOCABULARY = ("<pad>", *"0123456789", *(f"[{operator}" for operator in OPERATORS), "]")
+VOCABULARY = ("<pad>", *"0123456789", *(f"[{name}" for name in OPERATORS), "]")
 _DIGIT, _OPERATOR, _END = 1, 11, 15  # first token of each kind
 _REDUCE = (min, max, lambda values: int(statistics.median(values)), lambda values: sum(values) % 10)
 
 
-class ListOps(NamedTuple):
-    """Sequences of one split.
+@dataclass(frozen=True, eq=False)
+class ListOps(Collection):
+    """Sequences of one split; `len(data)` is their number.
 
     Attributes:
         tokens: int8 [n, max_length] indices into `VOCABULARY`, 0 after the end.
@@ -30,9 +36,9 @@ class ListOps(NamedTuple):
         labels: int32 [n], 0 to 9.
     """
 
-    tokens: np.ndarray
-    lengths: np.ndarray
-    labels: np.ndarray
+    tokens: Annotated[np.ndarray, Part(ITEM, below=len(VOCABULARY), ndim=2)]
+    lengths: Annotated[np.ndarray, Part(ITEM, below=lambda data: data.tokens.shape[1] + 1, ndim=1)]
+    labels: Annotated[np.ndarray, Part(ITEM, below=10, ndim=1)]
 
 
 def generate(
@@ -59,6 +65,7 @@ def generate(
     Raises:
         ValueError: no tree can have such a length, or too few do.
     """
+    n, min_length, max_length = map(operator.index, (n, min_length, max_length))
     if n < 0 or not 0 <= min_length < max_length - 1 or max_depth < 1 or max_arguments < 2:
         raise ValueError(
             f"expected n >= 0, 0 <= min_length < max_length - 1, max_depth >= 1 and max_arguments >= 2, got n={n}, "
@@ -79,28 +86,36 @@ def generate(
     padded = np.zeros((n, max_length), np.int8)
     for row, sequence in zip(padded, found, strict=True):
         row[: len(sequence)] = np.frombuffer(sequence, np.int8)
-    return ListOps(padded, np.array([*map(len, found)], np.int32), np.array([*found.values()], np.int32))
+    lengths, labels = np.array([*map(len, found)], np.int32), np.array([*found.values()], np.int32)
+    return check("listops", ListOps(padded, lengths, labels), "report it: the generator is wrong")
 
 
 def evaluate(tokens) -> int:
     """The value of one sequence of tokens (padding is ignored).
+
+    Args:
+        tokens: [n] indices into `VOCABULARY`, integers of any type.
 
     Example:
         >>> evaluate([VOCABULARY.index(word) for word in "[SM 7 [MAX 2 5 ] ]".split()])
         2
 
     Raises:
-        ValueError: the brackets do not match.
+        ValueError: the brackets do not match, or a token is none.
     """
+    tokens = np.asarray(tokens)
+    check_range(
+        "evaluate", "tokens", tokens, 0, len(VOCABULARY), "expected a ListOps sequence: indices into VOCABULARY"
+    )
     stack: list[tuple[int, list[int]]] = [(0, [])]
-    for token in map(int, tokens):
+    for token in tokens.tolist():
         if _DIGIT <= token < _OPERATOR:
             stack[-1][1].append(token - _DIGIT)
         elif _OPERATOR <= token < _END:
             stack.append((token - _OPERATOR, []))
         elif token == _END and len(stack) > 1 and stack[-1][1]:
-            operator, values = stack.pop()
-            stack[-1][1].append(_REDUCE[operator](values))
+            kind, values = stack.pop()
+            stack[-1][1].append(_REDUCE[kind](values))
         elif token != 0:
             raise ValueError(
                 f"token {token} closes no operator with arguments, or is unknown; expected a ListOps sequence"

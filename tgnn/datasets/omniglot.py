@@ -37,6 +37,11 @@ def load(split: str = "train", data_dir: str | Path | None = None) -> tuple[np.n
     np.lib.format.read_magic(file)
     np.lib.format.read_array_header_1_0(file)
     drawings = read_pickle(f"{path}/{member}", file.read())
-    if not all(isinstance(drawing, np.ndarray) and drawing.shape[1:] == (3,) for drawing in drawings):
-        raise ValueError(f"{path} holds something else than arrays [n_point, 3]; get it again")
+    if not isinstance(drawings, np.ndarray) or not all(map(_is_drawing, drawings)):
+        raise ValueError(f"{path} holds something else than int16 arrays [n_point, 3]; get it again")
     return tuple(drawings)
+
+
+def _is_drawing(x) -> bool:
+    fits = isinstance(x, np.ndarray) and x.dtype == np.int16 and x.ndim == 2 and x.shape[1] == 3
+    return fits and bool(np.isin(x[:, 2], (0, 1)).all())

@@ -14,16 +14,19 @@ bundled. Citation: Yang, Cohen, Salakhutdinov, "Revisiting Semi-Supervised Learn
 arXiv:1603.08861; Sen et al., "Collective Classification in Network Data", AI Magazine 2008.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from tgnn.datasets.files.archives import read_npz
+from tgnn.datasets.checks import as_int32, check, check_range
+from tgnn.datasets.files.archives import read_bytes, read_npz
 from tgnn.datasets.files.checksums import SHA256
 from tgnn.datasets.files.download import fetch, find
 from tgnn.datasets.planetoid_raw import read_raw
-from tgnn.datasets.sparse import SparseRows
+from tgnn.datasets.records import Part
+from tgnn.datasets.sparse import SparseRows, check_rows
 from tgnn.datasets.splits import check_choice
 
 if TYPE_CHECKING:
@@ -36,7 +39,12 @@ _PARTS = ("allx", "tx", "y", "ally", "ty", "graph", "test.index")
 _NUM_CLASSES = {"cora": 7, "citeseer": 6, "pubmed": 3}
 
 
-class Planetoid(NamedTuple):
+def _n_node(graph: "Planetoid") -> int:
+    return len(graph.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Planetoid:
     """A citation graph; both directions of every edge are listed, sorted by receiver.
 
     Attributes:
@@ -51,12 +59,12 @@ class Planetoid(NamedTuple):
     """
 
     features: SparseRows
-    senders: np.ndarray
-    receivers: np.ndarray
-    labels: np.ndarray
-    train: np.ndarray
-    validation: np.ndarray
-    test: np.ndarray
+    senders: Annotated[np.ndarray, Part("edge", below=_n_node, ndim=1)]
+    receivers: Annotated[np.ndarray, Part("edge", below=_n_node, ndim=1)]
+    labels: Annotated[np.ndarray, Part("node", low=-1, below=lambda graph: graph.num_classes, ndim=1)]
+    train: Annotated[np.ndarray, Part("train_node", below=_n_node, ndim=1)]
+    validation: Annotated[np.ndarray, Part("validation_node", below=_n_node, ndim=1)]
+    test: Annotated[np.ndarray, Part("test_node", below=_n_node, ndim=1)]
     num_classes: int
 
     def bag(self) -> "SparseFeatures":
@@ -98,7 +106,7 @@ def load_raw(name: str, data_dir: str | Path | None = None) -> Planetoid:
     parts = {}
     for part in _PARTS:
         path = f"planetoid_{name}/ind.{name}.{part}"
-        parts[part] = fetch(f"{_URL}/ind.{name}.{part}", path, SHA256[path], data_dir).read_bytes()
+        parts[part] = read_bytes(fetch(f"{_URL}/ind.{name}.{part}", path, SHA256[path], data_dir))
     features, pairs, labels, n_train, test, num_classes = read_raw(f"ind.{name}", parts)
     train = np.arange(n_train, dtype=np.int32)
     validation = np.arange(n_train, n_train + 500, dtype=np.int32)
@@ -107,21 +115,21 @@ def load_raw(name: str, data_dir: str | Path | None = None) -> Planetoid:
 
 def _from_npz(path: Path) -> Planetoid:
     arrays = read_npz(path)
-    indices = arrays["feat_indices"].astype(np.int32)
-    indptr = arrays["feat_indptr"].astype(np.int32)
-    labels = arrays["labels"].astype(np.int32)
+    labels, train, validation, test = (
+        as_int32(str(path), part, arrays[part]) for part in ("labels", "train_idx", "val_idx", "test_idx")
+    )
     shape = (len(labels), int(arrays["num_features"]))
-    features = SparseRows(indptr, indices, np.ones(len(indices), np.float32), shape)
+    indices = arrays["feat_indices"]
+    features = SparseRows(arrays["feat_indptr"], indices, np.ones(len(indices), np.float32), shape)
+    features = check_rows(str(path), features)
     senders, receivers = _both_directions(arrays["edges_undirected"], len(labels))
-    train, validation, test = (arrays[part].astype(np.int32) for part in ("train_idx", "val_idx", "test_idx"))
     return Planetoid(features, senders, receivers, labels, train, validation, test, int(labels.max()) + 1)
 
 
 def _both_directions(pairs: np.ndarray, n_node: int) -> tuple[np.ndarray, np.ndarray]:
     """Senders and receivers of an undirected simple graph, sorted by receiver, then sender; pairs: [n, 2]."""
+    check_range("the graph", "edges", pairs, 0, n_node)
     first, second = pairs.astype(np.int64).T
-    if pairs.size and (pairs.min() < 0 or pairs.max() >= n_node):
-        raise ValueError(f"an edge joins a node outside [0, {n_node}); the file is damaged: delete it and get it again")
     keep = first != second
     code = np.concatenate([first * n_node + second, second * n_node + first])[np.tile(keep, 2)]
     receivers, senders = np.divmod(np.unique(code), n_node)
@@ -130,15 +138,14 @@ def _both_directions(pairs: np.ndarray, n_node: int) -> tuple[np.ndarray, np.nda
 
 def _check(name: str, graph: Planetoid) -> None:
     """The parts fit together, whatever file they came from."""
-    n_node, labels = len(graph.labels), graph.labels
-    if graph.num_classes != _NUM_CLASSES[name] or labels.min() < -1 or labels.max() >= graph.num_classes:
+    check(name, graph)
+    if graph.num_classes != _NUM_CLASSES[name] or graph.features.shape[0] != len(graph.labels):
         raise ValueError(
-            f"{name} has labels in [{labels.min()}, {labels.max()}], expected -1 (none) to {_NUM_CLASSES[name] - 1}; "
-            "delete its files and get them again"
+            f"{name} has {graph.num_classes} classes and {graph.features.shape[0]} rows of features for "
+            f"{len(graph.labels)} nodes, expected {_NUM_CLASSES[name]} classes and a row a node; get its files again"
         )
     split = np.concatenate([graph.train, graph.validation, graph.test])
-    if len(np.unique(split)) != len(split) or split.min() < 0 or split.max() >= n_node or labels[split].min() < 0:
+    if len(np.unique(split)) != len(split) or graph.labels[split].min(initial=0) < 0:
         raise ValueError(
-            f"the train, validation and test nodes of {name} overlap, lie outside [0, {n_node}), or lack a label; "
-            "get its files again"
+            f"the train, validation and test nodes of {name} overlap, or lack a label; get its files again"
         )

@@ -7,6 +7,8 @@ set. Labels are one-hot rows.
 
 import numpy as np
 
+from tgnn.datasets.checks import as_int32
+from tgnn.datasets.files.lines import integer
 from tgnn.datasets.files.pickles import CsrParts, read_pickle
 from tgnn.datasets.sparse import SparseRows, check_rows, stack_rows, take_rows
 
@@ -43,7 +45,7 @@ def read_raw(name: str, parts: dict[str, bytes]) -> tuple[SparseRows, np.ndarray
 
 def _test_index(name: str, data: bytes) -> np.ndarray:
     try:
-        position = np.array([int(word) for word in data.split()], np.int32)
+        position = as_int32(f"{name}.test.index", "nodes", [integer(word.decode()) for word in data.split()])
     except ValueError:
         raise ValueError(f"{name}.test.index is not a list of node numbers; get it again") from None
     if not len(position) or len(np.unique(position)) != len(position):
@@ -60,8 +62,7 @@ def _rows(name: str, data: bytes) -> SparseRows:
     if len(numbers) != 3 or not isinstance(shape, tuple) or [type(size) for size in shape] != [int, int]:
         raise ValueError(f"{name} is not a pickled sparse matrix of numbers; get it again")
     indptr, indices, values = numbers
-    rows = SparseRows(indptr.astype(np.int32), indices.astype(np.int32), values.astype(np.float32), shape)
-    return check_rows(name, rows)
+    return check_rows(name, SparseRows(indptr, indices, values, shape))
 
 
 def _one_hot(name: str, data: bytes) -> np.ndarray:

@@ -11,21 +11,31 @@ download `.ndjson` files (storage.googleapis.com/quickdraw_dataset/full/raw/<cla
 """
 
 import json
+import math
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated
 
 import numpy as np
 
+from tgnn.datasets.checks import DAMAGED, check_range
+from tgnn.datasets.drawings import Strokes, check_strokes, read_strokes
+from tgnn.datasets.drawings import simplify as simplify
 from tgnn.datasets.files.archives import read_npz, read_text
-from tgnn.datasets.files.download import find, require
+from tgnn.datasets.files.download import local_path, require
+from tgnn.datasets.files.lines import numbered_lines
+from tgnn.datasets.records import ITEM, Part
 from tgnn.datasets.splits import check_split
 
-_TEST_FILES = ("quickdraw_test.npz", "quickdraw_heldout.npz")
+_TRAIN_FILE = "quickdraw_small/quickdraw_train.npz"
+_TEST_FILES = ("quickdraw_small/quickdraw_test.npz", "quickdraw_small/quickdraw_heldout.npz")
 
 
-class Drawings(NamedTuple):
-    """Drawings end to end.
+@dataclass(frozen=True, eq=False)
+class Drawings(Strokes):
+    """Drawings end to end; `len(drawings)` is their number, `drawings[i]` one of them.
 
     Attributes:
         points: uint8 [sum of n_point, 2], x to the right and y down, the longer side from 0 to 255.
@@ -37,12 +47,8 @@ class Drawings(NamedTuple):
         class_names: the 345 classes.
     """
 
-    points: np.ndarray
-    stroke_end: np.ndarray
-    n_point: np.ndarray
-    labels: np.ndarray
-    key_ids: np.ndarray
-    recognized: np.ndarray
+    key_ids: Annotated[np.ndarray, Part(ITEM, ndim=1)]
+    recognized: Annotated[np.ndarray, Part(ITEM, ndim=1)]
     class_names: tuple[str, ...]
 
 
@@ -53,17 +59,16 @@ def load(split: str = "train", data_dir: str | Path | None = None) -> Drawings:
         FileNotFoundError: the file is missing; it is a selection of ours, and not public.
         ValueError: an unknown split, or a damaged or changed file.
     """
-    names = _TEST_FILES if check_split(split) == "test" else ("quickdraw_train.npz",)
     remedy = "this selection is not public: put the file into TGNN_DATA_DIR, or make drawings with from_ndjson"
-    present = [name for name in names if find(f"quickdraw_small/{name}", data_dir)]
-    drawings = _read(require(f"quickdraw_small/{(present or names)[0]}", remedy, data_dir))
+    names = _TEST_FILES if check_split(split) == "test" else _TRAIN_FILE
+    drawings = _read(require(names, remedy, data_dir))
     if split == "test":
         return drawings
-    return take_drawings(drawings, np.flatnonzero(_every_fifth(drawings.labels) == (split == "validation")))
+    return drawings.take(_every_fifth(drawings.labels) == (split == "validation"))
 
 
-def from_ndjson(paths: Sequence[str | Path], class_names: Sequence[str] | None = None) -> Drawings:
-    """Drawings from raw `.ndjson` files, one JSON object a line, simplified as `simplify` does.
+def from_ndjson(paths: str | Path | Sequence[str | Path], class_names: Sequence[str] | None = None) -> Drawings:
+    """Drawings from raw `.ndjson` files, one JSON object a line, simplified as `simplify` does; blank lines count not.
 
     Args:
         paths: files.
@@ -72,15 +77,17 @@ def from_ndjson(paths: Sequence[str | Path], class_names: Sequence[str] | None =
     Raises:
         ValueError: a line is not a drawing, or of another class; the message names file and line.
     """
-    rows = [row for path in paths for row in _rows(Path(path))]
+    paths = [paths] if isinstance(paths, (str, Path)) else paths
+    rows = [row for path in paths for row in _rows(local_path("paths", path))]
     names = tuple(sorted({word for word, *_ in rows}) if class_names is None else class_names)
     unknown = {word for word, *_ in rows} - set(names)
-    if unknown or not rows:
+    if unknown or not rows or len(set(names)) < len(names):
         raise ValueError(
-            f"the {len(rows)} drawings have classes {sorted(unknown)} beside class_names; add those, or more files"
+            f"the {len(rows)} drawings have classes {sorted(unknown)} beside class_names, or one stands there twice; "
+            "add the first, drop the second, or pass more files"
         )
-    strokes = [[*simplify(drawing)] for _, _, _, drawing in rows]
-    return Drawings(
+    strokes = [simplify(drawing) for *_, drawing in rows]
+    drawings = Drawings(
         points=np.concatenate([stroke for drawing in strokes for stroke in drawing]),
         stroke_end=np.concatenate([np.arange(len(s)) == len(s) - 1 for drawing in strokes for s in drawing]),
         n_point=np.array([sum(map(len, drawing)) for drawing in strokes], np.int32),
@@ -89,87 +96,50 @@ def from_ndjson(paths: Sequence[str | Path], class_names: Sequence[str] | None =
         recognized=np.array([recognized for _, _, recognized, _ in rows], bool),
         class_names=names,
     )
-
-
-def simplify(strokes: Sequence[np.ndarray], tolerance: float = 2.0) -> list[np.ndarray]:
-    """A raw drawing in 0 to 255 with few points, as Google's "simplified" files have it (without their resampling).
-
-    The drawing is moved to the top left corner, scaled so that its longer side is 255, rounded, and each stroke is
-    reduced by Ramer-Douglas-Peucker: a point stays if it is further than `tolerance` from the line of its neighbours.
-
-    Args:
-        strokes: arrays [n_point, 2] in pixels, of any size.
-        tolerance: distance, after scaling.
-
-    Returns:
-        uint8 arrays [fewer points, 2].
-    """
-    corner = np.min([stroke.min(0) for stroke in strokes], axis=0)
-    size = np.max([(stroke - corner).max() for stroke in strokes])
-    scaled = [np.round((stroke - corner) * (255 / max(size, 1e-9))) for stroke in strokes]
-    return [stroke[_far_points(stroke, tolerance)].astype(np.uint8) for stroke in scaled]
+    return check_strokes("from_ndjson", drawings)
 
 
 def take_drawings(drawings: Drawings, index) -> Drawings:
-    """The drawings numbered `index`, in that order."""
-    index = np.asarray(index)
-    lengths, starts = drawings.n_point[index], (np.cumsum(drawings.n_point) - drawings.n_point)[index]
-    point = np.arange(lengths.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-    columns = (drawings.labels[index], drawings.key_ids[index], drawings.recognized[index])
-    return Drawings(drawings.points[point], drawings.stroke_end[point], lengths, *columns, drawings.class_names)
+    """The drawings numbered `index`, in that order: integers of any type, or a bool mask.
 
-
-def _far_points(stroke: np.ndarray, tolerance: float) -> np.ndarray:
-    """Indices of the points that Ramer-Douglas-Peucker keeps; stroke: [n, 2]."""
-    keep = {0, len(stroke) - 1}
-    spans = [(0, len(stroke) - 1)]
-    while spans:
-        first, last = spans.pop()
-        if last - first < 2:
-            continue
-        across, offsets = stroke[last] - stroke[first], stroke[first + 1 : last] - stroke[first]
-        length = np.hypot(*across)
-        area = across[0] * offsets[:, 1] - across[1] * offsets[:, 0]
-        distance = np.abs(area) / length if length else np.hypot(*offsets.T)
-        if distance.max() > tolerance:
-            middle = first + 1 + int(distance.argmax())
-            keep.add(middle)
-            spans += [(first, middle), (middle, last)]
-    return np.array(sorted(keep))
+    Raises:
+        ValueError: a number that no drawing has.
+    """
+    return drawings.take(index)
 
 
 def _rows(path: Path) -> list[tuple[str, int, bool, list[np.ndarray]]]:
     rows = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in numbered_lines(read_text(path)):
         try:
-            row = json.loads(line)
-            strokes = [np.array(stroke[:2], float).T for stroke in row["drawing"]]
-            if not strokes or any(stroke.ndim != 2 or not len(stroke) for stroke in strokes):
-                raise ValueError("no strokes of points")
-            rows.append((str(row["word"]), int(row["key_id"]), bool(row["recognized"]), strokes))
-        except (ValueError, KeyError, TypeError) as error:
+            rows.append(_row(json.loads(line)))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"{path}, line {number} is not a QuickDraw drawing ({error}); get it again") from error
     return rows
 
 
+def _row(row: dict) -> tuple[str, int, bool, list[np.ndarray]]:
+    """Word, key, recognized and strokes [n_point, 2]; Python would convert what is none of these without a word."""
+    word, key, recognized, strokes = (row[name] for name in ("word", "key_id", "recognized", "drawing"))
+    if not isinstance(word, str) or not isinstance(recognized, bool) or not re.fullmatch("[0-9]{1,19}", str(key)):
+        raise ValueError(f"word {word!r}, key_id {key!r} or recognized {recognized!r} is of another type")
+    if not strokes or not all(len(stroke) >= 2 and len(stroke[0]) == len(stroke[1]) > 0 for stroke in strokes):
+        raise ValueError("no strokes of points x and y")
+    numbers = [number for stroke in strokes for axis in stroke[:2] for number in axis]
+    if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+        raise ValueError("a coordinate is not a finite number")
+    check_range("key_id", "numbers", np.array([int(key)]), 0, 2**63)
+    return word, int(key), recognized, [np.array(stroke[:2], float).T for stroke in strokes]
+
+
 def _read(path: Path) -> Drawings:
-    names = ("points", "stroke_end", "num_points", "label", "key_id", "recognized", "class_names")
-    points, ends, n_point, labels, key_ids, recognized, classes = read_npz(path, names).values()
-    exact = zip((points, n_point, labels, key_ids), ("points", "num_points", "label", "key_id"), strict=True)
-    wrong = [name for x, name in exact if not np.issubdtype(x.dtype, np.integer)]
-    if wrong:
-        raise ValueError(f"{path} has {wrong} that are not integers; it is damaged: get it again")
-    sizes_fit = points.shape == (len(ends), 2) and n_point.sum() == len(points)
-    if (
-        not (sizes_fit and len(n_point) == len(labels) == len(key_ids) == len(recognized))
-        or (n_point < 1).any()
-        or not ends[np.cumsum(n_point) - 1].all()
-    ):
-        raise ValueError(f"{path} has parts whose sizes disagree; it is damaged: get it again")
-    if len(labels) and not (0 <= labels.min() and labels.max() < len(classes)):
-        raise ValueError(f"{path} has a label outside its {len(classes)} classes; get it again")
-    words = tuple(str(word) for word in classes)
-    return Drawings(points, ends.astype(bool), n_point, labels.astype(np.int32), key_ids, recognized, words)
+    parts, class_names = read_strokes(path, ())
+    key_ids, recognized = read_npz(path, ("key_id", "recognized")).values()
+    check_range(str(path), "key_id", key_ids, 0, 2**63, DAMAGED)
+    drawings = Drawings(
+        **parts, key_ids=key_ids.astype(np.int64), recognized=recognized.astype(bool), class_names=class_names
+    )
+    return check_strokes(str(path), drawings)
 
 
 def _every_fifth(labels: np.ndarray) -> np.ndarray:

@@ -6,16 +6,18 @@ Source: zenodo.org/record/2787612. Licence: CC BY-NC-SA 3.0 (not for commercial 
 cure for the evaluation of compositional distributional semantic models", LREC 2014; SemEval-2014 task 1.
 """
 
-import csv
-import io
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated
 
 import numpy as np
 
+from tgnn.datasets.checks import check
 from tgnn.datasets.files.archives import read_text
 from tgnn.datasets.files.checksums import SHA256
-from tgnn.datasets.files.download import fetch, find, require
+from tgnn.datasets.files.download import fetch, require
+from tgnn.datasets.files.lines import numbered_lines, real, words_of
+from tgnn.datasets.records import ITEM, Collection, Part
 from tgnn.datasets.splits import check_split
 
 ENTAILMENT = ("CONTRADICTION", "NEUTRAL", "ENTAILMENT")
@@ -23,11 +25,13 @@ _URL = (
     "https://raw.githubusercontent.com/mylius/nlp_similiarity_benchmark/075191a4e20fe64a125182c2e6f6b6ec8b7db25e/data"
 )
 _FILES = {"train": "SICK_train.txt", "validation": "SICK_trial.txt"}
-_TEST_FILES = ("SICK_test_annotated.txt", "SICK_test.txt")
+_TEST_FILES = ("sick/SICK_test_annotated.txt", "sick/SICK_test.txt")
+_COLUMNS = ("sentence_A", "sentence_B", "relatedness_score", "entailment_judgment")
 
 
-class Sick(NamedTuple):
-    """Pairs of one split.
+@dataclass(frozen=True, eq=False)
+class Sick(Collection):
+    """Pairs of one split; `len(data)` is their number.
 
     Attributes:
         first: the first sentences, as tuples of words (split at spaces; case and punctuation are kept).
@@ -36,10 +40,10 @@ class Sick(NamedTuple):
         entailment: int32 [n] index into `ENTAILMENT`.
     """
 
-    first: tuple[tuple[str, ...], ...]
-    second: tuple[tuple[str, ...], ...]
-    relatedness: np.ndarray
-    entailment: np.ndarray
+    first: Annotated[tuple[tuple[str, ...], ...], Part(ITEM)]
+    second: Annotated[tuple[tuple[str, ...], ...], Part(ITEM)]
+    relatedness: Annotated[np.ndarray, Part(ITEM, ndim=1)]
+    entailment: Annotated[np.ndarray, Part(ITEM, below=len(ENTAILMENT), ndim=1)]
 
 
 def load(split: str = "train", data_dir: str | Path | None = None) -> Sick:
@@ -50,9 +54,8 @@ def load(split: str = "train", data_dir: str | Path | None = None) -> Sick:
         ValueError: an unknown split, or a damaged or changed file.
     """
     if check_split(split) == "test":
-        present = [name for name in _TEST_FILES if find(f"sick/{name}", data_dir)]
         remedy = "take it from zenodo.org/record/2787612 and put it into TGNN_DATA_DIR"
-        path = require(f"sick/{(present or _TEST_FILES)[0]}", remedy, data_dir)
+        path = require(_TEST_FILES, remedy, data_dir)
     else:
         name = f"sick/{_FILES[split]}"
         path = fetch(f"{_URL}/{_FILES[split]}", name, SHA256[name], data_dir)
@@ -60,18 +63,28 @@ def load(split: str = "train", data_dir: str | Path | None = None) -> Sick:
 
 
 def parse_pairs(name: str, text: str) -> Sick:
-    """Pairs in the tab-separated format of SICK, whose first line names the columns.
+    r"""Pairs in the tab-separated format of SICK, whose first line names the columns.
+
+    Example:
+        >>> columns = "sentence_A\tsentence_B\trelatedness_score\tentailment_judgment"
+        >>> pairs = parse_pairs("text", columns + "\nA dog runs\tIt runs\t4.5\tENTAILMENT\n")
+        >>> pairs.second, pairs.relatedness.tolist(), pairs.entailment.tolist()
+        ((('It', 'runs'),), [4.5], [2])
 
     Raises:
-        ValueError: a column is missing, a score is outside 1 to 5, or a judgement is unknown.
+        ValueError: a column is missing, a score is outside 1 to 5, a sentence is empty, or a judgement is unknown.
     """
-    rows = list(csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
-    try:
-        score = np.array([float(row["relatedness_score"]) for row in rows], np.float32)
-        entailment = np.array([ENTAILMENT.index(row["entailment_judgment"].strip()) for row in rows], np.int32)
-        first, second = (tuple(tuple(row[key].split()) for row in rows) for key in ("sentence_A", "sentence_B"))
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{name} is not a SICK file ({type(error).__name__}: {error}); get it again") from error
-    if not rows or not ((score >= 1) & (score <= 5)).all():
-        raise ValueError(f"{name} has no pairs, or a relatedness outside 1 to 5; get it again")
-    return Sick(first, second, score, entailment)
+    (_, head), *lines = numbered_lines(text) or [(1, "")]
+    names = head.split("\t")
+    rows = []
+    for number, line in lines:
+        try:
+            row = dict(zip(names, line.split("\t"), strict=True))
+            first, second, score, judgement = (row[column].strip(" ") for column in _COLUMNS)
+            rows.append((words_of(first), words_of(second), real(score), ENTAILMENT.index(judgement)))
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{name}, line {number} is no pair of SICK ({error}); get it again") from error
+    if not rows or not all(first and second and 1 <= score <= 5 for first, second, score, _ in rows):
+        raise ValueError(f"{name} has no pairs, an empty sentence, or a relatedness outside 1 to 5; get it again")
+    first, second, score, entailment = zip(*rows, strict=True)
+    return check(name, Sick(first, second, np.array(score, np.float32), np.array(entailment, np.int32)))

@@ -6,9 +6,12 @@ Reference: Weininger, "SMILES, a chemical language and information system", 1988
 """
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+
+from tgnn.datasets.records import Part
 
 AROMATIC = 4  # code of an aromatic bond, beside 1, 2 and 3
 
@@ -25,15 +28,18 @@ _VALENCES |= {halogen: (1,) for halogen in ("F", "Cl", "Br", "I")}
 _ORDERS = {"-": 1, "/": 1, "\\": 1, "=": 2, "#": 3, ":": AROMATIC}
 _TOKEN = re.compile(
     r"(?P<bracket>\[[^\[\]]*\])|(?P<atom>Br|Cl|[BCNOPSFIbcnops*])|(?P<bond>[-=#:/\\])"
-    r"|(?P<ring>%\d\d|\d)|(?P<mark>[().])"
+    r"|(?P<ring>%\d\d|\d)|(?P<mark>[().])",
+    re.ASCII,
 )
 _BRACKET = re.compile(
     r"\[\d*(?P<symbol>[A-Z][a-z]?|se|as|[bcnops]|\*)(?:@@|@)?(?P<hydrogens>H\d?)?"
-    r"(?P<charge>[+-]\d+|\++|-+)?(?::\d+)?\]"
+    r"(?P<charge>[+-]\d+|\++|-+)?(?::\d+)?\]",
+    re.ASCII,
 )
 
 
-class Molecule(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Molecule:
     """Atoms and bonds; each bond once.
 
     Attributes:
@@ -45,12 +51,12 @@ class Molecule(NamedTuple):
         orders: int32 [n_bond] 1, 2, 3, or 4 = aromatic.
     """
 
-    elements: np.ndarray
-    charges: np.ndarray
-    hydrogens: np.ndarray
-    aromatic: np.ndarray
-    bonds: np.ndarray
-    orders: np.ndarray
+    elements: Annotated[np.ndarray, Part("atom", below=len(ELEMENTS))]
+    charges: Annotated[np.ndarray, Part("atom")]
+    hydrogens: Annotated[np.ndarray, Part("atom")]
+    aromatic: Annotated[np.ndarray, Part("atom")]
+    bonds: Annotated[np.ndarray, Part("bond", below=lambda molecule: len(molecule.elements), ndim=2)]
+    orders: Annotated[np.ndarray, Part("bond", low=1, below=AROMATIC + 1)]
 
 
 def parse_smiles(smiles: str) -> Molecule:
@@ -62,13 +68,20 @@ def parse_smiles(smiles: str) -> Molecule:
         ([6, 6, 8], [3, 2, 1], [[0, 1], [1, 2]])
 
     Raises:
-        ValueError: not a SMILES string; the message shows where.
+        ValueError: not a SMILES string, two atoms are bonded twice, or an aromatic atom is on no ring; the message
+            shows where.
     """
-    atoms, bonds = _read(smiles)
+    if not isinstance(smiles, str):
+        raise ValueError(f"smiles is {smiles!r}, expected a string such as 'CCO'; pass one molecule at a time")
+    atoms, bonds, places = _read(smiles)
     ends = np.array([pair for pair, _ in bonds], np.int32).reshape(-1, 2)
     aromatic = np.array([symbol.islower() for symbol, _, _ in atoms], bool)
     written = [order for _, order in bonds]
     orders = np.array([order or _implied(i, ends, aromatic) for i, order in enumerate(written)], np.int32)
+    for i in np.flatnonzero(aromatic):
+        here = np.flatnonzero((ends == i).any(1))
+        if not ((orders[here] == AROMATIC).any() or any(_on_ring(bond, ends, len(atoms)) for bond in here)):
+            raise _error(smiles, places[i], "an aromatic atom on a ring")
     used = np.bincount(ends.reshape(-1), np.repeat(np.where(orders == AROMATIC, 1, orders), 2), len(atoms)).astype(int)
     hydrogens = [
         _free_valence(symbol, int(used[i])) if count is None else count for i, (symbol, count, _) in enumerate(atoms)
@@ -78,9 +91,9 @@ def parse_smiles(smiles: str) -> Molecule:
     return Molecule(elements, charges, np.array(hydrogens, np.int32), aromatic, ends, orders)
 
 
-def _read(smiles: str) -> tuple[list, list]:
-    """Atoms (symbol, hydrogens or None, charge) and bonds ((first, second), order or None) as they are written."""
-    atoms, bonds, branches, rings = [], [], [], {}
+def _read(smiles: str) -> tuple[list, list, list[int]]:
+    """Atoms (symbol, hydrogens or None, charge), bonds ((first, second), order or None), and where each atom stands."""
+    atoms, bonds, places, branches, rings = [], [], [], [], {}
     previous = order = None
     position = 0
     while position < len(smiles):
@@ -90,6 +103,7 @@ def _read(smiles: str) -> tuple[list, list]:
         kind, text = token.lastgroup, token.group()
         if kind in ("atom", "bracket"):
             atoms.append(_bracket(smiles, position, text) if kind == "bracket" else (text, None, 0))
+            places.append(position)
             if previous is not None:
                 bonds.append(((previous, len(atoms) - 1), order))
             elif order is not None:
@@ -111,7 +125,7 @@ def _read(smiles: str) -> tuple[list, list]:
         position = token.end()
     if order is not None or branches or rings or not atoms:
         raise _error(smiles, position, "an atom after a bond, closed branches and rings, and at least one atom")
-    return atoms, bonds
+    return atoms, bonds, places
 
 
 def _close_ring(smiles, position, rings, bonds, number, atom, order) -> None:
@@ -121,6 +135,8 @@ def _close_ring(smiles, position, rings, bonds, number, atom, order) -> None:
     other, other_order = rings.pop(number)
     if other == atom or (order and other_order and order != other_order):
         raise _error(smiles, position, "a ring between two atoms, with one kind of bond")
+    if any(pair in ((other, atom), (atom, other)) for pair, _ in bonds):
+        raise _error(smiles, position, "a ring between atoms that have no bond yet")
     bonds.append(((other, atom), order or other_order))
 
 
@@ -140,14 +156,20 @@ def _implied(bond: int, ends: np.ndarray, aromatic: np.ndarray) -> int:
     first, second = ends[bond]
     if not (aromatic[first] and aromatic[second]):
         return 1
+    kept = np.flatnonzero(aromatic[ends].all(1))
+    return AROMATIC if _on_ring(int((kept < bond).sum()), ends[kept], len(aromatic)) else 1
+
+
+def _on_ring(bond: int, ends: np.ndarray, n_atom: int) -> bool:
+    """Whether the two ends of a bond are joined by the others too."""
+    first, second = ends[bond]
     others = np.delete(ends, bond, axis=0)
-    others = others[aromatic[others].all(1)]
-    reached = np.zeros(len(aromatic), bool)
+    reached = np.zeros(n_atom, bool)
     reached[first] = True
     while True:
         touched = others[reached[others].any(1)].reshape(-1)
         if reached[touched].all():
-            return AROMATIC if reached[second] else 1
+            return bool(reached[second])
         reached[touched] = True
 
 

@@ -10,23 +10,28 @@ EMNLP 2013.
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated
 
 import numpy as np
 
-from tgnn.datasets.files.archives import read_text, read_zip
+from tgnn.datasets.checks import check
+from tgnn.datasets.files.archives import decode_text, read_text, read_zip
 from tgnn.datasets.files.checksums import SHA256
 from tgnn.datasets.files.download import fetch, find
+from tgnn.datasets.files.lines import BOM, numbered_lines
+from tgnn.datasets.records import Part
 from tgnn.datasets.splits import check_split
 
 _URL = "https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip"
 _ZIP = "sst_trees/trainDevTestTrees_PTB.zip"
 _FILES = {"train": "train.txt", "validation": "dev.txt", "test": "test.txt"}
-_TOKEN = re.compile(r"[()]|[^ ()]+")
+_TOKEN = re.compile(r"[()]|[^ \t()]+")
 
 
-class Tree(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Tree:
     """A sentence; nodes are numbered children first, left before right, so that the root is the last.
 
     Attributes:
@@ -35,31 +40,33 @@ class Tree(NamedTuple):
         words: one word a node, "" at inner nodes.
     """
 
-    children: np.ndarray
-    labels: np.ndarray
-    words: tuple[str, ...]
+    children: Annotated[np.ndarray, Part("node", low=-1, below=lambda tree: len(tree.labels), ndim=2)]
+    labels: Annotated[np.ndarray, Part("node", below=5, ndim=1)]
+    words: Annotated[tuple[str, ...], Part("node")]
 
 
 def load(split: str = "train", data_dir: str | Path | None = None) -> list[Tree]:
-    """One split, from `sst_trees/{train,dev,test}.txt.gz`, else from Stanford's zip file.
+    """One split, from `sst_trees/{train,dev,test}.txt.gz` or `.txt`, else from Stanford's zip file.
 
     Raises:
         FileNotFoundError: neither is anywhere, and the download failed.
         ValueError: an unknown split, or a damaged or changed file.
     """
     file = _FILES[check_split(split)]
-    path = find(f"sst_trees/{file}.gz", data_dir)
+    path = find(f"sst_trees/{file}.gz", data_dir) or find(f"sst_trees/{file}", data_dir)
     if path is None:
         path = fetch(_URL, _ZIP, SHA256[_ZIP], data_dir)
-        text = read_zip(path, f"trees/{file}").decode("utf-8")
+        text = decode_text(f"{path}, {file}", read_zip(path, f"trees/{file}"))
     else:
         text = read_text(path)
     trees = []
-    for number, line in enumerate(text.rstrip("\n").split("\n"), start=1):
+    for number, line in numbered_lines(text):
         try:
             trees.append(parse_tree(line))
         except ValueError as error:
             raise ValueError(f"{path}, {file}, line {number}: {error}") from error
+    if not trees:
+        raise ValueError(f"{path}, {file} holds no tree; get it again")
     return trees
 
 
@@ -76,7 +83,7 @@ def parse_tree(line: str) -> Tree:
     """
     children, labels, words = [], [], []
     pending: list[list] = [[]]  # of each open bracket what it holds so far: label, then words (str) or nodes (int)
-    for token in _TOKEN.findall(line):
+    for token in _TOKEN.findall(line.removeprefix(BOM).rstrip("\r\n")):
         if token == "(":
             pending.append([])
         elif token != ")":
@@ -94,7 +101,8 @@ def parse_tree(line: str) -> Tree:
             words.append(" ".join(parts) if is_leaf else "")
     if len(pending) != 1 or pending[0] != [len(labels) - 1]:
         raise ValueError(f"{line[:40]!r} is not one tree in balanced brackets; get the file again")
-    return Tree(np.array(children, np.int32), np.array(labels, np.int32), tuple(words))
+    tree = Tree(np.array(children, np.int32), np.array(labels, np.int32), tuple(words))
+    return check(repr(line[:40]), tree, "get the file again")
 
 
 def vocabulary(trees: Iterable[Tree], min_count: int = 1) -> tuple[str, ...]:

@@ -13,20 +13,22 @@ Citation: Irwin et al. 2012 (ZINC); Gómez-Bombarelli et al. 2018 (the 250k); Ji
 arXiv:1802.04364 (the split); Dwivedi et al., "Benchmarking Graph Neural Networks", arXiv:2003.00982 (the 12k).
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from tgnn.datasets.checks import as_float32, as_int32, check, check_range
 from tgnn.datasets.files.archives import read_npz
 from tgnn.datasets.files.download import require
-from tgnn.datasets.graphs import Graphs, check_graphs
+from tgnn.datasets.graphs import Graphs, OfGraphs
 from tgnn.datasets.splits import check_split
 
 _FILES = {"train": "zinc_train_graphs.npz", "validation": "zinc_val_graphs.npz", "test": "zinc_test_graphs.npz"}
 
 
-class Zinc(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Zinc(OfGraphs):
     """Molecules of one split.
 
     Attributes:
@@ -50,25 +52,20 @@ def load(split: str = "train", data_dir: str | Path | None = None) -> Zinc:
     path = require(name, remedy, data_dir)
     arrays = read_npz(path, ("num_atoms", "num_bonds", "atom_type", "bonds", "y", "atom_vocab"))
     names = tuple(str(atom) for atom in arrays["atom_vocab"])
-    integers = ("num_atoms", "num_bonds", "atom_type", "bonds")
-    wrong = [key for key in integers if not np.issubdtype(arrays[key].dtype, np.integer)]
-    if wrong:
-        raise ValueError(f"{path} has {wrong} that are not integers; get the file again")
-    atoms, bonds = arrays["atom_type"].astype(np.int32), arrays["bonds"].astype(np.int32)
+    parts = ("num_atoms", "num_bonds", "atom_type", "bonds")
+    n_node, n_bond, atoms, bonds = (as_int32(str(path), part, arrays[part]) for part in parts)
     if bonds.ndim != 2 or bonds.shape[1] != 3:
         raise ValueError(f"{path} has bonds of shape {bonds.shape}, expected [n_bond, 3]; get the file again")
     first, second, order = bonds.T
-    if len(atoms) and not (0 <= atoms.min() and atoms.max() < len(names)):
-        raise ValueError(f"{path} has an atom type outside its {len(names)} names; get the file again")
-    if len(order) and not (1 <= order.min() and order.max() <= 3):
-        raise ValueError(f"{path} has a bond order outside 1 to 3; get the file again")
+    check_range(str(path), "atom_type", atoms, 0, len(names))
+    check_range(str(path), "bond orders", order, 1, 4)
     graphs = Graphs(
         nodes=atoms,
         edges=np.repeat(order, 2),
-        senders=np.stack([first, second], 1).reshape(-1),
+        senders=np.stack([first, second], 1).reshape(-1),  # [n_bond, 2] -> [n_edge]
         receivers=np.stack([second, first], 1).reshape(-1),
-        n_node=arrays["num_atoms"].astype(np.int32),
-        n_edge=2 * arrays["num_bonds"].astype(np.int32),
-        labels=arrays["y"].astype(np.float32),
+        n_node=n_node,
+        n_edge=2 * n_bond,
+        labels=as_float32(str(path), "y", arrays["y"]),
     )
-    return Zinc(check_graphs(str(path), graphs), names)
+    return Zinc(check(str(path), graphs), names)

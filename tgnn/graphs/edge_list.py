@@ -148,13 +148,14 @@ class EdgeList(Layout):
 
     def reduce(self, x: Array, op: str = "sum") -> Array:
         if self.depth and self.order is not None:  # long sums are made of parts of sorted edges
-            layout, (x,) = self.sorted(x)
-            return layout.reduce(x, op)
+            layout, arrays = self.sorted(x)
+            return layout.reduce(*arrays, op)
         ids = jnp.where(self.live, self.receiver_index, self.n_receivers)
         return segment_reduce(x, ids, self.n_receivers, op, depth=self.depth)
 
     def aggregate(self, weights: Array, value: Array) -> Array:
-        layout, (weights,) = self.sorted(weights)
+        layout, arrays = self.sorted(weights)
+        (weights,) = arrays
         wide = wide_dtype(weights.dtype, value.dtype)
         return layout.reduce(weights.astype(wide)[..., None] * layout.from_senders(value.astype(wide)))
 

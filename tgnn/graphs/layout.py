@@ -192,7 +192,8 @@ class Layout(ABC):
         """Senders and receivers of the live edges, in row-major order of the slots. NumPy: nothing is compiled."""
         self.require_concrete()
         live = self.on_edges(self.live)
-        return tuple(self.on_edges(x)[live].astype(np.int64) for x in (self.sender_index, self.receiver_index))
+        senders, receivers = self.on_edges(self.sender_index), self.on_edges(self.receiver_index)
+        return senders[live].astype(np.int64), receivers[live].astype(np.int64)
 
     def contains(self, senders: np.ndarray, receivers: np.ndarray) -> np.ndarray:
         """Whether each pair is an edge: bool, as senders and receivers broadcast; of rules without listing edges."""

@@ -107,7 +107,7 @@ class Window(Segmented, Layout):
         steps = senders - self.offset - receivers  # a multiple of the dilation by construction
         live = (steps >= -self.left * self.dilation) & (steps <= self.right * self.dilation)
         live &= (receivers < self.n) & (senders >= 0) & (senders < self.n_senders)
-        if self.segments is not None:
+        if self.receiver_segments is not None and self.sender_segments is not None:
             # Shifted by one, so that the zeros of the padding mean "no segment".
             mine = self.rows(self.receiver_segments + 1)[:, :, None]
             live &= (mine == self.band(self.sender_segments + 1)[:, None, :]) & (mine > 0)

@@ -1,23 +1,23 @@
 """Named architectures, one per file: each is a choice of graph, score and reduction."""
 
-from tgnn.models.graph_transformers.exphormer import Interactions as Interactions
 from tgnn.models.graph_transformers.exphormer import exphormer as exphormer
 from tgnn.models.graph_transformers.exphormer import init_exphormer as init_exphormer
-from tgnn.models.graph_transformers.exphormer import interactions as interactions
 from tgnn.models.graph_transformers.gps import gps as gps
 from tgnn.models.graph_transformers.gps import init_gps as init_gps
 from tgnn.models.graph_transformers.graph_transformer import graph_transformer as graph_transformer
 from tgnn.models.graph_transformers.graph_transformer import init_graph_transformer as init_graph_transformer
-from tgnn.models.graph_transformers.graphormer import Surroundings as Surroundings
 from tgnn.models.graph_transformers.graphormer import graphormer as graphormer
 from tgnn.models.graph_transformers.graphormer import init_graphormer as init_graphormer
-from tgnn.models.graph_transformers.graphormer import surroundings as surroundings
+from tgnn.models.graph_transformers.interactions import Interactions as Interactions
+from tgnn.models.graph_transformers.interactions import interactions as interactions
 from tgnn.models.graph_transformers.multi_graph_transformer import (
     init_multi_graph_transformer as init_multi_graph_transformer,
 )
 from tgnn.models.graph_transformers.multi_graph_transformer import init_sketch_embedding as init_sketch_embedding
 from tgnn.models.graph_transformers.multi_graph_transformer import multi_graph_transformer as multi_graph_transformer
 from tgnn.models.graph_transformers.multi_graph_transformer import sketch_embedding as sketch_embedding
+from tgnn.models.graph_transformers.surroundings import Surroundings as Surroundings
+from tgnn.models.graph_transformers.surroundings import surroundings as surroundings
 from tgnn.models.message_passing.basic_gnn import basic_gnn as basic_gnn
 from tgnn.models.message_passing.basic_gnn import init_basic_gnn as init_basic_gnn
 from tgnn.models.message_passing.gat import gat as gat
@@ -39,6 +39,7 @@ from tgnn.models.message_passing.monet import monet as monet
 from tgnn.models.message_passing.transformer_conv import init_transformer_conv as init_transformer_conv
 from tgnn.models.message_passing.transformer_conv import transformer_conv as transformer_conv
 from tgnn.models.recurrent.seq2seq import init_seq2seq as init_seq2seq
+from tgnn.models.recurrent.seq2seq import init_seq2seq_state as init_seq2seq_state
 from tgnn.models.recurrent.seq2seq import seq2seq as seq2seq
 from tgnn.models.recurrent.tree_lstm import init_tree_lstm as init_tree_lstm
 from tgnn.models.recurrent.tree_lstm import tree_lstm as tree_lstm
@@ -48,6 +49,9 @@ from tgnn.models.sequences.bp_transformer import bp_transformer as bp_transforme
 from tgnn.models.sequences.bp_transformer import init_bp_transformer as init_bp_transformer
 from tgnn.models.sequences.compressive_transformer import compressive_transformer as compressive_transformer
 from tgnn.models.sequences.compressive_transformer import init_compressive_transformer as init_compressive_transformer
+from tgnn.models.sequences.compressive_transformer import (
+    init_compressive_transformer_state as init_compressive_transformer_state,
+)
 from tgnn.models.sequences.light_conv import init_light_conv as init_light_conv
 from tgnn.models.sequences.light_conv import light_conv as light_conv
 from tgnn.models.sequences.memory_network import init_memory_network as init_memory_network
@@ -57,6 +61,7 @@ from tgnn.models.sequences.reformer import reformer as reformer
 from tgnn.models.sequences.sparse_transformer import init_sparse_transformer as init_sparse_transformer
 from tgnn.models.sequences.sparse_transformer import sparse_transformer as sparse_transformer
 from tgnn.models.sequences.transformer_xl import init_transformer_xl as init_transformer_xl
+from tgnn.models.sequences.transformer_xl import init_transformer_xl_state as init_transformer_xl_state
 from tgnn.models.sequences.transformer_xl import transformer_xl as transformer_xl
 from tgnn.models.sequences.universal_transformer import init_universal_transformer as init_universal_transformer
 from tgnn.models.sequences.universal_transformer import universal_transformer as universal_transformer

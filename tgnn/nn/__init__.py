@@ -11,4 +11,5 @@ from tgnn.nn.basic import init_rms_norm as init_rms_norm
 from tgnn.nn.basic import layer_norm as layer_norm
 from tgnn.nn.basic import linear as linear
 from tgnn.nn.basic import mlp as mlp
+from tgnn.nn.basic import rate_when_training as rate_when_training
 from tgnn.nn.basic import rms_norm as rms_norm

@@ -12,8 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tgnn.errors import as_index, check_dropout, check_floating, check_size
 from tgnn.graphs.layout import is_traced
 from tgnn.nn.sparse_features import SparseFeatures
+from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Params
 
 
@@ -34,14 +36,14 @@ def init_linear(
     Reference: Xavier Glorot and Yoshua Bengio, Understanding the difficulty of training deep feedforward neural
         networks, AISTATS 2010.
     """
-    in_shape, out_shape = _axes(in_dim), _axes(out_dim)
+    in_shape, out_shape = _axes("in_dim", in_dim, 0), _axes("out_dim", out_dim, 1)
     limit = math.sqrt(6 / (math.prod(in_shape) + math.prod(out_shape)))
     params = {"kernel": jax.random.uniform(rng, in_shape + out_shape, minval=-limit, maxval=limit)}
     return params | {"bias": jnp.zeros(out_shape)} if use_bias else params
 
 
-def _axes(dim: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (dim,) if isinstance(dim, int) else tuple(dim)
+def _axes(name: str, dim: int | tuple[int, ...], minimum: int) -> tuple[int, ...]:
+    return tuple(check_size(name, size, minimum) for size in (dim if isinstance(dim, tuple | list) else (dim,)))
 
 
 def linear(params: Params, x: Array, *, in_axes: int = 1) -> Array:
@@ -62,15 +64,15 @@ def linear(params: Params, x: Array, *, in_axes: int = 1) -> Array:
     >>> linear(params, jnp.ones((5, 6))).shape
     (5, 2, 3)
     """
+    check_floating("x", x)
     kernel = params["kernel"]
     if x.ndim < in_axes or x.shape[x.ndim - in_axes :] != kernel.shape[:in_axes]:
         raise ValueError(
             f"x has shape {x.shape} but its last {in_axes} axes must be {kernel.shape[:in_axes]}, those of the kernel; "
             "project x or initialise the layer with the size of x"
         )
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"x must be floating point, got {x.dtype}, to which the weights would be cut off; use x * 1.0")
     kernel = kernel.astype(x.dtype)
+    # [..., *in_dim] -> [..., *out_dim]
     y = x @ kernel if isinstance(x, SparseFeatures) else jnp.tensordot(x, kernel, in_axes)
     return y + _broadcast(params["bias"], y) if "bias" in params else y
 
@@ -97,9 +99,15 @@ def layer_norm(params: Params, x: Array, *, epsilon: float = 1e-5) -> Array:
     Returns:
         `[..., dim]`, in the dtype of x.
 
+    Raises:
+        ValueError: if x is not floating point, or its last axis is not that of the scale.
+
+    >>> layer_norm(init_layer_norm(2), jnp.array([[1.0, 3.0]])).round(2).tolist()
+    [[-1.0, 1.0]]
+
     Reference: Ba, Kiros and Hinton, Layer Normalization, arXiv:1607.06450.
     """
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    wide = _wide(params, x)
     centred = wide - wide.mean(-1, keepdims=True)
     return _rescale(params, centred, epsilon).astype(x.dtype)
 
@@ -120,10 +128,27 @@ def rms_norm(params: Params, x: Array, *, epsilon: float = 1e-6) -> Array:
     Returns:
         `[..., dim]`, in the dtype of x.
 
+    Raises:
+        ValueError: as `layer_norm`.
+
+    >>> rms_norm(init_rms_norm(2), jnp.array([[3.0, 3.0]])).round(2).tolist()
+    [[1.0, 1.0]]
+
     Reference: Zhang and Sennrich, Root Mean Square Layer Normalization, arXiv:1910.07467.
     """
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    wide = _wide(params, x)
     return _rescale(params, wide, epsilon).astype(x.dtype)
+
+
+def _wide(params: Params, x: Array) -> Array:
+    """The rows of a norm in float32 or wider."""
+    check_floating("x", x)
+    if x.ndim == 0 or x.shape[-1:] != params["scale"].shape:
+        raise ValueError(
+            f"x has shape {x.shape} but its last axis must have the size {params['scale'].shape[0]} of the norm's "
+            "scale; initialise the norm with the size of x"
+        )
+    return x.astype(wide_dtype(x.dtype))
 
 
 def _rescale(params: Params, x: Array, epsilon: float) -> Array:
@@ -133,7 +158,8 @@ def _rescale(params: Params, x: Array, epsilon: float) -> Array:
 
 def init_embedding(rng: Array, vocab_size: int, dim: int) -> Params:
     """Initialises one vector per id, normal with standard deviation `dim ** -0.5`: `{"table": [vocab_size, dim]}`."""
-    return {"table": jax.random.normal(rng, (vocab_size, dim)) * dim**-0.5}
+    shape = check_size("vocab_size", vocab_size, 1), check_size("dim", dim, 1)
+    return {"table": jax.random.normal(rng, shape) * dim**-0.5}
 
 
 def embedding(params: Params, ids: Array) -> Array:
@@ -141,7 +167,7 @@ def embedding(params: Params, ids: Array) -> Array:
 
     Args:
         params: `{"table": [vocab_size, dim]}`.
-        ids: integers `[...]` in `-1 ... vocab_size - 1`.
+        ids: integers of any type `[...]` in `-1 ... vocab_size - 1`.
 
     Returns:
         `[..., dim]`. Under a transformation such as `jax.jit` any other id outside the table gives zeros too.
@@ -153,24 +179,31 @@ def embedding(params: Params, ids: Array) -> Array:
     Array([[0., 0., 1.],
            [0., 0., 0.]], dtype=float32)
     """
-    table, ids = params["table"], jnp.asarray(ids)
-    if not jnp.issubdtype(ids.dtype, jnp.integer):
-        raise ValueError(f"ids has dtype {ids.dtype} but must be integers; convert them with ids.astype(int)")
+    table, ids = jnp.asarray(params["table"]), as_index("ids", ids)
     size = table.shape[0]
-    if not is_traced(ids) and ids.size:
-        concrete = np.asarray(ids)  # not jax.numpy, which would trace even a constant under jit
-        least, most = concrete.min(), concrete.max()
-        if least < -1 or most >= size:
-            raise ValueError(
-                f"ids go from {least} to {most} but the table has {size} rows; "
-                f"use ids in 0 ... {size - 1}, and -1 for padding"
-            )
+    check_ids(ids, size)
     inside = (ids >= 0) & (ids < size)
-    return jnp.where(inside[..., None], table[jnp.clip(ids, 0, size - 1)], 0)
+    rows = table[jnp.clip(ids, 0, size - 1)]  # [..., dim]
+    return jnp.where(inside[..., None], rows, 0)
+
+
+def check_ids(ids: Array, size: int) -> None:
+    """Known ids are in a table of `size` rows, or -1; ids that are traced cannot be checked."""
+    if is_traced(ids) or not ids.size:
+        return
+    concrete = np.asarray(ids)  # not jax.numpy, which would trace even a constant under jit
+    least, most = concrete.min(), concrete.max()
+    if least < -1 or most >= size:
+        raise ValueError(
+            f"ids go from {least} to {most} but the table has {size} rows; "
+            f"use ids in 0 ... {size - 1}, and -1 for padding"
+        )
 
 
 def init_mlp(rng: Array, dims: Sequence[int], *, use_bias: bool = True) -> list[Params]:
     """Initialises linear maps between the successive sizes of `dims`, such as `(16, 64, 16)`."""
+    if len(dims) < 2:
+        raise ValueError(f"dims must have at least two sizes, the first that of x, got {dims}; pass (in_dim, out_dim)")
     rngs = jax.random.split(rng, len(dims) - 1)
     return [
         init_linear(layer_rng, in_dim, out_dim, use_bias=use_bias)
@@ -193,39 +226,55 @@ def mlp(
         x: `[..., dims[0]]`.
         activation: applied to every hidden layer.
         dropout_rate: of the hidden features.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout, wherever its rate is not 0.
 
     Returns:
         `[..., dims[-1]]`.
+
+    Raises:
+        ValueError: for a rate without a key; see `dropout`.
     """
+    check_dropout(dropout_rate, rng)
     for i, layer in enumerate(params[:-1]):
         x = dropout(fold(rng, i), activation(linear(layer, x)), dropout_rate)
     return linear(params[-1], x)
 
 
 def dropout(rng: Array | None, x: Any, rate: float) -> Any:
-    """Zeroes each entry with probability `rate` and scales the others by `1 / (1 - rate)`; x as it is if rng is None.
+    """Zeroes each entry with probability `rate` and scales the others by `1 / (1 - rate)`; x as it is at a rate of 0.
 
     Args:
-        rng: a key, or None.
-        x: any array, or a `SparseFeatures`, whose entries are dropped.
+        rng: a key; None only where the rate is 0.
+        x: an array, or a `SparseFeatures`, whose entries are dropped.
         rate: a Python number in `[0, 1)`.
 
     Returns:
         An array like x.
 
     Raises:
-        ValueError: if rate is outside `[0, 1)`.
+        ValueError: if rate is outside `[0, 1)`, if it is above 0 without a key, or if x is not floating point.
+
+    >>> set(dropout(jax.random.key(0), jnp.ones(99), 0.5).tolist())
+    {0.0, 2.0}
 
     Reference: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 2014.
     """
-    if not 0 <= rate < 1:
-        raise ValueError(f"dropout_rate is {rate} but must be in [0, 1); use 0 for no dropout")
-    if rng is None or rate == 0:
+    check_dropout(rate, rng)
+    if rate == 0:
         return x
+    check_floating("x", x)
     if isinstance(x, SparseFeatures):
         return x.with_weights(dropout(rng, x.weights, rate))
     return jnp.where(jax.random.bernoulli(rng, 1 - rate, x.shape), x / (1 - rate), 0).astype(x.dtype)
+
+
+def rate_when_training(rng: Array | None, rate: float) -> float:
+    """`rate` where there is a key, else 0: for a function of which `rng=None` means evaluation.
+
+    >>> rate_when_training(None, 0.5)
+    0.0
+    """
+    return 0.0 if rng is None else rate
 
 
 def fold(rng: Array | None, index: int | Array) -> Array | None:

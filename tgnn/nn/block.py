@@ -5,18 +5,20 @@ is post-LN, and applying it needs no flag.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from tgnn.graphs import Causal
-from tgnn.nn.basic import dropout, fold, init_layer_norm, init_linear, init_rms_norm, layer_norm, linear
+from tgnn.errors import check_dropout, check_size
+from tgnn.nn.basic import dropout, init_layer_norm, init_linear, init_rms_norm, layer_norm, linear
 from tgnn.nn.multi_head import KeyValue, Rotate, init_multi_head_attention, multi_head_attention, project_key_value
-from tgnn.typing import Array, Params
+from tgnn.nn.stack import Norm as Norm
+from tgnn.nn.stack import map_blocks as map_blocks
+from tgnn.nn.stack import run_blocks as run_blocks
+from tgnn.nn.stack import run_parts as run_parts
+from tgnn.typing import Array, Graph, Params
 
-Norm = Callable[[Params, Array], Array]
 Activation = Callable[[Array], Array]
 
 
@@ -43,6 +45,14 @@ class TransformerConfig:
     use_bias: bool = True
     tied: bool = True  # the output projection is the embedding's table
     stacked: bool = True  # blocks as one pytree for lax.scan; False: a list of pytrees
+
+    def __post_init__(self):
+        """Sizes are at least 1, or a ValueError names the one that is not."""
+        for name in ("vocab_size", "model_dim", "num_layers", "num_heads"):
+            check_size(name, getattr(self, name), minimum=1)
+        for name in ("source_vocab_size", "num_key_heads", "head_dim", "hidden_dim", "max_length"):
+            if getattr(self, name) is not None:
+                check_size(name, getattr(self, name), minimum=1)
 
 
 def init_block(rng: Array, config: TransformerConfig, *, cross: bool = False) -> Params:
@@ -93,22 +103,30 @@ def feed_forward(
 ) -> Array:
     """Maps every node `[n, model_dim] -> [n, model_dim]` through a hidden layer, gated if there is a `"gate"`.
 
+    Args:
+        params: `{"up", "down", ["gate"]}`, linear maps.
+        x: `[n, model_dim]`.
+        activation: of the hidden layer, or of the gate if there is one.
+        dropout_rate: of the hidden features.
+        rng: key of the dropout, wherever its rate is not 0.
+
     Reference: gated units: Shazeer, GLU Variants Improve Transformer, arXiv:2002.05202.
     """
-    hidden = linear(params["up"], x)
+    hidden = linear(params["up"], x)  # [n, hidden_dim]
     hidden = activation(linear(params["gate"], x)) * hidden if "gate" in params else activation(hidden)
     return linear(params["down"], dropout(rng, hidden, dropout_rate))
 
 
 def transformer_block(
     params: Params,
-    layout: Any,
+    layout: Graph,
     x: Array,
     memory: Array | KeyValue | None = None,
-    memory_layout: Any = None,
+    memory_layout: Graph | None = None,
     *,
     past: KeyValue | None = None,
     bias: Any = None,
+    scale: float | Array | None = None,
     rotate: Rotate | None = None,
     positions: Array | None = None,
     cross_rotate: Rotate | None = None,
@@ -129,6 +147,7 @@ def transformer_block(
         memory_layout: edges from the memory to x.
         past: the projected senders of self-attention, where they are others than x.
         bias: of self-attention; see `tgnn.attend`.
+        scale: of the logits of self-attention and cross-attention; default `head_dim ** -0.5` (T5's is 1).
         rotate: of self-attention; see `multi_head_attention`.
         positions: ints `[n]` for the rotations; default row numbers.
         cross_rotate: of cross-attention, so that it sees how far apart two positions are in their sequences.
@@ -136,22 +155,29 @@ def transformer_block(
         norm: `layer_norm` or `rms_norm`, perhaps with another epsilon.
         activation: of the hidden layer.
         dropout_rate: of attention weights, hidden layer and the output of each part.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout, wherever its rate is not 0.
         implementation: see `tgnn.attend`.
 
     Returns:
         `[n, model_dim]`.
 
     Raises:
-        ValueError: if only some of the `"cross"` part, the memory and its layout are there.
+        ValueError: if only some of the `"cross"` part, the memory and its layout are there, and for a dropout rate
+            without a key.
+
+    >>> from tgnn.graphs import Complete
+    >>> params = init_block(jax.random.key(0), TransformerConfig(vocab_size=7, model_dim=8))
+    >>> transformer_block(params, Complete(5), jax.numpy.ones((5, 8))).shape
+    (5, 8)
     """
+    check_dropout(dropout_rate, rng)
     if len({"cross" in params, memory is not None, memory_layout is not None}) > 1:
         raise ValueError(
             f"cross-attention in params is {'cross' in params}, memory given is {memory is not None}, memory_layout "
             f"given is {memory_layout is not None}, but all must agree; pass memory and memory_layout exactly to a "
             "block made with cross=True"
         )
-    shared = {"dropout_rate": dropout_rate, "implementation": implementation}
+    shared = {"scale": scale, "dropout_rate": dropout_rate, "implementation": implementation}
 
     def attention(h, rng):
         places = {"bias": bias, "rotate": rotate, "positions": positions}
@@ -171,34 +197,6 @@ def transformer_block(
     return run_parts(params, parts, x, norm=norm, dropout_rate=dropout_rate, rng=rng)
 
 
-def run_parts(
-    params: Params,
-    parts: dict[str, Callable[[Array, Array | None], Array]],
-    x: Array,
-    *,
-    norm: Norm = layer_norm,
-    dropout_rate: float = 0.0,
-    rng: Array | None = None,
-) -> Array:
-    """Runs the parts of a block one after the other, each inside a residual connection with its norm: any block.
-
-    Args:
-        params: of each part, under its name: its norm, and whatever else the part looks up; others are skipped.
-        parts: `(x [n, model_dim], rng) -> [n, model_dim]` each.
-        x: `[n, model_dim]`.
-        norm: `layer_norm` or `rms_norm`.
-        dropout_rate: of the output of each part.
-        rng: key of the dropout; None switches it off.
-
-    Returns:
-        `[n, model_dim]`.
-    """
-    for i, (name, part) in enumerate(parts.items()):
-        if name in params:
-            x = _residual(params[name], part, x, norm, dropout_rate, fold(rng, i))
-    return x
-
-
 def block_of(attention: Callable[..., Array]) -> Callable[..., Array]:
     """A block for `language_model` and `decoder`: an attention of its own, then the map of every node.
 
@@ -207,114 +205,10 @@ def block_of(attention: Callable[..., Array]) -> Callable[..., Array]:
     """
 
     def block(params, graph, x, memory=None, memory_layout=None, *, dropout_rate=0.0, rng=None):
-        rate = 0.0 if rng is None else dropout_rate
         parts = {
-            "attention": lambda h, rng: attention(params["attention"], graph, h, dropout_rate=rate, rng=rng),
-            "mlp": lambda h, rng: feed_forward(params["mlp"], h, dropout_rate=rate, rng=rng),
+            "attention": lambda h, rng: attention(params["attention"], graph, h, dropout_rate=dropout_rate, rng=rng),
+            "mlp": lambda h, rng: feed_forward(params["mlp"], h, dropout_rate=dropout_rate, rng=rng),
         }
-        return run_parts(params, parts, x, dropout_rate=rate, rng=rng)
+        return run_parts(params, parts, x, dropout_rate=dropout_rate, rng=rng)
 
     return block
-
-
-def _residual(params: Params, part: Callable, x: Array, norm: Norm, dropout_rate: float, rng: Array | None) -> Array:
-    x = x + dropout(fold(rng, 0), part(_before(params, x, norm), fold(rng, 1)), dropout_rate)
-    return norm(params["norm_after"], x) if "norm_after" in params else x
-
-
-def _before(params: Params, x: Array, norm: Norm) -> Array:
-    return norm(params["norm_before"], x) if "norm_before" in params else x
-
-
-def cached_block(
-    params: Params,
-    past: KeyValue,
-    step: Array,
-    x: Array,
-    memory: KeyValue | None = None,
-    memory_layout: Any = None,
-    *,
-    bias: Any = None,
-    rotate: Rotate | None = None,
-    cross_rotate: Rotate | None = None,
-    layout: Callable[..., Any] = Causal,
-    norm: Norm = layer_norm,
-    activation: Activation = jax.nn.relu,
-    implementation: str | None = None,
-) -> tuple[Array, KeyValue]:
-    """The causal block for the nodes at `step ... step + n - 1`; the past is a set of senders that it appends to.
-
-    Args:
-        params: as for `transformer_block`.
-        past: keys and values `[max_length, ...]`, of which the first `step` rows are filled.
-        step: position of the first row of x, perhaps traced.
-        x: `[n, model_dim]`, usually one row.
-        memory: as for `transformer_block`.
-        memory_layout: as for `transformer_block`.
-        bias: None, or a callable with a leaf `offset`, such as `Alibi`, to which step is added.
-        rotate: as for `transformer_block`.
-        cross_rotate: as for `transformer_block`; the memory's keys are rotated by `init_cache`.
-        layout: makes the edges from the past, `(n, max_length, offset=step)`: what the model was trained on, such as
-            `lambda n, m, offset: Window(n, 4, 0, n_senders=m, offset=offset)`.
-        norm: as for `transformer_block`.
-        activation: as for `transformer_block`.
-        implementation: as for `transformer_block`.
-
-    Returns:
-        `[n, model_dim]` and the past with n more rows. Time and memory O(n max_length).
-    """
-    n, max_length = x.shape[0], past.key.shape[0]
-    positions = step + jnp.arange(n)
-    before = _before(params["attention"], x, norm)
-    new = project_key_value(params["attention"], before, rotate=rotate, positions=positions)
-    past = jax.tree.map(
-        lambda old, rows: jax.lax.dynamic_update_slice_in_dim(old, rows.astype(old.dtype), step, 0), past, new
-    )
-    x = transformer_block(
-        params,
-        layout(n, max_length, offset=step),
-        x,
-        memory,
-        memory_layout,
-        past=past,
-        bias=None if bias is None else replace(bias, offset=bias.offset + step),
-        rotate=rotate,
-        positions=positions,
-        cross_rotate=cross_rotate,
-        norm=norm,
-        activation=activation,
-        implementation=implementation,
-    )
-    return x, past
-
-
-def run_blocks(
-    apply: Callable, blocks: Params, x: Array, each: Any = None, *, rng: Array | None = None
-) -> tuple[Array, Any]:
-    """Carries x through the blocks, under `lax.scan` if they are stacked, in a Python loop if they are a list.
-
-    Args:
-        apply: `(x, (block, extra, rng)) -> (x, output)`.
-        blocks: one pytree with a leading axis of layers, or a list of pytrees.
-        x: what the first block receives.
-        each: something for each block, stacked or listed as the blocks are; or None.
-        rng: a key, split between the blocks alike in both cases.
-
-    Returns:
-        The last x and the outputs, stacked or listed.
-    """
-    listed = isinstance(blocks, (list, tuple))
-    depth = len(blocks) if listed else jax.tree.leaves(blocks)[0].shape[0]
-    rngs = None if rng is None else jax.random.split(rng, depth)
-    if not listed:
-        return jax.lax.scan(apply, x, (blocks, each, rngs))
-    outputs = []
-    for i, block in enumerate(blocks):
-        x, output = apply(x, (block, None if each is None else each[i], None if rngs is None else rngs[i]))
-        outputs.append(output)
-    return x, outputs
-
-
-def map_blocks(f: Callable, blocks: Params) -> Any:
-    """Applies f to every block: stacked blocks give stacked results, a list gives a list."""
-    return [f(block) for block in blocks] if isinstance(blocks, (list, tuple)) else jax.vmap(f)(blocks)

@@ -5,14 +5,18 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from tgnn.compiled import compiled
+from tgnn.errors import as_index, check_size
 from tgnn.graphs.layout import is_traced
-from tgnn.nn.basic import layer_norm
-from tgnn.nn.block import Norm, cached_block, map_blocks, run_blocks
+from tgnn.nn.basic import check_ids, layer_norm
+from tgnn.nn.cached_block import cached_block
 from tgnn.nn.multi_head import KeyValue, Rotate, project_key_value
 from tgnn.nn.positions import sinusoidal
-from tgnn.nn.transformer import Encoding, embed, unembed
-from tgnn.typing import Array, Params
+from tgnn.nn.stack import Norm, map_blocks, run_blocks
+from tgnn.nn.tokens import Encoding, check_tokens, embed, unembed
+from tgnn.typing import Array, Graph, Params
 
 Step = Callable[[Any, Array], tuple[Array, Any]]
 
@@ -46,8 +50,14 @@ def init_cache(
 
     Returns:
         A `Cache` of 2 x layers x max_length x key_heads x head_dim numbers, and the memory's.
+
+    Raises:
+        ValueError: for a max_length below 1, or a dtype that is not floating point.
     """
-    dtype = dtype or params["embedding"]["table"].dtype
+    max_length = check_size("max_length", max_length, minimum=1)
+    dtype = params["embedding"]["table"].dtype if dtype is None else jnp.dtype(dtype)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(f"dtype must be floating point, got {dtype}; keys and values are real numbers")
 
     def past(block):
         shapes = (block["attention"][name]["kernel"].shape[1:] for name in ("key", "value"))
@@ -64,52 +74,69 @@ def decode_step(
     params: Params,
     cache: Cache,
     tokens: Array,
-    memory_layout: Any = None,
+    memory_layout: Graph | None = None,
     *,
     block: Callable[..., tuple[Array, KeyValue]] = cached_block,
     norm: Norm = layer_norm,
     encoding: Encoding | None = sinusoidal,
+    embedding_scale: float | None = None,
 ) -> tuple[Array, Cache]:
     """Appends tokens to the past and predicts the one after each.
 
-    Equal to the rows of `language_model` on `Causal`, for any split of the tokens into steps.
+    Equal to the rows of `language_model` on `Causal`, for any split of the tokens into steps. Tokens of -1 are padding,
+    on either side or between: they leave no trace in the cache and have no position, so that under `jax.vmap` prompts
+    of unequal length decode as each alone.
 
     Args:
         params: of a language model or an encoder–decoder.
         cache: what `init_cache` or the last step made.
-        tokens: ints `[n]`, usually one.
-        memory_layout: edges from the memory to the n tokens, such as `Complete(n, n_memory)`.
+        tokens: ints `[n]`, usually one; -1 is padding.
+        memory_layout: edges from the memory to the n tokens, such as `Complete(n, n_memory)`; receiver i is the i-th
+            token that is no padding.
         block: `cached_block`, with the keywords bound that `transformer_block` had in training.
         norm: as for `decoder`.
         encoding: as for `embed`.
+        embedding_scale: as for `embed`.
 
     Returns:
-        Logits `[n, vocab_size]` and the next cache. Time O(n max_length); never traced again for another step. Under
-        `jax.jit` tokens beyond max_length overwrite the last ones: count your steps.
+        Logits `[n, vocab_size]`, zeros at padding, and the next cache. Time O(n max_length); never traced again for
+        another step, nor compiled for another call outside jit. Under `jax.jit` tokens beyond max_length are forgotten:
+        count your steps.
 
     Raises:
-        ValueError: if the cache is full, where the step is concrete.
+        ValueError: for tokens of another shape or outside the vocabulary, and if the cache is full, where the step is
+            known.
     """
-    if jnp.ndim(tokens) != 1:
-        raise ValueError(f"tokens must have shape [n], got {jnp.shape(tokens)}; one token is jnp.array([token])")
-    tokens = jnp.asarray(tokens)
-    _check_room(cache, tokens.shape[0], "tokens has", "rows")
-    x = embed(params, tokens, cache.step + jnp.arange(tokens.shape[0]), encoding=encoding)
-    dtype = jax.tree.leaves(cache.past)[0].dtype
+    check_tokens("tokens", tokens)
+    tokens = as_index("tokens", tokens)
+    check_ids(tokens, params["embedding"]["table"].shape[0])
+    check_left(cache, int(np.sum(np.asarray(tokens) >= 0)) if not is_traced(tokens) else len(tokens), "tokens has")
+    return run_step(params, cache, jnp.asarray(tokens), memory_layout, block, norm, encoding, embedding_scale)
+
+
+@compiled
+def run_step(params, cache, tokens, memory_layout, block, norm, encoding, embedding_scale):
+    """The equations of `decode_step`."""
+    order = jnp.argsort(tokens < 0, stable=True)  # padding last, where what comes next overwrites its keys
+    tokens = tokens[order]
+    live, step = tokens >= 0, cache.step
+    places = jnp.where(live, step + jnp.arange(len(tokens), dtype=step.dtype), -1)
+    x = embed(params, tokens, places, encoding=encoding, scale=embedding_scale)  # [n, model_dim]
 
     def apply(x, block_params):
         parameters, (past, memory), _ = block_params
-        return block(parameters, past, cache.step, x, memory, memory_layout)
+        return block(parameters, past, step, x, memory, memory_layout)
 
     blocks, each = params["decoder"]["blocks"], (cache.past, cache.memory)
     if isinstance(blocks, (list, tuple)):
         each = list(zip(cache.past, cache.memory or [None] * len(blocks), strict=True))
-    x, past = run_blocks(apply, blocks, x.astype(dtype), each)
+    x, past = run_blocks(apply, blocks, x.astype(jax.tree.leaves(cache.past)[0].dtype), each)
     x = norm(params["decoder"]["norm"], x) if "norm" in params["decoder"] else x
-    return unembed(params, x), Cache(past, cache.memory, cache.step + tokens.shape[0])
+    logits = jnp.where(live[:, None], unembed(params, x), 0)[jnp.argsort(order)]  # [n, vocab_size], as tokens came
+    return logits, Cache(past, cache.memory, step + live.sum(dtype=step.dtype))
 
 
-def _check_room(cache: Any, count: int, what: str, unit: str) -> None:
+def check_left(cache: Any, count: int, what: str, unit: str = "rows") -> None:
     """A ValueError where a cache of ours, with a known number of tokens, has no room for `count` more."""
     if not isinstance(cache, Cache) or is_traced(cache.step):
         return
@@ -121,135 +148,27 @@ def _check_room(cache: Any, count: int, what: str, unit: str) -> None:
         )
 
 
-def greedy(step: Step, cache: Any, first: int | Array, *, end: int, max_length: int) -> Array:
-    """Decodes the most probable token after each, until `end` or `max_length` tokens.
+def prefill(step: Step, cache: Any, prompt: Array) -> tuple[Any, Array]:
+    """Puts a prompt into the cache but for its last token, from which `greedy` and the other searches go on.
 
     Args:
-        step: `(cache, tokens [1]) -> (logits [1, vocab_size], cache)`, such as
+        step: `(cache, tokens [n]) -> (logits [n, vocab_size], cache)`, such as
             `lambda cache, tokens: decode_step(params, cache, tokens)`.
         cache: the first step's.
-        first: the token before the first one.
-        end: the token that ends a sequence.
-        max_length: how many tokens to decode at most.
+        prompt: ints `[n]`, padded with -1 on either side; one token at least is none.
 
     Returns:
-        Ints `[max_length]`, without `first`, filled with `end`. Under `jax.vmap` all sequences run as long as the
-        longest.
+        The next cache, and the last token: `greedy(step, *prefill(step, cache, prompt), end=0, max_length=9)`. A batch
+        of prompts is a `jax.vmap` over this.
 
     Raises:
-        ValueError: if the cache has no room for them, where that is known before jit.
+        ValueError: for a prompt of another shape, or of padding only, where that is known before jit.
     """
-    return _extend(lambda logits, i: jnp.argmax(logits), step, cache, first, end, max_length)
-
-
-def sample(
-    step: Step,
-    cache: Any,
-    first: int | Array,
-    rng: Array,
-    *,
-    end: int,
-    max_length: int,
-    temperature: float | Array = 1.0,
-    top_k: int | None = None,
-) -> Array:
-    """Draws each token from the model's probabilities, until `end` or `max_length` tokens.
-
-    Args:
-        step: as for `greedy`.
-        cache: as for `greedy`.
-        first: as for `greedy`.
-        rng: a key, folded with the number of each token.
-        end: as for `greedy`; -1 never comes, so that there are always max_length tokens.
-        max_length: as for `greedy`.
-        temperature: divides the logits; above 0. Towards 0 this is `greedy`.
-        top_k: draw from the k most probable tokens only; default all.
-
-    Returns:
-        Ints `[max_length]`, as `greedy`.
-
-    Raises:
-        ValueError: as `greedy`, and for a top_k below 1 or a temperature that is not above 0.
-    """
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k must be at least 1, got {top_k}; None draws from all tokens")
-    if not is_traced(temperature) and not temperature > 0:
-        raise ValueError(f"temperature must be above 0, got {temperature}; use greedy for the most probable token")
-
-    def choose(logits, i):
-        if top_k is not None:
-            least = jax.lax.top_k(logits, min(top_k, len(logits)))[0][-1]
-            logits = jnp.where(logits >= least, logits, -jnp.inf)
-        return jax.random.categorical(jax.random.fold_in(rng, i), logits / temperature)
-
-    return _extend(choose, step, cache, first, end, max_length)
-
-
-def _extend(choose: Callable, step: Step, cache: Any, first: int | Array, end: int, max_length: int) -> Array:
-    """Tokens by `choose(logits [vocab_size], number of the token)`, until `end`."""
-    _check_room(cache, max_length, "max_length asks for", "tokens")
-
-    def unfinished(state):
-        i, token, _, _ = state
-        return (i < max_length) & (token != end)
-
-    def extend(state):
-        i, token, tokens, cache = state
-        logits, cache = step(cache, token[None])
-        token = choose(logits[0], i).astype(jnp.int32)
-        return i + 1, token, tokens.at[i].set(token), cache
-
-    start = jnp.zeros((), jnp.int32), jnp.asarray(first, jnp.int32), jnp.full(max_length, end, jnp.int32), cache
-    return jax.lax.while_loop(unfinished, extend, start)[2]
-
-
-def beam_search(
-    step: Step,
-    cache: Any,
-    first: int | Array,
-    *,
-    end: int,
-    max_length: int,
-    beam_size: int,
-    length_penalty: float = 0.6,
-) -> tuple[Array, Array]:
-    """Keeps the `beam_size` most probable beginnings and returns the sequence of the best score.
-
-    Args:
-        step: as for `greedy`.
-        cache: as for `greedy`; it is copied for each beam.
-        first: as for `greedy`.
-        end: as for `greedy`.
-        max_length: as for `greedy`.
-        beam_size: how many beginnings are kept; 1 is `greedy`.
-        length_penalty: scores are log probabilities over `((5 + length) / 6) ** length_penalty`.
-
-    Returns:
-        Ints `[max_length]`, filled with `end`, and its score in nats. A finished beginning stays in the beam at its log
-        probability; the search ends after max_length steps.
-
-    Reference: Wu et al., Google's Neural Machine Translation System, arXiv:1609.08144, eq. 14; without their coverage
-        penalty and pruning.
-    """
-    _check_room(cache, max_length, "max_length asks for", "tokens")
-
-    def extend(state, i):
-        tokens, last, total, cache = state
-        logits, cache = jax.vmap(step)(cache, last[:, None])
-        log_probability = jax.nn.log_softmax(logits[:, 0].astype(jnp.float32))
-        only_end = jnp.where(jnp.arange(log_probability.shape[1]) == end, 0.0, -jnp.inf)
-        log_probability = jnp.where(((last == end) & (i > 0))[:, None], only_end[None], log_probability)
-        total, best = jax.lax.top_k((total[:, None] + log_probability).reshape(-1), beam_size)
-        beam, last = best // log_probability.shape[1], (best % log_probability.shape[1]).astype(jnp.int32)
-        tokens, cache = jax.tree.map(lambda x: x[beam], (tokens, cache))
-        return (tokens.at[:, i].set(last), last, total, cache), None
-
-    tokens = jnp.full((beam_size, max_length), end, jnp.int32)
-    last = jnp.full(beam_size, first, jnp.int32)
-    # All beams begin alike: only the first one counts, or they would stay copies of each other.
-    total = jnp.where(jnp.arange(beam_size) == 0, 0.0, -jnp.inf)
-    cache = jax.tree.map(lambda x: jnp.broadcast_to(x, (beam_size, *x.shape)), cache)
-    (tokens, _, total, _), _ = jax.lax.scan(extend, (tokens, last, total, cache), jnp.arange(max_length))
-    length = jnp.minimum((tokens != end).sum(1) + 1, max_length)
-    score = total / ((5 + length) / 6) ** length_penalty
-    return tokens[jnp.argmax(score)], score.max()
+    check_tokens("prompt", prompt)
+    prompt = as_index("prompt", prompt)
+    if len(prompt) == 0 or (not is_traced(prompt) and np.max(np.asarray(prompt)) < 0):
+        raise ValueError("prompt has no token but padding; begin with the token that stands before the first one")
+    prompt = jnp.asarray(prompt)
+    last = jnp.max(jnp.where(prompt >= 0, jnp.arange(len(prompt), dtype=jnp.int32), 0))
+    _, cache = step(cache, prompt.at[last].set(-1))
+    return cache, prompt[last]

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 
 from tgnn.attention.api import attend
 from tgnn.attention.scores import dot_product
+from tgnn.errors import check_dropout, check_size
 from tgnn.nn.basic import init_linear, linear
-from tgnn.typing import Array, Params
+from tgnn.typing import Array, Graph, Params
 
 Rotate = Callable[[Array, Array], Array]
 
@@ -47,14 +48,16 @@ def init_multi_head_attention(
         `[heads, head_dim, model_dim]`.
 
     Raises:
-        ValueError: if heads do not divide the sizes that they must divide.
+        ValueError: if heads do not divide the sizes that they must divide, or a size is 0.
     """
+    num_heads = check_size("num_heads", num_heads, minimum=1)
+    num_key_heads = num_heads if num_key_heads is None else check_size("num_key_heads", num_key_heads, minimum=1)
     if head_dim is None and model_dim % num_heads:
         raise ValueError(f"model_dim {model_dim} is not a multiple of num_heads {num_heads}; pass head_dim")
-    num_key_heads, head_dim = num_key_heads or num_heads, head_dim or model_dim // num_heads
+    head_dim = model_dim // num_heads if head_dim is None else check_size("head_dim", head_dim, minimum=1)
     if num_heads % num_key_heads:
         raise ValueError(f"num_heads {num_heads} is not a multiple of num_key_heads {num_key_heads}; choose a divisor")
-    memory_dim = memory_dim or model_dim
+    memory_dim = model_dim if memory_dim is None else memory_dim
     query_rng, key_rng, value_rng, output_rng = jax.random.split(rng, 4)
     return {
         "query": init_linear(query_rng, model_dim, (num_heads, head_dim), use_bias=use_bias),
@@ -68,7 +71,7 @@ def project_key_value(
     params: Params, x: Array, *, rotate: Rotate | None = None, positions: Array | None = None
 ) -> KeyValue:
     """Projects senders `x [n_senders, memory_dim]` to keys and values, keys rotated to their positions."""
-    key, value = linear(params["key"], x), linear(params["value"], x)
+    key, value = linear(params["key"], x), linear(params["value"], x)  # [n_senders, key_heads, head_dim]
     return KeyValue(_rotated(rotate, key, positions), value)
 
 
@@ -78,7 +81,7 @@ def _rotated(rotate: Rotate | None, x: Array, positions: Array | None) -> Array:
 
 def multi_head_attention(
     params: Params,
-    layout: Any,
+    layout: Graph,
     x: Array,
     memory: Array | KeyValue | None = None,
     *,
@@ -106,20 +109,29 @@ def multi_head_attention(
         positions: ints `[n_receivers]`, those of the queries and of the keys of self-attention; default row numbers.
             Keys of another memory are at their row numbers; use `project_key_value` for other ones.
         dropout_rate: of the attention weights.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout, wherever its rate is not 0.
         implementation: see `tgnn.attend`.
 
     Returns:
         `[n_receivers, model_dim]`. A receiver without any live edge gets the output projection's bias.
 
+    Raises:
+        ValueError: for shapes that disagree with the layout, and for a dropout rate without a key.
+
+    >>> from tgnn.graphs import Causal
+    >>> params = init_multi_head_attention(jax.random.key(0), 6, 2)
+    >>> multi_head_attention(params, Causal(5), jnp.ones((5, 6))).shape
+    (5, 6)
+
     Reference: Vaswani et al., Attention Is All You Need, arXiv:1706.03762, section 3.2. Grouped queries: Ainslie et
         al., GQA, arXiv:2305.13245.
     """
+    check_dropout(dropout_rate, rng)
     if memory is None:
         memory = project_key_value(params, x, rotate=rotate, positions=positions)
     elif not isinstance(memory, KeyValue):
         memory = project_key_value(params, memory, rotate=rotate)
-    query = _rotated(rotate, linear(params["query"], x), positions)
+    query = _rotated(rotate, linear(params["query"], x), positions)  # [n_receivers, heads, head_dim]
     output = attend(
         layout,
         query,
@@ -128,8 +140,8 @@ def multi_head_attention(
         score=score,
         bias=bias,
         scale=scale,
-        dropout_rate=dropout_rate if rng is not None else 0.0,
+        dropout_rate=dropout_rate,
         rng=rng,
         implementation=implementation,
     )
-    return linear(params["output"], output, in_axes=2)
+    return linear(params["output"], output, in_axes=2)  # [n_receivers, heads, head_dim] -> [n_receivers, model_dim]

@@ -8,26 +8,34 @@ What the blocks do is chosen with functions: `block=partial(transformer_block, r
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from tgnn.nn.basic import dropout, embedding, fold, init_embedding, init_linear, layer_norm, linear
-from tgnn.nn.block import Norm, TransformerConfig, init_block, init_norm, run_blocks, transformer_block
-from tgnn.nn.positions import init_learned_positions, learned_positions, sinusoidal
-from tgnn.typing import Array, Params
+from tgnn.compiled import compiled
+from tgnn.errors import check_dropout
+from tgnn.nn.basic import dropout, fold, init_linear, layer_norm
+from tgnn.nn.block import TransformerConfig, init_block, init_norm, transformer_block
+from tgnn.nn.positions import sinusoidal
+from tgnn.nn.stack import Norm, run_blocks
+from tgnn.nn.tokens import Encoding as Encoding
+from tgnn.nn.tokens import check_room as check_room
+from tgnn.nn.tokens import check_tokens as check_tokens
+from tgnn.nn.tokens import embed as embed
+from tgnn.nn.tokens import init_tokens
+from tgnn.nn.tokens import unembed as unembed
+from tgnn.typing import Array, Graph, Params
 
-Encoding = Callable[[Array, int], Array]
 InitBlock = Callable[..., Params]
 
 
 class Layouts(NamedTuple):
     """The three graphs of an encoder–decoder."""
 
-    source: Any  # source to source
-    target: Any  # target to target, causal where the target is predicted token by token
-    cross: Any  # source (senders) to target (receivers)
+    source: Graph  # source to source
+    target: Graph  # target to target, causal where the target is predicted token by token
+    cross: Graph  # source (senders) to target (receivers)
 
 
 def init_decoder(rng: Array, config: TransformerConfig, *, cross: bool = True, init: InitBlock = init_block) -> Params:
@@ -51,10 +59,10 @@ def init_decoder(rng: Array, config: TransformerConfig, *, cross: bool = True, i
 
 def decoder(
     params: Params,
-    layout: Any,
+    layout: Graph,
     x: Array,
     memory: Array | None = None,
-    memory_layout: Any = None,
+    memory_layout: Graph | None = None,
     *,
     block: Callable[..., Array] = transformer_block,
     norm: Norm = layer_norm,
@@ -73,12 +81,22 @@ def decoder(
         block: `transformer_block`, perhaps with some of its keywords bound by `functools.partial`.
         norm: that of the end of a pre-LN stack; bind the blocks' own in `block`.
         dropout_rate: of the blocks.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout, wherever its rate is not 0.
         remat: recompute each block in the backward pass, whose memory is then O(1) blocks and num_layers inputs.
 
     Returns:
-        `[n, model_dim]`.
+        `[n, model_dim]`. A call outside jit runs stacked blocks as one program, which further calls share.
+
+    Raises:
+        ValueError: for a dropout rate without a key, and as the block.
     """
+    check_dropout(dropout_rate, rng)
+    run = run_stack if isinstance(params["blocks"], (list, tuple)) else compiled(run_stack)
+    return run(params, layout, x, memory, memory_layout, block, norm, dropout_rate, rng, remat)
+
+
+def run_stack(params, layout, x, memory, memory_layout, block, norm, dropout_rate, rng, remat) -> Array:
+    """The equations of `decoder`."""
 
     def apply(x, block_params):
         parameters, _, block_rng = block_params
@@ -96,7 +114,7 @@ def init_encoder(rng: Array, config: TransformerConfig) -> Params:
 
 def encoder(
     params: Params,
-    layout: Any,
+    layout: Graph,
     x: Array,
     *,
     block: Callable[..., Array] = transformer_block,
@@ -109,76 +127,9 @@ def encoder(
     return decoder(params, layout, x, block=block, norm=norm, dropout_rate=dropout_rate, rng=rng, remat=remat)
 
 
-def _init_embeddings(rng: Array, config: TransformerConfig, vocab_size: int) -> Params:
-    table_rng, position_rng = jax.random.split(rng)
-    params = {"embedding": init_embedding(table_rng, vocab_size, config.model_dim)}
-    if config.max_length is not None:
-        params["positions"] = init_learned_positions(position_rng, config.max_length, config.model_dim)
-    return params
-
-
-def embed(
-    params: Params,
-    tokens: Array,
-    positions: Array | None = None,
-    *,
-    encoding: Encoding | None = sinusoidal,
-) -> Array:
-    """Vectors of tokens at positions: learned positions if the parameters have them, else the encoding's.
-
-    Args:
-        params: `{"embedding", ["positions"]}`.
-        tokens: ints `[n]`; -1 is padding.
-        positions: ints `[n]`; default row numbers.
-        encoding: `(positions, model_dim) -> [n, model_dim]`, or None where biases or rotations tell positions.
-
-    Returns:
-        `[n, model_dim]`: rows of the tables times `model_dim ** 0.5` (as in arXiv:1706.03762, section 3.4), plus the
-        encoding.
-
-    Raises:
-        ValueError: for tokens of another shape, or more of them than there are learned positions. Positions that are
-            given must be in the table; see `tgnn.nn.embedding`.
-    """
-    check_tokens("tokens", tokens)
-    if positions is None:
-        positions = jnp.arange(tokens.shape[0])
-        check_room(params, tokens.shape[0])
-    x = embedding(params["embedding"], tokens)
-    if "positions" in params:
-        x, encoding = x + learned_positions(params["positions"], positions), None
-    x = x * x.shape[-1] ** 0.5
-    return x if encoding is None else x + encoding(positions, x.shape[-1]).astype(x.dtype)
-
-
-def check_tokens(name: str, tokens: Array, shape: tuple[str, ...] = ("n",)) -> None:
-    """Tokens with an axis for each name in `shape`, or a ValueError."""
-    if jnp.ndim(tokens) != len(shape):
-        raise ValueError(
-            f"{name} must have shape [{', '.join(shape)}], got {jnp.shape(tokens)}; use jax.vmap for a batch axis, and "
-            "an axis of length 1 for a single one"
-        )
-
-
-def check_room(params: Params, n: int) -> None:
-    """Learned positions for n rows, if there are any: under jit the ones beyond the table would be zeros."""
-    if "positions" in params and n > (room := params["positions"]["table"].shape[0]):
-        raise ValueError(
-            f"tokens has {n} rows, but params have learned positions for {room}; initialise them with "
-            f"max_length={n}, or pass positions that are in the table"
-        )
-
-
-def unembed(params: Params, x: Array) -> Array:
-    """Logits over the vocabulary `[n, model_dim] -> [n, vocab_size]`, tied to the embedding if there is no output."""
-    if "output" in params:
-        return linear(params["output"], x)
-    return x @ params["embedding"]["table"].T.astype(x.dtype)
-
-
-def _init_tokens(rng: Array, config: TransformerConfig, *, cross: bool, init: InitBlock = init_block) -> Params:
+def _init_decoder_only(rng: Array, config: TransformerConfig, *, cross: bool, init: InitBlock = init_block) -> Params:
     embedding_rng, decoder_rng, output_rng = jax.random.split(rng, 3)
-    params = _init_embeddings(embedding_rng, config, config.vocab_size)
+    params = init_tokens(embedding_rng, config, config.vocab_size)
     params["decoder"] = init_decoder(decoder_rng, config, cross=cross, init=init)
     if not config.tied:
         params["output"] = init_linear(output_rng, config.model_dim, config.vocab_size, use_bias=config.use_bias)
@@ -187,18 +138,19 @@ def _init_tokens(rng: Array, config: TransformerConfig, *, cross: bool, init: In
 
 def init_language_model(rng: Array, config: TransformerConfig, *, init: InitBlock = init_block) -> Params:
     """Initialises a decoder-only model: `{"embedding", ["positions"], "decoder", ["output"]}`; see `init_decoder`."""
-    return _init_tokens(rng, config, cross=False, init=init)
+    return _init_decoder_only(rng, config, cross=False, init=init)
 
 
 def language_model(
     params: Params,
-    layout: Any,
+    layout: Graph,
     tokens: Array,
     memory: Array | None = None,
-    memory_layout: Any = None,
+    memory_layout: Graph | None = None,
     *,
     positions: Array | None = None,
     encoding: Encoding | None = sinusoidal,
+    embedding_scale: float | None = None,
     block: Callable[..., Array] = transformer_block,
     norm: Norm = layer_norm,
     dropout_rate: float = 0.0,
@@ -216,16 +168,27 @@ def language_model(
         positions: ints `[n]` for `encoding`; default row numbers, `segment_positions(segments)` if packed. A rotation
             has its own positions, bound in `block`, but needs none when packed, since it sees distances only.
         encoding: see `embed`.
+        embedding_scale: see `embed`.
         block: see `decoder`.
         norm: see `decoder`.
         dropout_rate: of the embeddings and the blocks.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout, wherever its rate is not 0.
         remat: see `decoder`.
 
     Returns:
         `[n, vocab_size]`.
+
+    Raises:
+        ValueError: for tokens of another shape or outside the vocabulary, for more of them than there are learned
+            positions, and for a dropout rate without a key.
+
+    >>> from tgnn.graphs import Causal
+    >>> params = init_language_model(jax.random.key(0), TransformerConfig(vocab_size=7, model_dim=8))
+    >>> language_model(params, Causal(5), jnp.arange(5)).shape
+    (5, 7)
     """
-    x = dropout(fold(rng, 0), embed(params, tokens, positions, encoding=encoding), dropout_rate)
+    x = embed(params, tokens, positions, encoding=encoding, scale=embedding_scale)  # [n, model_dim]
+    x = dropout(fold(rng, 0), x, dropout_rate)
     options = {"block": block, "norm": norm, "dropout_rate": dropout_rate, "rng": fold(rng, 1), "remat": remat}
     return unembed(params, decoder(params["decoder"], layout, x, memory, memory_layout, **options))
 
@@ -233,18 +196,19 @@ def language_model(
 def init_transformer(rng: Array, config: TransformerConfig) -> Params:
     """Initialises an encoder–decoder: a language model with cross-attention, and a `"source"` with its encoder."""
     source_rng, encoder_rng, target_rng = jax.random.split(rng, 3)
-    source = _init_embeddings(source_rng, config, config.source_vocab_size or config.vocab_size)
+    source = init_tokens(source_rng, config, config.source_vocab_size or config.vocab_size)
     source["encoder"] = init_encoder(encoder_rng, config)
-    return _init_tokens(target_rng, config, cross=True) | {"source": source}
+    return _init_decoder_only(target_rng, config, cross=True) | {"source": source}
 
 
 def encode_source(
     params: Params,
-    layout: Any,
+    layout: Graph,
     tokens: Array,
     *,
     positions: Array | None = None,
     encoding: Encoding | None = sinusoidal,
+    embedding_scale: float | None = None,
     block: Callable[..., Array] = transformer_block,
     norm: Norm = layer_norm,
     dropout_rate: float = 0.0,
@@ -253,7 +217,8 @@ def encode_source(
 ) -> Array:
     """The encoder's memory of the source tokens, `[n] -> [n, model_dim]`; arguments as for `language_model`."""
     source = params["source"]
-    x = dropout(fold(rng, 0), embed(source, tokens, positions, encoding=encoding), dropout_rate)
+    x = embed(source, tokens, positions, encoding=encoding, scale=embedding_scale)  # [n, model_dim]
+    x = dropout(fold(rng, 0), x, dropout_rate)
     options = {"block": block, "norm": norm, "dropout_rate": dropout_rate, "rng": fold(rng, 1), "remat": remat}
     return encoder(source["encoder"], layout, x, **options)
 
@@ -269,6 +234,7 @@ def transformer(
     encoder_block: Callable[..., Array] = transformer_block,
     decoder_block: Callable[..., Array] = transformer_block,
     encoding: Encoding | None = sinusoidal,
+    embedding_scale: float | None = None,
     norm: Norm = layer_norm,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
@@ -286,9 +252,10 @@ def transformer(
         encoder_block: the encoder's block, such as one with a `bias` of its own.
         decoder_block: the decoder's block.
         encoding: see `embed`; for both sides, as what follows.
+        embedding_scale: see `embed`.
         norm: see `decoder`.
         dropout_rate: of the embeddings and the blocks.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout, wherever its rate is not 0.
         remat: see `decoder`.
 
     Returns:
@@ -296,7 +263,8 @@ def transformer(
 
     Reference: Vaswani et al., Attention Is All You Need, arXiv:1706.03762; pre-LN by default, see `TransformerConfig`.
     """
-    shared = {"encoding": encoding, "norm": norm, "dropout_rate": dropout_rate, "remat": remat}
+    tokens = {"encoding": encoding, "embedding_scale": embedding_scale}
+    shared = {"norm": norm, "dropout_rate": dropout_rate, "remat": remat} | tokens
     encoder_options = {"positions": source_positions, "block": encoder_block, "rng": fold(rng, 0)}
     memory = encode_source(params, layouts.source, source, **encoder_options, **shared)
     decoder_options = {"positions": positions, "block": decoder_block, "rng": fold(rng, 1)}

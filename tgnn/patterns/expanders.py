@@ -17,15 +17,15 @@ def expander(n: int, degree: int = 4, seed: int = 0) -> Neighbors:
     neighbours; the table always has `min(degree, n - 1)` slots per node: its shape depends on n and degree alone.
 
     Args:
-      n: number of nodes.
-      degree: even; a degree of n - 1 or more gives no more than the complete graph without self-loops.
-      seed: of the cycles, an integer of at least 0.
+        n: number of nodes.
+        degree: even; a degree of n - 1 or more gives no more than the complete graph without self-loops.
+        seed: of the cycles, an integer of at least 0.
 
     Raises:
-      ValueError: for an odd degree, or sizes that are no such integers.
+        ValueError: for an odd degree, or sizes that are no such integers.
 
-    Reference: Shirzad et al., Exphormer: Sparse Transformers for Graphs, arXiv 2303.06147, section 3.2 (theirs joins
-    random permutations); Friedman, A proof of Alon's second eigenvalue conjecture, arXiv cs/0405020.
+    Reference: Shirzad et al., Exphormer: Sparse Transformers for Graphs, arXiv:2303.06147, section 3.2 (theirs joins
+    random permutations); Friedman, A proof of Alon's second eigenvalue conjecture, arXiv:cs/0405020.
 
     >>> expander(100).edge_shape
     (100, 4)

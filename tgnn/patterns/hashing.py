@@ -20,22 +20,22 @@ def lsh_buckets(
     rounds is one edge, so that one softmax runs over the union of the rounds.
 
     Args:
-      n: number of nodes.
-      hashes: int [n] or [rounds, n], at least 0 and of any width; -1 = padding.
-      chunk: nodes in a chunk; a chunk longer than n is cut to n.
-      causal: only the past is seen: no edge leads from a node to an earlier one. Which of the past is seen may depend
-        on later hashes, as in the paper's code: chunks are cut from the sorted order, where a later node of a smaller
-        bucket moves all that follow, and a border with them. With `chunk >= n` there is no border, and what a node
-        sees depends on its past alone.
-      keep_self: whether every node sees itself, or (as with shared queries and keys) only one that sees nobody else.
+        n: number of nodes.
+        hashes: int [n] or [rounds, n], at least 0 and of any width; -1 = padding.
+        chunk: nodes in a chunk; a chunk longer than n is cut to n.
+        causal: only the past is seen: no edge leads from a node to an earlier one. Which of the past is seen may depend
+            on later hashes, as in the paper's code: chunks are cut from the sorted order, where a later node of a
+            smaller bucket moves all that follow, and a border with them. With `chunk >= n` there is no border, and what
+            a node sees depends on its past alone.
+        keep_self: whether every node sees itself, or (as with shared queries and keys) only one that sees nobody else.
 
     Returns:
-      Chunks in the order of the hashes, contracted by matrix products of `chunk * 2 * chunk` pairs.
+        Chunks in the order of the hashes, contracted by matrix products of `chunk * 2 * chunk` pairs.
 
     Raises:
-      ValueError: unless there is one integer per node and round.
+        ValueError: unless there is one integer per node and round.
 
-    Reference: Kitaev, Kaiser and Levskaya, Reformer: The Efficient Transformer, arXiv 2001.04451, section 2. There the
+    Reference: Kitaev, Kaiser and Levskaya, Reformer: The Efficient Transformer, arXiv:2001.04451, section 2. There the
     first chunk also sees the last one.
 
     >>> lsh_buckets(4, [0, 1, 0, 1], keep_self=True).adjacency().astype(int).tolist()
@@ -62,9 +62,9 @@ def meetings(slots: Array, bucket: Array, earlier: list[tuple[Array, Array]]) ->
     """Which pairs of slots share a bucket and have not met in an earlier round: bool [1, n_chunk, chunk, width].
 
     Args:
-      slots: int [1, n_chunk, chunk], the nodes of this round.
-      bucket: int [n].
-      earlier: of each round before, the bucket and the chunk of each node.
+        slots: int [1, n_chunk, chunk], the nodes of this round.
+        bucket: int [n].
+        earlier: of each round before, the bucket and the chunk of each node.
     """
     met = equal_buckets(slots, bucket)
     for their_bucket, their_chunk in earlier:

@@ -7,6 +7,7 @@ import numpy as np
 
 from tgnn.errors import check_indices, check_size
 from tgnn.graphs import Blocks, EdgeList
+from tgnn.graphs.host import distinct
 from tgnn.patterns.tiles import band_tiles, blocks_where, cross_tiles, n_row, tile_size
 
 
@@ -17,10 +18,10 @@ def star(n: int, window: int = 1) -> EdgeList:
     For the Star-Transformer put the relay node first: `star(n_token + 1)`. Everybody sees itself.
 
     Args:
-      n: number of nodes, hub included.
-      window: how many neighbours on each side of the ring are seen; 0 gives a plain star.
+        n: number of nodes, hub included.
+        window: how many neighbours on each side of the ring are seen; 0 gives a plain star.
 
-    Reference: Guo et al., Star-Transformer, arXiv 1902.09113. There a satellite sees itself through its embedding as
+    Reference: Guo et al., Star-Transformer, arXiv:1902.09113. There a satellite sees itself through its embedding as
     well, which is the model's to add.
 
     >>> star(5).adjacency()[1].astype(int).tolist()
@@ -34,8 +35,9 @@ def star(n: int, window: int = 1) -> EdgeList:
     senders = 1 + (receivers - 1 + np.tile(steps, len(satellites))) % max(ring, 1)
     hub = np.arange(n)
     centre = np.zeros(len(satellites), int)
-    pairs = np.stack([np.concatenate([hub * 0, satellites, receivers]), np.concatenate([hub, centre, senders])], axis=1)
-    receivers, senders = np.unique(pairs, axis=0).T
+    receivers = np.concatenate([hub * 0, satellites, receivers])
+    keys = distinct(receivers * n + np.concatenate([hub, centre, senders]))
+    receivers, senders = np.divmod(keys, max(n, 1))
     return EdgeList.from_edges(senders, receivers, n_receivers=n)
 
 
@@ -47,16 +49,16 @@ def longformer(
     Tiles that hold an edge, O(n * (window + block * n_global)): none of the others is looked at.
 
     Args:
-      n: number of nodes.
-      window: steps to each side: half of what the paper calls w.
-      global_nodes: indices in [0, n); none are needed where n is 0.
-      causal: only the past is seen.
-      block: size of the tiles; default near the window.
+        n: number of nodes.
+        window: steps to each side: half of what the paper calls w.
+        global_nodes: indices in [0, n); none are needed where n is 0.
+        causal: only the past is seen.
+        block: size of the tiles; default near the window.
 
     Raises:
-      ValueError: for global nodes outside [0, n), or sizes that are no such integers.
+        ValueError: for global nodes outside [0, n), or sizes that are no such integers.
 
-    Reference: Beltagy, Peters and Cohan, Longformer: The Long-Document Transformer, arXiv 2004.05150, section 3.1.
+    Reference: Beltagy, Peters and Cohan, Longformer: The Long-Document Transformer, arXiv:2004.05150, section 3.1.
 
     >>> longformer(5, 1).adjacency()[3].astype(int).tolist()
     [1, 0, 1, 1, 1]
@@ -87,17 +89,17 @@ def bigbird(
     Full tiles, O(n * block * (n_window + n_global + n_random)): none of the others is looked at.
 
     Args:
-      n: number of nodes.
-      block: nodes in a block, the last one may be shorter; a block longer than n is cut to n.
-      n_window: blocks in the window, odd, the own block included.
-      n_global: the first blocks, which are seen by all and see all.
-      n_random: blocks that each other block sees besides; fewer where fewer are left.
-      seed: of the random blocks, an integer of at least 0.
+        n: number of nodes.
+        block: nodes in a block, the last one may be shorter; a block longer than n is cut to n.
+        n_window: blocks in the window, odd, the own block included.
+        n_global: the first blocks, which are seen by all and see all.
+        n_random: blocks that each other block sees besides; fewer where fewer are left.
+        seed: of the random blocks, an integer of at least 0.
 
     Raises:
-      ValueError: for an even window, or sizes that are no such integers.
+        ValueError: for an even window, or sizes that are no such integers.
 
-    Reference: Zaheer et al., Big Bird: Transformers for Longer Sequences, arXiv 2007.14062, section 2. There half of
+    Reference: Zaheer et al., Big Bird: Transformers for Longer Sequences, arXiv:2007.14062, section 2. There half of
     the global blocks may stand at the end; here all are first.
 
     >>> bigbird(8, 2, n_random=0).adjacency()[6].astype(int).tolist()

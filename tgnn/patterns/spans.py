@@ -1,7 +1,7 @@
 """Binary partition: tokens see near tokens, and ever longer spans of far ones. O(k * n * log(n / k)) edges.
 
 Reference: Ye, Guo, Gan, Qiu and Zhang, BP-Transformer: Modelling Long-Range Context via Binary Partitioning,
-arXiv 1911.04070, section 3. A span of level l covers 2 ** l tokens, the last one of a level perhaps fewer.
+arXiv:1911.04070, section 3. A span of level l covers 2 ** l tokens, the last one of a level perhaps fewer.
 """
 
 import jax
@@ -19,15 +19,15 @@ def binary_partition(n: int, k: int = 4, *, causal: bool = False) -> EdgeList:
     the nearest that it does not see yet. What it sees covers every other token exactly once.
 
     Args:
-      n: number of tokens; the graph has `len(spans(n))` nodes, which send and receive.
-      k: nodes per level and side, at least 1; more than n cost no more than n.
-      causal: a token sees only nodes of the past; no span that it sees holds a later token, so nothing leaks.
+        n: number of tokens; the graph has `len(spans(n))` nodes, which send and receive.
+        k: nodes per level and side, at least 1; more than n cost no more than n.
+        causal: a token sees only nodes of the past; no span that it sees holds a later token, so nothing leaks.
 
     Returns:
-      An EdgeList; `relations(n, k, causal=causal)` gives the place of each edge in the tree, in the caller's order.
+        An EdgeList; `relations(n, k, causal=causal)` gives the place of each edge in the tree, in the caller's order.
 
     Raises:
-      ValueError: for sizes that are no such integers.
+        ValueError: for sizes that are no such integers.
 
     >>> layout = binary_partition(4, 1)
     >>> layout.n_receivers, sorted(layout.senders[layout.receivers == 0].tolist())
@@ -42,12 +42,13 @@ def relations(n: int, k: int = 4, *, causal: bool = False) -> np.ndarray:
     """The relative place of sender and receiver in the tree, as an index of a learned bias or embedding.
 
     Returns:
-      int32 [n_edge] in the caller's order of `binary_partition`: `(2 * k + 1) * level + offset`. Offset 0 is a token's
-      way into the span above it (on level 0: to itself), 1 ... k the nearest to the k-th node on the left, k + 1 ...
-      2 * k on the right. There are at most `(2 * k + 1) * n_level` of them, n_level = `(n - 1).bit_length() + 1`.
+        int32 [n_edge] in the caller's order of `binary_partition`: `(2 * k + 1) * level + offset`. Offset 0 is a
+        token's way into the span above it (on level 0: to itself), 1 ... k the nearest to the k-th node on the left,
+        k + 1 ... 2 * k on the right. There are at most `(2 * k + 1) * n_level` of them, n_level =
+        `(n - 1).bit_length() + 1`.
 
     Raises:
-      ValueError: for sizes that are no such integers, or a k whose indices do not fit into int32.
+        ValueError: for sizes that are no such integers, or a k whose indices do not fit into int32.
 
     >>> relations(2, 1).tolist()
     [0, 0, 3, 3, 2, 1]

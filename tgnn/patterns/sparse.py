@@ -1,6 +1,6 @@
 """Strided and fixed patterns: two steps of sqrt(n) edges instead of one of n.
 
-Reference: Child, Gray, Radford and Sutskever, Generating Long Sequences with Sparse Transformers, arXiv 1904.10509,
+Reference: Child, Gray, Radford and Sutskever, Generating Long Sequences with Sparse Transformers, arXiv:1904.10509,
 section 4.3. Each pattern is the union of two parts; the paper gives them to different heads or layers, or merges them.
 The parts have layouts of their own, the union is an edge list.
 """
@@ -50,12 +50,12 @@ def fixed_parts(n: int, stride: int, summary: int = 1) -> tuple[Blocks, EdgeList
     O(n * stride) and O(n * summary * n / stride), which is n ** 2 / 2 edges at `summary == stride`.
 
     Args:
-      n: number of nodes.
-      stride: length of a stretch.
-      summary: how many nodes at the end of each stretch everybody later sees.
+        n: number of nodes.
+        stride: length of a stretch.
+        summary: how many nodes at the end of each stretch everybody later sees.
 
     Raises:
-      ValueError: for a summary longer than the stretch.
+        ValueError: for a summary longer than the stretch.
     """
     n, stride = check_size("n", n), check_size("stride", stride, minimum=1)
     summary = check_size("summary", summary)
@@ -66,5 +66,5 @@ def fixed_parts(n: int, stride: int, summary: int = 1) -> tuple[Blocks, EdgeList
     index = np.arange(n)
     seen = index[index % stride >= stride - summary]
     senders = np.repeat(seen, n - seen)  # node s is seen by s, s + 1, ..., n - 1
-    receivers = np.concatenate([index[s:] for s in seen]) if len(seen) else index[:0]
+    receivers = senders + np.arange(len(senders)) - np.repeat(np.cumsum(n - seen) - (n - seen), n - seen)
     return local, EdgeList.from_edges(senders, receivers, n_receivers=n)

@@ -18,13 +18,13 @@ class Statistics(NamedTuple):
     """Of a graph; each pair counts once.
 
     Attributes:
-      n_edge: number of edges.
-      edges_per_receiver: their mean.
-      density: share of the n_receivers * n_senders pairs.
-      tile_fill: edges per slot in the tiles that hold one: 1 means that tiles waste nothing.
-      diameter: how many layers the slowest message needs, between nodes that any message joins; None where unknown.
-      spectral_gap: second smallest eigenvalue of the normalised Laplacian, edges taken as undirected and without
-        loops: 0 in a disconnected graph, large in an expander; None where unknown.
+        n_edge: number of edges.
+        edges_per_receiver: their mean.
+        density: share of the n_receivers * n_senders pairs.
+        tile_fill: edges per slot in the tiles that hold one: 1 means that tiles waste nothing.
+        diameter: how many layers the slowest message needs, between nodes that any message joins; None where unknown.
+        spectral_gap: second smallest eigenvalue of the normalised Laplacian, edges taken as undirected and without
+            loops: 0 in a disconnected graph, large in an expander; None where unknown.
     """
 
     n_edge: int
@@ -42,16 +42,16 @@ def statistics(layout: Layout, *, block: int = 64, max_nodes: int = 2048) -> Sta
     of the matrix, O(n_receivers * n_senders) time in O(block * n_senders) memory.
 
     Args:
-      layout: concrete.
-      block: size of the tiles of `tile_fill`; cut to the size of the graph.
-      max_nodes: diameter and spectral gap, which take up to O(n_node ** 3 * log(diameter)) time, are left out of larger
-        graphs; they are not defined where senders are not the receivers.
+        layout: concrete.
+        block: size of the tiles of `tile_fill`; cut to the size of the graph.
+        max_nodes: diameter and spectral gap, which take up to O(n_node ** 3 * log(diameter)) time, are left out of
+            larger graphs; they are not defined where senders are not the receivers.
 
     >>> from tgnn.graphs import Causal
     >>> statistics(Causal(4)).n_edge
     10
     """
-    block = check_size("block", block, minimum=1)
+    block, max_nodes = check_size("block", block, minimum=1), check_size("max_nodes", max_nodes)
     layout = as_layout(layout)
     layout.require_concrete()
     block = min(block, max(layout.n_receivers, layout.n_senders, 1))

@@ -17,11 +17,11 @@ def blocks_where(
     """The tiles among `candidates` on which a rule holds somewhere. O(n_candidate * block ** 2).
 
     Args:
-      n: number of nodes.
-      block: rows and columns of a tile.
-      candidates: int [n_candidate], a superset of the tiles with edges, in any order and with any repetitions: tile
-        `row * n_row(n, block) + column` joins this row of receivers to this column of senders.
-      rule: `(receivers [tile, block, 1], senders [tile, 1, block]) -> bool`, broadcast to [tile, block, block].
+        n: number of nodes.
+        block: rows and columns of a tile.
+        candidates: int [n_candidate], a superset of the tiles with edges, in any order and with any repetitions: tile
+            `row * n_row(n, block) + column` joins this row of receivers to this column of senders.
+        rule: `(receivers [tile, block, 1], senders [tile, 1, block]) -> bool`, broadcast to [tile, block, block].
     """
     rows, columns = (x.astype(np.int32) for x in np.divmod(distinct(candidates), max(n_row(n, block), 1)))
     within = np.arange(block, dtype=np.int32)

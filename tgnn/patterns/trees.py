@@ -11,12 +11,12 @@ def dependency(n: int, heads, *, direction: str = "both") -> EdgeList:
     """The edges of a dependency tree (or forest) between words.
 
     Args:
-      n: number of words.
-      heads: int [n], the head of each word, -1 = root.
-      direction: "up" sends from words to their heads, "down" from heads to words, "both" does both.
+        n: number of words.
+        heads: int [n], the head of each word, -1 = root.
+        direction: "up" sends from words to their heads, "down" from heads to words, "both" does both.
 
     Raises:
-      ValueError: for heads outside [-1, n), a cycle, or an unknown direction.
+        ValueError: for heads outside [-1, n), a cycle, or an unknown direction.
 
     >>> dependency(3, [1, -1, 1], direction="up").adjacency()[1].astype(int).tolist()
     [1, 0, 1]
@@ -30,13 +30,13 @@ def constituency(n: int, children, *, direction: str = "up") -> EdgeList:
     """The edges between the phrases of a constituency tree (or forest).
 
     Args:
-      n: number of phrases, words included.
-      children: int [n, arity], the children of each phrase from left to right, -1 = none; such as
-        `tgnn.datasets.sst.Tree.children`. The caller's order of the edges is that of this table.
-      direction: "up" sends from children to parents (Tree-LSTM), "down" from parents to children, "both" does both.
+        n: number of phrases, words included.
+        children: int [n, arity], the children of each phrase from left to right, -1 = none; such as
+            `tgnn.datasets.sst.Tree.children`. The caller's order of the edges is that of this table.
+        direction: "up" sends from children to parents (Tree-LSTM), "down" from parents to children, "both" does both.
 
     Raises:
-      ValueError: for children outside [-1, n), a child of two parents, a cycle, or an unknown direction.
+        ValueError: for children outside [-1, n), a child of two parents, a cycle, or an unknown direction.
 
     >>> constituency(3, [[-1, -1], [-1, -1], [0, 1]]).senders.tolist()
     [0, 1]
@@ -54,6 +54,7 @@ def constituency(n: int, children, *, direction: str = "up") -> EdgeList:
         )
     parent = np.repeat(np.arange(n), children.shape[1])[children.ravel() >= 0]
     child = children.ravel()[children.ravel() >= 0]
+    child = child.astype(np.int64)  # a caller's small type could not hold n
     count = np.bincount(child, minlength=n)
     if (count > 1).any():
         raise ValueError(f"node {count.argmax()} is a child {count.max()} times; in a tree each has one parent")
@@ -82,6 +83,7 @@ def check_parents(name: str, parents, n: int) -> np.ndarray:
         raise ValueError(f"{name} must be integers of shape [{n}], got {parents.dtype} of shape {parents.shape}")
     if ((parents < -1) | (parents >= n)).any():
         raise ValueError(f"{name} must lie in [-1, {n}), got {parents.min()} to {parents.max()}; renumber the nodes")
+    parents = parents.astype(np.int64)  # a caller's small type could not hold n
     ancestor = np.append(parents, -1)  # of the missing node -1, which stands last, too
     for _ in range(n.bit_length()):
         ancestor = ancestor[ancestor]  # twice as far up

@@ -22,7 +22,7 @@ def window(n: int, left: int, right: int = 0) -> Window:
 def dilated(n: int, left: int, right: int = 0, dilation: int = 2) -> Window:
     """A window that steps by `dilation`: i sees i + dilation * t for -left <= t <= right.
 
-    Reference: Beltagy, Peters and Cohan, Longformer, arXiv 2004.05150, figure 2c.
+    Reference: Beltagy, Peters and Cohan, Longformer, arXiv:2004.05150, figure 2c.
 
     >>> dilated(4, 1).adjacency().astype(int).tolist()
     [[1, 0, 0, 0], [0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1]]
@@ -44,20 +44,22 @@ def adaptive_span(n: int, spans, *, ramp: float = 0.0, multiple: int = 1) -> Win
     `span + ramp`, and those are the edges.
 
     Args:
-      n: number of nodes.
-      spans: float, one per head or a single one, at least 0; concrete.
-      ramp: width of the soft edge of the mask, at least 0.
-      multiple: the number of steps is rounded up to a multiple of it, so that training recompiles rarely.
+        n: number of nodes.
+        spans: float, one per head or a single one, at least 0; concrete.
+        ramp: width of the soft edge of the mask, at least 0.
+        multiple: the number of steps is rounded up to a multiple of it, so that training recompiles rarely.
 
     Raises:
-      ValueError: for negative or non-finite numbers, or no span at all.
+        ValueError: for negative or non-finite numbers, or no span at all.
 
-    Reference: Sukhbaatar, Grave, Bojanowski and Joulin, Adaptive Attention Span in Transformers, arXiv 1905.07799,
+    Reference: Sukhbaatar, Grave, Bojanowski and Joulin, Adaptive Attention Span in Transformers, arXiv:1905.07799,
     equations 5 and 6.
 
     >>> adaptive_span(9, [1.5, 2.0], ramp=2.0).left
     3
     """
+    if is_traced(spans) or is_traced(ramp):
+        raise ValueError("spans is traced, but it decides how many steps a window has; build the window outside jit")
     reach = np.ravel(np.asarray(spans, float)) + ramp
     if reach.size == 0 or ramp < 0 or not np.isfinite(reach).all() or (reach < ramp).any():
         raise ValueError(f"spans and ramp must be finite and at least 0, got {spans!r} and {ramp!r}; clip them")
@@ -71,15 +73,15 @@ def chain(n: int, segments=None, *, reverse: bool = False, n_past: int = 0) -> E
     """Each node sees the node before it: the graph of a recurrent network.
 
     Args:
-      n: number of nodes.
-      segments: int [n], the sequence of each node, -1 = padding; sequences are not joined. Default one sequence.
-        Concrete: they decide how many edges there are.
-      reverse: each node sees the node after it.
-      n_past: 1 adds a sender `n`, the given state that the chain starts from.
+        n: number of nodes.
+        segments: int [n], the sequence of each node, -1 = padding; sequences are not joined. Default one sequence.
+            Concrete: they decide how many edges there are.
+        reverse: each node sees the node after it.
+        n_past: 1 adds a sender `n`, the given state that the chain starts from.
 
     Raises:
-      ValueError: for `n_past` above 1, or with segments, where no single start exists; for segments that are traced
-        or not one integer per node.
+        ValueError: for `n_past` above 1, or with segments, where no single start exists; for segments that are traced
+            or not one integer per node.
 
     >>> chain(3).senders.tolist(), chain(3, reverse=True).senders.tolist()
     ([0, 1], [1, 2])

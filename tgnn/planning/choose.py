@@ -102,7 +102,7 @@ def as_list(graph: Layout | jraph.GraphsTuple) -> Layout:
         raise ValueError("plan reads the edges on the host, but they are traced; call it outside jit")
     if isinstance(graph, jraph.GraphsTuple):
         graph = EdgeList.from_graph(graph)
-    if graph.form == "list" and graph.order is None:  # without an order in which rows are read fast
+    if graph.form == "list" and graph.to_edges().order is None:  # without an order in which rows are read fast
         edges = Edges.of(graph)
         return EdgeList.from_edges(edges.senders, edges.receivers, mask=edges.live, **edges.sizes)
     return graph if graph.is_rule or graph.form == "list" else graph.to_edges()

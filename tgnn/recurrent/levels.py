@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_mask, check_size
+from tgnn.errors import as_index, check_mask, check_size, widen_index
 from tgnn.graphs import Layout
 from tgnn.graphs.interop import as_layout, live_edges
-from tgnn.typing import Array
+from tgnn.typing import Array, Graph
 
 ROWS_OF_A_STEP = 32  # a step of the scan costs about as much as this many more rows in each: it weighs width and steps
 
@@ -20,13 +20,13 @@ class Levels:
     """Which nodes each step computes and from which senders. Indices out of range are slots without a node.
 
     Attributes:
-      nodes: int32 [n_step, width].
-      senders: int32 [n_step, width, arity]; `n_node` and above are given states.
-      n_node: number of nodes.
-      n_given: number of given states.
-      columns: int32 [n_step, width, arity], where nodes have one sender at most and each sender is a node of the step
-        before: its column there, `width` and above are given states. Then the scan carries one step, not all nodes,
-        and a chain of n nodes costs O(n) in the backward pass too.
+        nodes: int32 [n_step, width].
+        senders: int32 [n_step, width, arity]; `n_node` and above are given states.
+        n_node: number of nodes.
+        n_given: number of given states.
+        columns: int32 [n_step, width, arity], where nodes have one sender at most and each sender is a node of the step
+            before: its column there, `width` and above are given states. Then the scan carries one step, not all nodes,
+            and a chain of n nodes costs O(n) in the backward pass too.
     """
 
     nodes: Array
@@ -37,7 +37,7 @@ class Levels:
 
 
 def schedule(
-    layout: Layout,
+    layout: Graph,
     *,
     mask: np.ndarray | None = None,
     slots: np.ndarray | None = None,
@@ -48,18 +48,18 @@ def schedule(
     """Puts the nodes of a directed acyclic graph on levels. Host side, O(n_node + n_edge).
 
     Args:
-      layout: concrete. Its receivers are the nodes; senders from `n_receivers` on are states that are given. It may not
-        list an edge that closes a cycle.
-      mask: bool [n_node], False = padding, which is not computed and keeps a state of zeros.
-      slots: int [n_edge], in the caller's order of the edges: which of its receiver's `arity` senders each one is; for
-        cells that tell them apart. Default: in the caller's order.
-      n_step: number of steps, padded; default as many as needed. With `width` and `arity` too, all schedules of a
-        bucket share one compiled program.
-      width: most nodes of a step; default what promises to run fastest. Wider levels take several steps.
-      arity: most senders of a node, padded; default as many as needed.
+        layout: concrete. Its receivers are the nodes; senders from `n_receivers` on are states that are given. It may
+            not list an edge that closes a cycle.
+        mask: bool [n_node], False = padding, which is not computed and keeps a state of zeros.
+        slots: int [n_edge], in the caller's order of the edges: which of its receiver's `arity` senders each one is;
+            for cells that tell them apart. Default: in the caller's order.
+        n_step: number of steps, padded; default as many as needed. With `width` and `arity` too, all schedules of a
+            bucket share one compiled program.
+        width: most nodes of a step; default what promises to run fastest. Wider levels take several steps.
+        arity: most senders of a node, padded; default as many as needed.
 
     Raises:
-      ValueError: for a cycle, a masked sender, two edges in one slot, or sizes that are too small.
+        ValueError: for a cycle, a masked sender, two edges in one slot, or sizes that are too small.
 
     >>> from tgnn.graphs import EdgeList
     >>> schedule(EdgeList.from_edges([0, 1], [2, 2], n_receivers=3), width=2).nodes.tolist()
@@ -67,8 +67,9 @@ def schedule(
     """
     layout = as_layout(layout)
     n_node = layout.n_receivers
-    senders, receivers = live_edges(layout)
+    senders, receivers = live_edges(layout)  # [n_edge] each
     mask = np.ones(n_node, bool) if mask is None else check_mask("mask", mask, (n_node,))
+    senders, receivers = widen_index(senders), widen_index(receivers)
     check_real(senders, receivers, mask)
     levels = [level[mask[level]] for level in find_levels(senders, receivers, n_node)]
     levels = [level for level in levels if len(level)]
@@ -77,7 +78,7 @@ def schedule(
     steps = [level[start : start + width] for level in levels for start in range(0, len(level), width)]
     n_step = len(steps) if n_step is None else check_size("n_step", n_step)
     if n_step < len(steps):
-        raise ValueError(f"n_step is {n_step}, but this graph needs {len(steps)} steps of width {width}")
+        raise ValueError(f"n_step is {n_step}, but this graph needs {len(steps)} steps of width {width}; raise one")
     table = sender_table(senders, receivers, slots, arity, layout)
     nodes = n_node + np.arange(n_step * width, dtype=np.int32).reshape(n_step, width)  # out of range, all different
     for row, step in zip(nodes, steps, strict=False):
@@ -152,9 +153,12 @@ def sender_table(senders, receivers, slots, arity: int | None, layout: Layout) -
     if slots is None:
         slots = np.arange(len(receivers)) - np.searchsorted(receivers, receivers)
     else:
-        slots = np.asarray(slots)
-        if slots.shape != senders.shape or not np.issubdtype(slots.dtype, np.integer):
-            raise ValueError(f"slots must be integers of shape {senders.shape}, one per live edge, got {slots.shape}")
+        slots = np.asarray(as_index("slots", slots))
+        if slots.shape != senders.shape:
+            raise ValueError(
+                f"slots must be integers of shape {senders.shape}, one per live edge, got {slots.shape}; "
+                "number the senders of each node from 0"
+            )
         slots = slots[order]
     most = int(slots.max(initial=-1)) + 1
     arity = most if arity is None else check_size("arity", arity)
@@ -168,6 +172,6 @@ def sender_table(senders, receivers, slots, arity: int | None, layout: Layout) -
     return table
 
 
-def as_levels(graph: Levels | Layout) -> Levels:
+def as_levels(graph: Graph | Levels) -> Levels:
     """A schedule as it is, or that of a concrete layout."""
     return graph if isinstance(graph, Levels) else schedule(graph)

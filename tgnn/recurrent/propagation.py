@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tgnn.errors import widen_index
 from tgnn.recurrent.levels import Levels
 from tgnn.typing import Array
 
@@ -21,22 +22,23 @@ def propagate(
     """Runs a cell over the nodes of a schedule, senders first.
 
     Args:
-      cell: `(inputs, states) -> state` of many nodes at once: inputs [width, ...] and the states of their senders
-        [width, arity, ...], zeros where there are fewer.
-      plan: a schedule.
-      inputs: pytree of [n_node, ...].
-      zero: pytree of arrays shaped as the state of one node; tells shapes and dtypes.
-      given: pytree of [n_given, ...], the states of the senders that are no nodes; default zeros.
-      prepare: applied to the gathered inputs of all steps at once, [n_step, width, ...], before the scan: the place of
-        large matrix products.
+        cell: `(inputs, states) -> state` of many nodes at once: inputs [width, ...] and the states of their senders
+            [width, arity, ...], zeros where there are fewer.
+        plan: a schedule.
+        inputs: pytree of [n_node, ...].
+        zero: pytree of arrays shaped as the state of one node; tells shapes and dtypes.
+        given: pytree of [n_given, ...], the states of the senders that are no nodes; default zeros.
+        prepare: applied to the gathered inputs of all steps at once, [n_step, width, ...], before the scan: the place
+            of large matrix products.
 
     Returns:
-      The states: pytree of [n_node, ...]; zeros at masked nodes.
+        The states: pytree of [n_node, ...]; zeros at masked nodes.
 
     Cost: n_step * width cells in n_step steps. The backward pass stores what the cell needs, not the states of earlier
     steps; without `plan.columns` it touches all n_node states in every step, which a tree has few of.
     """
-    gathered = jax.tree.map(lambda x: rows(x, plan.nodes), inputs)
+    plan = jax.tree.map(widen_index, plan)
+    gathered = jax.tree.map(lambda x: rows(x, plan.nodes), inputs)  # [n_step, width, ...]
     gathered = gathered if prepare is None else prepare(gathered)
     if given is None:
         given = jax.tree.map(lambda x: jnp.zeros((plan.n_given, *x.shape), x.dtype), zero)
@@ -45,10 +47,10 @@ def propagate(
 
 
 def over_steps(cell, plan: Levels, gathered, zero, given):
-    """The scan carries the states of one step."""
+    """The scan carries the states of one step, [width, ...]."""
 
     def step(states, work):
-        columns, mine = work
+        columns, mine = work  # [width, arity], [width, ...]
         fresh = cell(mine, jax.tree.map(lambda x, y: rows(jnp.concatenate([x, y]), columns), states, given))
         fresh = jax.tree.map(lambda x, y: y.astype(x.dtype), states, fresh)
         return fresh, fresh
@@ -61,10 +63,10 @@ def over_steps(cell, plan: Levels, gathered, zero, given):
 
 
 def over_all(cell, plan: Levels, gathered, zero, given):
-    """The scan carries the states of all nodes."""
+    """The scan carries the states of all nodes and the given ones, [n_node + n_given, ...]."""
 
     def step(states, work):
-        nodes, senders, mine = work
+        nodes, senders, mine = work  # [width], [width, arity], [width, ...]
         fresh = cell(mine, jax.tree.map(lambda x: rows(x, senders), states))
         return jax.tree.map(lambda x, y: put(x, nodes, y), states, fresh), None
 

@@ -17,7 +17,7 @@ from experiments.speed import graphs
 from experiments.speed.cases.case import Case, arrays, tensors
 from experiments.speed.contestant import from_jax, from_torch, same
 from tgnn.models import gat, gatv2, gcn, init_gat, init_gatv2, init_gcn, init_transformer_conv, transformer_conv
-from tgnn.models.layers import add_bias
+from tgnn.models.heads import add_bias
 from tgnn.planning.cost import cost
 from tgnn.typing import Params
 

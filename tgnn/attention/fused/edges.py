@@ -85,8 +85,7 @@ def forward(call: Call) -> tuple[Array, Sums]:
     zeros = LongSum.zeros if call.layout.depth else jnp.zeros
     start = zeros((n, heads, call.value.shape[2]), wide), zeros((n, heads), wide)
     (output, total), _ = chunks.scan(collect, start, logits)
-    if call.layout.depth:
-        output, total = output.total, total.total
+    output, total = (x.total if isinstance(x, LongSum) else x for x in (output, total))
     total = jnp.where(total == 0.0, 1.0, total)
     return (output / total[..., None]).astype(call.value.dtype), Sums(maximum, total, logits)
 

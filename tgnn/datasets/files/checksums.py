@@ -2,7 +2,7 @@
 
 Those of PubMed and of the SST zip are those that other public projects pin for the same
 addresses (their list agrees with ours on Cora and CiteSeer); all others were computed from the files.
-`tu/*/*.txt` are the unpacked `tu/*/*.gz`, as they stand at their source.
+`tu/*/*.txt`, `multi30k/*.tok.*` and `ud_ewt/*.conllu` are the unpacked `.gz`, as they stand at their source.
 """
 
 _TABLE = """
@@ -98,6 +98,36 @@ d082e7e75f592047942a35412c5c7e1c017a6a9a5c6953792ca47fd98bf664ac  tu/PTC/10fold_
 39dec1e744884fdea30204bfbbbcc4e024a822cb2f24c4dbafdcc647313b4d39  tu/PTC/10fold_idx/test_idx-8.txt
 a2f3130eb330895b6f1f4afff37e512fbb7672e8cf52966b34e2048495dd8167  tu/PTC/10fold_idx/test_idx-9.txt
 972b4a4ebcb1e72836f58ac28de8243e22c5c986e466683330fe8b2a4bdb1e23  tu/PTC/10fold_idx/test_idx-10.txt
+c4fbbbe824ec0076857f5d09bad5a0bbf223b708f01e9bf255d81cc4f1a72f8b  gestures_mmg/mmg_train.npz
+06e37679fc3b1af500dbc70a7f1a38354166dcfef3e88cfd6287b6684e9701e7  glove_50d/glove.6B.50d.subset.txt.gz
+00256f3610026708cd091b77ad2cd18f6b190ba952f118819a81ada95b12a990  gowalla/gowalla_train.npz
+bf46f07e1fb5249280447e5fe3100f3e82fc4b93ad1e13ffcfdec924b6ac0bb5  heterophilous/chameleon_filtered.npz
+e664c8dacf1e8ac466c2c09ed4b237bd2c5541f47a6eae9c6092cb87f16412b3  heterophilous/minesweeper.npz
+dacf3ac94cec53d03cd2adb5255c08b33dee1656c33ca8164a464bd9450a1667  heterophilous/tolokers.npz
+9e283f6681af7a15e1892a48d64803ef9a62cc8158a6365a97302754a1a7cfff  lastfm/lastfm.npz
+9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8  multi30k/test_2016_flickr.de.gz
+611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9  multi30k/test_2016_flickr.en.gz
+2628844bbb7783afa0ba8a9927f174aafeee715871aa8deed3af2c4d0b71a658  multi30k/test_2016_flickr.lc.norm.tok.de.gz
+b95df925929cb222d0cf733f153bcbfba0f00180c85fd61dd5c4fb27f29ee394  multi30k/test_2016_flickr.lc.norm.tok.en.gz
+726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6  multi30k/train.de.gz
+d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f  multi30k/train.en.gz
+e01c616b7f4564c90a36502f6bf5689f383ad145e82ae425feb886fbbeea0eb9  multi30k/train.lc.norm.tok.de.gz
+55904154a6267bb4f9bc2a60c5e56b28d9fdc6ac71b0ff7d1f1f42a91561dad3  multi30k/train.lc.norm.tok.en.gz
+f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a  multi30k/val.de.gz
+14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28  multi30k/val.en.gz
+006ad58fd6a2ad6502094160fe5273d93abf34a207967fdc69eafd7558b5ef39  multi30k/val.lc.norm.tok.de.gz
+2c7e5e9cf54ba0dff0cc4b84836d5a583f80ecaaab90b37a123d1376306215cd  multi30k/val.lc.norm.tok.en.gz
+c2aa01ae7de29886357ff13797efc41eb9311362bae988f96091425dc2afdbee  omniglot_strokes/omniglot_small12.npz
+41086e3afc9ae572f899c9123f874d6d04a52e374a3d2ac7a6667ce48e3bf3e3  ud_ewt/en_ewt-ud-dev.conllu.gz
+bd47e08c9e18ec12d319e84df2ccdb272ff6de1d0dba5761117d3caf8b358f7b  ud_ewt/en_ewt-ud-train.conllu.gz
+c6a33d39d48f9f510de147651316cd9d918e09ad0219df734a2f16b6baccacc4  multi30k/test_2016_flickr.lc.norm.tok.de
+5b7f32627cf99eced828311b955dae9800bb52bc8b91cf8b6526829e605b29d2  multi30k/test_2016_flickr.lc.norm.tok.en
+cb5a23529b65ec2061f1dc446192a9c37382b63cc75f81a0be59d34894b3a505  multi30k/train.lc.norm.tok.de
+08925f8e0572bcd5a006702fc5fe20e2d77c6917d4eebd576fc20de6693c2119  multi30k/train.lc.norm.tok.en
+97232bd273eceb7207f689527386a97e4be2616b18ada47576bdaf96c8ae1f00  multi30k/val.lc.norm.tok.de
+46573ce391ae227f1c72f873392436a20ef18e0a6d518098cfbd70b77c8572ec  multi30k/val.lc.norm.tok.en
+531a54ff90d6ab12201c5a50c3e78e6ddac4de69abc4bce5d275d3cd29efe2b6  ud_ewt/en_ewt-ud-dev.conllu
+3fb78e2b55482c8ee00caa653af436c88c9e5bc9a73ce26e4ae3ddc79d2b7e7b  ud_ewt/en_ewt-ud-train.conllu
 """
 
 SHA256: dict[str, str] = {path: digest for digest, path in (line.split() for line in _TABLE.split("\n") if line)}

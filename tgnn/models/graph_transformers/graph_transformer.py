@@ -2,19 +2,23 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from tgnn.attention.api import attend
 from tgnn.attention.scores import Score
+from tgnn.compiled import compiled
+from tgnn.errors import check_dropout, check_size
+from tgnn.graphs import Layout
 from tgnn.models.cards import Choice
-from tgnn.models.layers import check_edges, own_order, split_heads, stack_layers
+from tgnn.models.edge_features import check_edge_features, features_of, to_edges
+from tgnn.models.heads import split_heads
+from tgnn.models.layers import layout_of, stack_layers
 from tgnn.nn.basic import dropout, fold, init_layer_norm, init_linear, layer_norm, linear
 from tgnn.nn.block import feed_forward, run_blocks
 from tgnn.softmax import wide_dtype
-from tgnn.typing import Array, Params
+from tgnn.typing import Array, Graph, Params
 
 
 @jax.tree_util.register_dataclass
@@ -43,29 +47,33 @@ def init_graph_transformer(
     model_dim: int,
     num_heads: int,
     hidden_dim: int | None = None,
-    use_edges: bool = True,
+    edge_dim: int | None = None,
 ) -> Params:
     """Initialises layers `{"query", "key", "value", "nodes"}`, and `{"edge", "edges"}`, stacked along a leading axis.
 
     Args:
         rng: a key.
         num_layers: layers.
-        model_dim: features of a node and of an edge, throughout.
+        model_dim: features of a node, throughout.
         num_heads: a divisor of `model_dim`.
         hidden_dim: of the perceptrons; default `2 * model_dim`.
-        use_edges: whether edges have features, which are updated.
+        edge_dim: features of an edge, throughout, which are updated (the paper's: `model_dim`); None: edges have none.
     """
-    sizes = {"model_dim": model_dim, "num_heads": num_heads, "hidden_dim": hidden_dim or 2 * model_dim}
-    return stack_layers(partial(_init_layer, use_edges=use_edges, **sizes), rng, num_layers)
+    if edge_dim is not None:
+        edge_dim = check_size("edge_dim", edge_dim, minimum=1)
+    sizes = {"model_dim": model_dim, "heads": split_heads(model_dim, num_heads), "edge_dim": edge_dim}
+    return stack_layers(partial(_init_layer, hidden_dim=hidden_dim or 2 * model_dim, **sizes), rng, num_layers)
 
 
-def _init_layer(rng: Array, *, model_dim: int, num_heads: int, hidden_dim: int, use_edges: bool) -> Params:
-    heads = split_heads(model_dim, num_heads)
-    rngs = jax.random.split(rng, 6)
-    names = ("query", "key", "value", "edge")[: 4 if use_edges else 3]
-    params = {name: init_linear(r, model_dim, heads, use_bias=False) for name, r in zip(names, rngs[:4], strict=False)}
-    params["nodes"] = init_update(rngs[4], heads, model_dim, hidden_dim)
-    return params | {"edges": init_update(rngs[5], heads, model_dim, hidden_dim)} if use_edges else params
+def _init_layer(rng: Array, *, model_dim: int, heads: tuple[int, int], hidden_dim: int, edge_dim: int | None) -> Params:
+    *rngs, edge_rng, nodes_rng, edges_rng = jax.random.split(rng, 6)
+    names = ("query", "key", "value")
+    params = {name: init_linear(r, model_dim, heads, use_bias=False) for name, r in zip(names, rngs, strict=True)}
+    params["nodes"] = init_update(nodes_rng, heads, model_dim, hidden_dim)
+    if edge_dim is None:
+        return params
+    edge = init_linear(edge_rng, edge_dim, heads, use_bias=False)
+    return params | {"edge": edge, "edges": init_update(edges_rng, heads, edge_dim, hidden_dim)}
 
 
 def init_update(rng: Array, heads: tuple[int, int], model_dim: int, hidden_dim: int) -> Params:
@@ -87,63 +95,78 @@ def update(params: Params, x: Array, heads: Array, *, dropout_rate: float = 0.0,
 
 def graph_transformer(
     params: Params,
-    layout: Any,
+    graph: Graph,
     x: Array,
     *,
     edges: Array | None = None,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
+    implementation: str | None = None,
 ) -> Array:
     """Attends to neighbours, layer by layer.
 
     Args:
         params: what `init_graph_transformer` made.
-        layout: edges between the nodes; a batch is a disjoint union.
+        graph: edges between the nodes; a batch is a disjoint union.
         x: `[n, model_dim]`: embedded features of the nodes, plus an embedding of `laplacian_eigenvectors`.
-        edges: `[*edge_shape, model_dim]` in the caller's order: embedded features; exactly if `use_edges` was set.
+        edges: `[*edge_shape, edge_dim]` in the caller's order: embedded features; exactly if `edge_dim` was set.
         dropout_rate: of what the heads say and of the perceptrons' hidden features.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout.
+        implementation: see `tgnn.attend`.
 
     Returns:
         `[n, model_dim]`; for one vector a graph, `tgnn.aggregate` these along `tgnn.readout`.
 
     Raises:
-        ValueError: if only one of the parameters and the call has edges.
+        ValueError: if only one of the parameters and the call has edges, x are not the nodes of the graph, or there
+            is a rate above 0 without a key.
 
     Reference: Dwivedi and Bresson, A Generalization of Transformer Networks to Graphs, arXiv:2012.09699, eqs. 3 to 12.
         We always take the layer norm, which needs no state and cannot see the other graphs of a batch; their best
         results are with batch norm. Their code also clips logits to [-5, 5], where we subtract the largest.
     """
-    check_edges("edge" in params, edges)
-    layout, edges = own_order(layout, x, edges)
+    dropout_rate = check_dropout(dropout_rate, rng)
+    check_edge_features(params, edges, stacked=True)
+    layout = layout_of(graph, x)
+    edges = features_of(layout, edges)
+    return _run(params, layout, x, edges, dropout_rate, rng, implementation)
+
+
+@compiled
+def _run(params, layout, x, edges, dropout_rate, rng, implementation):
+    options = {"dropout_rate": dropout_rate, "implementation": implementation}
 
     def apply(carry, block):
         layer, _, layer_rng = block
-        return graph_transformer_layer(layer, layout, *carry, dropout_rate=dropout_rate, rng=layer_rng), None
+        return graph_transformer_layer(layer, layout, *carry, rng=layer_rng, **options), None
 
+    edges = None if edges is None else edges.astype(x.dtype)
     return run_blocks(apply, params, (x, edges), rng=rng)[0][0]
 
 
 def graph_transformer_layer(
     params: Params,
-    layout: Any,
+    layout: Layout,
     x: Array,
     edges: Array | None = None,
     *,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
+    implementation: str | None = None,
 ) -> tuple[Array, Array | None]:
-    """One layer: the new nodes `[n, model_dim]` and the new edges, in the caller's order where the layout has it."""
-    query, key, value = (linear(params[name], x) for name in ("query", "key", "value"))
-    options = {"dropout_rate": dropout_rate}
+    """One layer: the new nodes `[n, model_dim]` and the new edges, in the layout's own order before and after."""
+    query, key, value = (linear(params[name], x) for name in ("query", "key", "value"))  # [n, heads, head_dim]
+    drop = {"dropout_rate": dropout_rate}
     if edges is None:
-        return update(params["nodes"], x, attend(layout, query, key, value), rng=fold(rng, 0), **options), None
+        heads = attend(layout, query, key, value, implementation=implementation)
+        return update(params["nodes"], x, heads, rng=fold(rng, 0), **drop), None
     score, seen = EdgeProduct(), linear(params["edge"], edges)
-    heads = attend(layout, query, key, value, score=score, edges=seen)
-    terms = score.terms(layout.from_receivers(query), layout.from_senders(key), seen)
+    heads = attend(layout, query, key, value, score=score, edges=seen, implementation=implementation)
+    # [*edge_shape, heads, head_dim]
+    terms = score.terms(to_edges(layout.from_receivers, query), to_edges(layout.from_senders, key), seen)
     terms = (terms * score.default_scale(query.shape[-1])).astype(edges.dtype)
-    new_edges = update(params["edges"], edges, terms, rng=fold(rng, 1), **options)
-    return update(params["nodes"], x, heads, rng=fold(rng, 0), **options), new_edges
+    new_edges = update(params["edges"], edges, terms, rng=fold(rng, 1), **drop)
+    return update(params["nodes"], x, heads, rng=fold(rng, 0), **drop), new_edges
 
 
 CHOICES = (

@@ -1,17 +1,22 @@
 """The multi-graph Transformer: several graphs on the same nodes, each with its own heads, whose answers are mixed."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from tgnn.compiled import compiled
+from tgnn.errors import check_dropout, check_size
+from tgnn.graphs import Layout
+from tgnn.graphs.interop import as_layout
 from tgnn.models.cards import Choice
+from tgnn.models.heads import split_heads
 from tgnn.models.layers import stack_layers
 from tgnn.nn.basic import dropout, embedding, fold, init_embedding, init_layer_norm, init_linear, layer_norm, linear
 from tgnn.nn.block import run_blocks
 from tgnn.nn.multi_head import init_multi_head_attention, multi_head_attention
-from tgnn.typing import Array, Params
+from tgnn.typing import Array, Graph, Params
 
 
 def init_multi_graph_transformer(
@@ -26,6 +31,8 @@ def init_multi_graph_transformer(
         num_heads: of each graph, a divisor of `model_dim`.
         num_graphs: how many graphs there are; the weights of `"graphs"` have them as an axis.
     """
+    split_heads(model_dim, num_heads)
+    num_graphs = check_size("num_graphs", num_graphs, minimum=1)
     sizes = {"model_dim": model_dim, "num_heads": num_heads, "num_graphs": num_graphs}
     return stack_layers(partial(_init_layer, **sizes), rng, num_layers)
 
@@ -44,7 +51,7 @@ def _init_layer(rng: Array, *, model_dim: int, num_heads: int, num_graphs: int) 
 
 def multi_graph_transformer(
     params: Params,
-    layouts: Any,
+    graphs: Layout | Sequence[Graph],
     x: Array,
     *,
     dropout_rate: float = 0.0,
@@ -55,11 +62,11 @@ def multi_graph_transformer(
 
     Args:
         params: what `init_multi_graph_transformer` made.
-        layouts: the graphs: `tgnn.stack([...])`, which runs them together, or a list, whose layouts may be of different
+        graphs: `tgnn.stack([...])`, which runs them together, or a list, whose layouts may be of different
             kinds. A batch is a disjoint union in each graph, or `jax.vmap` over both.
         x: `[n, model_dim]`.
         dropout_rate: of the inputs of the attention, of the mixture and of the perceptron.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout.
         implementation: see `tgnn.attend`. The choice sees one graph of a batch under `jax.vmap`: where many small ones
             run at once, "fused" is faster.
 
@@ -67,29 +74,37 @@ def multi_graph_transformer(
         `[n, model_dim]`; the paper sums these over the nodes of a graph (`tgnn.aggregate` along `tgnn.readout`).
 
     Raises:
-        ValueError: if a list of layouts is not as long as the parameters have graphs.
+        ValueError: if there are not as many graphs as the parameters have, or there is a rate above 0 without a key.
 
     Reference: Xu, Joshi and Bresson, Multigraph Transformer for Free-Hand Sketch Recognition, arXiv:1912.11258, eqs. 7
         to 11. As in their code, each graph's attention has a residual connection of its own, and the perceptron is one
         linear map with a ReLU. We take layer norm where they take batch norm: it needs no state.
     """
+    dropout_rate = check_dropout(dropout_rate, rng)
     num_graphs = jax.tree.leaves(params["graphs"])[0].shape[1]
-    if isinstance(layouts, (list, tuple)) and len(layouts) != num_graphs:
-        raise ValueError(
-            f"layouts has {len(layouts)} graphs, but params are for {num_graphs}; give one layout for each"
-        )
+    if isinstance(graphs, (list, tuple)):
+        graphs, found = [as_layout(graph, x.shape[0], x.shape[0]) for graph in graphs], {len(graphs)}
+    else:
+        found = {jnp.shape(leaf)[0] for leaf in jax.tree.leaves(graphs) if jnp.ndim(leaf)}
+    if found - {num_graphs}:
+        raise ValueError(f"graphs has {min(found)} graphs, but params are for {num_graphs}; give one layout for each")
+    return _run(params, graphs, x, dropout_rate, rng, implementation)
+
+
+@compiled
+def _run(params, layouts, x, dropout_rate, rng, implementation):
+    options = {"dropout_rate": dropout_rate, "implementation": implementation}
 
     def apply(x, block):
         layer, _, layer_rng = block
-        options = {"dropout_rate": dropout_rate, "rng": layer_rng, "implementation": implementation}
-        return multi_graph_transformer_layer(layer, layouts, x, **options), None
+        return multi_graph_transformer_layer(layer, layouts, x, rng=layer_rng, **options), None
 
     return run_blocks(apply, params, x, rng=rng)[0]
 
 
 def multi_graph_transformer_layer(
     params: Params,
-    layouts: Any,
+    layouts: Layout | Sequence[Layout],
     x: Array,
     *,
     dropout_rate: float = 0.0,
@@ -148,7 +163,7 @@ def sketch_embedding(params: Params, coordinates: Array, flags: Array, positions
 CHOICES = (
     Choice(
         "Multi-graph Transformer",
-        "several, each with its own heads: in sketches neighbours in a stroke, ends of strokes, complete",
+        "several, each with its own heads: in sketches near and farther points of a stroke, ends of strokes",
         "dot product",
         "softmax in each, then mixed",
         "arXiv:1912.11258",

@@ -1,17 +1,20 @@
 """GAT: the score of an edge is a sum of one number from each of its ends."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 
 from tgnn.attention.api import attend
 from tgnn.attention.scores import Additive
+from tgnn.graphs import Layout
 from tgnn.models.cards import Choice
-from tgnn.models.layers import add_bias, attention_options, glorot, init_edge, layer_sizes, run_attention_layers
+from tgnn.models.edge_features import attention_options, check_edge_features, init_edge
+from tgnn.models.heads import add_bias, glorot, layer_sizes
+from tgnn.models.layers import Nodes, ends, ends_dims, run_layers
 from tgnn.nn.basic import init_linear, linear
-from tgnn.typing import Array, Params
+from tgnn.typing import Array, Graph, Params
 
 
 def init_gat(
@@ -21,78 +24,95 @@ def init_gat(
 
     Args:
         rng: a key.
-        dims: input features, features of a head of each hidden layer, outputs; the paper's Cora: `(1433, 8, 7)`.
+        dims: input features, features of a head of each hidden layer, outputs; the paper's Cora: `(1433, 8, 7)`. Of a
+            bipartite graph `((senders, receivers), outputs)`.
         num_heads: heads of the hidden layers, which are concatenated.
         num_output_heads: heads of the last layer, which are averaged.
         edge_dim: features of an edge; None if they have none.
 
     Returns:
-        A list of `{"linear", "receiver_vector", "sender_vector", "bias"}`, and `"edge"` where edges have features; the
-        last bias has no axis of heads.
+        A list of `{"linear", "receiver_vector", "sender_vector", "bias"}`, `"edge"` where edges have features, and
+        `"receiver"`, the receivers' own linear map, where they have sizes of their own; the last bias has no axis of
+        heads.
     """
     sizes = layer_sizes(dims, num_heads, num_output_heads)
     rngs = jax.random.split(rng, len(sizes))
     return [_init_layer(r, *size) | init_edge(r, edge_dim, size[1]) for r, size in zip(rngs, sizes, strict=True)]
 
 
-def _init_layer(rng: Array, in_dim: int, heads: int, head_dim: int, last: bool) -> Params:
+def _init_layer(rng: Array, in_dim: int | tuple[int, int], heads: int, head_dim: int, last: bool) -> Params:
     linear_rng, receiver_rng, sender_rng = jax.random.split(rng, 3)
-    return {
-        "linear": init_linear(linear_rng, in_dim, (heads, head_dim), use_bias=False),
+    sender_dim, receiver_dim = ends_dims(in_dim)
+    params = {
+        "linear": init_linear(linear_rng, sender_dim, (heads, head_dim), use_bias=False),
         "receiver_vector": glorot(receiver_rng, (heads, head_dim)),
         "sender_vector": glorot(sender_rng, (heads, head_dim)),
         "bias": jnp.zeros(head_dim if last else (heads, head_dim)),
     }
+    if isinstance(in_dim, int):
+        return params
+    # a key of its own, as for edges
+    other = init_linear(jax.random.fold_in(rng, 8), receiver_dim, (heads, head_dim), use_bias=False)
+    return params | {"receiver": other}
 
 
 def gat(
     params: list[Params],
-    layout: Any,
-    x: Array,
+    graph: Graph,
+    x: Nodes,
     *,
     edges: Array | None = None,
     activation: Callable[[Array], Array] = jax.nn.elu,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
+    implementation: str | None = None,
 ) -> Array:
     """Attends to neighbours with additive scores.
 
     Args:
         params: what `init_gat` made.
-        layout: edges between the nodes; as in the paper, with self-loops (`tgnn.self_loops`).
-        x: `[n, dims[0]]`.
-        edges: `[*edge_shape, edge_dim]` in the caller's order, where `init_gat` was given `edge_dim`.
+        graph: edges between the nodes; as in the paper, with self-loops (`tgnn.self_loops`).
+        x: `[n, dims[0]]`; of a bipartite graph a pair `(x_senders, x_receivers)`, for one layer.
+        edges: `[*edge_shape, edge_dim]` in the caller's order, where `init_gat` was given `edge_dim`;
+            integers count as real numbers.
         activation: between the layers.
         dropout_rate: of each layer's input and of the attention weights (the paper's: 0.6).
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout.
+        implementation: see `tgnn.attend`.
 
     Returns:
         `[n, dims[-1]]`. A node without in-edges gets the bias.
 
     Raises:
-        ValueError: if only one of the parameters and the call has edges.
+        ValueError: if only one of the parameters and the call has edges, x are not the nodes of the graph, or there
+            is a rate above 0 without a key.
 
     Reference: Veličković et al., Graph Attention Networks, arXiv:1710.10903, eqs. 3 to 6. Edges are not in the paper: a
         linear map adds one number of each edge and head to the score, which PyG factorises into a map and a vector.
     """
+    check_edge_features(params[0], edges)
+    layer = partial(gat_layer, dropout_rate=dropout_rate, implementation=implementation)
     options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng}
-    return run_attention_layers(gat_layer, params, layout, x, edges, **options)
+    return run_layers(layer, params, graph, x, edges, **options)
 
 
 def gat_layer(
     params: Params,
-    layout: Any,
-    x: Array,
+    layout: Layout,
+    x: Nodes,
     rng: Array | None = None,
-    *,
     edges: Array | None = None,
+    *,
     dropout_rate: float = 0.0,
+    implementation: str | None = None,
 ) -> Array:
     """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
-    value = linear(params["linear"], x)
+    senders, receivers = ends(x)
+    value = linear(params["linear"], senders)  # [n_senders, heads, head_dim]
+    query = value if receivers is senders else linear(params.get("receiver", params["linear"]), receivers)
     score = Additive(params["receiver_vector"], params["sender_vector"])
-    options = attention_options(params, edges, dropout_rate, rng)
-    return add_bias(params["bias"], attend(layout, value, value, value, score=score, **options))
+    options = attention_options(params, edges, dropout_rate, rng, implementation)
+    return add_bias(params["bias"], attend(layout, query, value, value, score=score, **options))
 
 
 CHOICES = (Choice("GAT", "neighbours and itself", "`Additive`", "softmax", "arXiv:1710.10903"),)

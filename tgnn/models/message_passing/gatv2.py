@@ -1,17 +1,20 @@
 """GATv2: GAT with the nonlinearity before the attention vector: which sender is best depends on the receiver."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 
 from tgnn.attention.api import attend
 from tgnn.attention.scores import AdditiveV2
+from tgnn.graphs import Layout
 from tgnn.models.cards import Choice
-from tgnn.models.layers import add_bias, attention_options, glorot, init_edge, layer_sizes, run_attention_layers
+from tgnn.models.edge_features import attention_options, check_edge_features, init_edge
+from tgnn.models.heads import add_bias, glorot, layer_sizes
+from tgnn.models.layers import Nodes, ends, ends_dims, run_layers
 from tgnn.nn.basic import init_linear, linear
-from tgnn.typing import Array, Params
+from tgnn.typing import Array, Graph, Params
 
 
 def init_gatv2(
@@ -23,11 +26,12 @@ def init_gatv2(
     return [_init_layer(r, *size) | init_edge(r, edge_dim, size[1:3]) for r, size in zip(rngs, sizes, strict=True)]
 
 
-def _init_layer(rng: Array, in_dim: int, heads: int, head_dim: int, last: bool) -> Params:
+def _init_layer(rng: Array, in_dim: int | tuple[int, int], heads: int, head_dim: int, last: bool) -> Params:
     receiver_rng, sender_rng, vector_rng = jax.random.split(rng, 3)
+    sender_dim, receiver_dim = ends_dims(in_dim)
     return {
-        "receiver": init_linear(receiver_rng, in_dim, (heads, head_dim)),
-        "sender": init_linear(sender_rng, in_dim, (heads, head_dim)),
+        "receiver": init_linear(receiver_rng, receiver_dim, (heads, head_dim)),
+        "sender": init_linear(sender_rng, sender_dim, (heads, head_dim)),
         "vector": glorot(vector_rng, (heads, head_dim)),
         "bias": jnp.zeros(head_dim if last else (heads, head_dim)),
     }
@@ -35,50 +39,58 @@ def _init_layer(rng: Array, in_dim: int, heads: int, head_dim: int, last: bool) 
 
 def gatv2(
     params: list[Params],
-    layout: Any,
-    x: Array,
+    graph: Graph,
+    x: Nodes,
     *,
     edges: Array | None = None,
     activation: Callable[[Array], Array] = jax.nn.elu,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
+    implementation: str | None = None,
 ) -> Array:
     """Attends to neighbours with `<vector, leaky_relu(receiver_i + sender_j + edge_ij)>`; the message is `sender_j`.
 
     Args:
         params: what `init_gatv2` made.
-        layout: edges between the nodes, with self-loops (`tgnn.self_loops`) if a node shall see itself.
-        x: `[n, dims[0]]`.
-        edges: `[*edge_shape, edge_dim]` in the caller's order, where `init_gatv2` was given `edge_dim`.
+        graph: edges between the nodes, with self-loops (`tgnn.self_loops`) if a node shall see itself.
+        x: `[n, dims[0]]`; of a bipartite graph a pair `(x_senders, x_receivers)`, for one layer.
+        edges: `[*edge_shape, edge_dim]` in the caller's order, where `init_gatv2` was given `edge_dim`;
+            integers count as real numbers.
         activation: between the layers.
         dropout_rate: of each layer's input and of the attention weights.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout.
+        implementation: see `tgnn.attend`.
 
     Returns:
         `[n, dims[-1]]`. A node without in-edges gets the bias.
 
     Raises:
-        ValueError: if only one of the parameters and the call has edges.
+        ValueError: if only one of the parameters and the call has edges, x are not the nodes of the graph, or there
+            is a rate above 0 without a key.
 
     Reference: Brody, Alon and Yahav, How Attentive are Graph Attention Networks?, arXiv:2105.14491, eq. 7; both ends
         have weights of their own, and edges may have features, as in PyG's GATv2Conv.
     """
+    check_edge_features(params[0], edges)
+    layer = partial(gatv2_layer, dropout_rate=dropout_rate, implementation=implementation)
     options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng}
-    return run_attention_layers(gatv2_layer, params, layout, x, edges, **options)
+    return run_layers(layer, params, graph, x, edges, **options)
 
 
 def gatv2_layer(
     params: Params,
-    layout: Any,
-    x: Array,
+    layout: Layout,
+    x: Nodes,
     rng: Array | None = None,
-    *,
     edges: Array | None = None,
+    *,
     dropout_rate: float = 0.0,
+    implementation: str | None = None,
 ) -> Array:
     """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
-    query, key = linear(params["receiver"], x), linear(params["sender"], x)
-    options = attention_options(params, edges, dropout_rate, rng)
+    senders, receivers = ends(x)
+    query, key = linear(params["receiver"], receivers), linear(params["sender"], senders)  # [n, heads, head_dim]
+    options = attention_options(params, edges, dropout_rate, rng, implementation)
     output = attend(layout, query, key, key, score=AdditiveV2(params["vector"]), **options)
     return add_bias(params["bias"], output)
 

@@ -1,28 +1,28 @@
 """GCN: the weights of the edges are given by the degrees; nothing is scored and nothing is normalised by a softmax."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
 
 import jax
 
 from tgnn.attention.aggregation import symmetric_weights
+from tgnn.graphs import Layout
 from tgnn.models.cards import Choice
-from tgnn.models.layers import add_bias, run_layers
+from tgnn.models.heads import add_bias
+from tgnn.models.layers import Nodes, check_dims, run_layers, sent, single_dim
 from tgnn.nn.basic import init_linear, linear
-from tgnn.typing import Array, Params
+from tgnn.typing import Array, Graph, Params
 
 
 def init_gcn(rng: Array, dims: Sequence[int]) -> list[Params]:
     """Initialises one layer between each two successive sizes of `dims`: `{"kernel", "bias"}`, Glorot and zero."""
-    rngs = jax.random.split(rng, len(dims) - 1)
-    return [init_linear(r, *sizes) for r, sizes in zip(rngs, zip(dims[:-1], dims[1:], strict=True), strict=True)]
+    sizes = [(single_dim(in_dim, "GCN"), out_dim) for in_dim, out_dim in check_dims(dims)]
+    return [init_linear(r, *size) for r, size in zip(jax.random.split(rng, len(sizes)), sizes, strict=True)]
 
 
 def gcn(
     params: list[Params],
-    layout: Any,
-    x: Array,
+    graph: Graph,
+    x: Nodes,
     *,
     edge_weight: Array | None = None,
     activation: Callable[[Array], Array] = jax.nn.relu,
@@ -33,30 +33,38 @@ def gcn(
 
     Args:
         params: what `init_gcn` made.
-        layout: edges between the nodes; as in the paper, with self-loops (`tgnn.self_loops`).
-        x: `[n, dims[0]]`.
-        edge_weight: `[*edge_shape]` in the caller's order, such as similarities; degrees are their sums. None: 1 each.
+        graph: edges between the nodes; as in the paper, with self-loops (`tgnn.self_loops`).
+        x: `[n, dims[0]]`; of a bipartite graph a pair `(x_senders, x_receivers)`, for one layer, the second None or
+            unread: there, the degrees of senders are their out-degrees.
+        edge_weight: `[*edge_shape]` in the caller's order, such as similarities, of any real or integer type; degrees
+            are their sums. None: 1 each.
             `tgnn.self_loops` puts loops last: `jnp.append(edge_weight, jnp.ones(n))` where no node had one.
         activation: between the layers.
         dropout_rate: of each layer's input.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout.
 
     Returns:
         `[n, dims[-1]]`. A node without in-edges gets the bias.
 
+    Raises:
+        ValueError: x are not the nodes of the graph, or there is a rate above 0 without a key.
+
     Reference: Kipf and Welling, Semi-Supervised Classification with Graph Convolutional Networks, arXiv:1609.02907, eq.
         2. As in PyG's GCNConv, degrees are in-degrees where edges are directed.
     """
-    layer = partial(gcn_layer, edge_weight=edge_weight)
-    return run_layers(layer, params, layout, x, activation=activation, dropout_rate=dropout_rate, rng=rng)
+    options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng}
+    return run_layers(gcn_layer, params, graph, x, edge_weight, **options)
 
 
 def gcn_layer(
-    params: Params, layout: Any, x: Array, rng: Array | None = None, *, edge_weight: Array | None = None
+    params: Params, layout: Layout, x: Nodes, rng: Array | None = None, edge_weight: Array | None = None
 ) -> Array:
     """One layer: `[n, in_dim] -> [n, out_dim]`; rng is not used, since there are no attention weights to drop."""
-    value = linear({"kernel": params["kernel"]}, x)[:, None]
-    return add_bias(params["bias"], layout.aggregate(symmetric_weights(layout, edge_weight), value).astype(x.dtype))
+    value = linear({"kernel": params["kernel"]}, sent(x))[:, None]  # [n, 1, out_dim]
+    weights = symmetric_weights(layout, edge_weight)
+    return add_bias(params["bias"], layout.aggregate(weights, value).astype(value.dtype))
 
 
-CHOICES = (Choice("GCN", "neighbours and itself", "by degrees: `symmetric_weights`", "sum", "arXiv:1609.02907"),)
+CHOICES = (
+    Choice("GCN", "neighbours and itself", "by degrees: `symmetric_weights`", "`aggregate`: sum", "arXiv:1609.02907"),
+)

@@ -7,9 +7,12 @@ import jax.numpy as jnp
 import jraph
 
 from tgnn.attention.aggregation import aggregate
+from tgnn.compiled import compiled
+from tgnn.errors import check_dropout
 from tgnn.graphs import EdgeList
 from tgnn.graphs.transforms import readout
 from tgnn.models.cards import Choice
+from tgnn.models.edge_features import to_edges
 from tgnn.nn.basic import init_mlp, mlp
 from tgnn.typing import Array, Params
 
@@ -49,8 +52,8 @@ def graph_network(
     graph: jraph.GraphsTuple,
     *,
     reduction: str = "sum",
-    rng: Array | None = None,
     dropout_rate: float = 0.0,
+    rng: Array | None = None,
 ) -> jraph.GraphsTuple:
     """One block: edges see their ends, nodes their in-edges, the graph all of both; everything sees the graph.
 
@@ -58,29 +61,51 @@ def graph_network(
         params: what `init_graph_network` made.
         graph: one or several graphs with features of nodes, edges and globals, each `[..., dim]`.
         reduction: of edges at a node and of edges and nodes in a graph: any of `tgnn.aggregate`.
-        rng: key of the dropout in the perceptrons; None switches it off.
-        dropout_rate: of their hidden features.
+        dropout_rate: of the perceptrons' hidden features.
+        rng: key of the dropout.
 
     Returns:
         The same graph with new features.
 
+    Raises:
+        ValueError: the graph has no features of nodes, edges or globals, or there is a rate above 0 without a key.
+
     Reference: Battaglia et al., Relational inductive biases, deep learning, and graph networks, arXiv:1806.01261,
         algorithm 1. As there, nodes see the edges they receive; jraph's GraphNetwork by default also those they send.
     """
+    dropout_rate = check_dropout(dropout_rate, rng)
+    _check_features(graph)
+    return _run(params, graph, reduction, dropout_rate, rng)
+
+
+@compiled
+def _run(params, graph, reduction, dropout_rate, rng):
     rngs = (None,) * 3 if rng is None else jax.random.split(rng, 3)
-    ends = EdgeList.from_graph(graph)
+    layout = EdgeList.from_graph(graph)
     node_to_graph, edge_to_graph = readout(graph), readout(_line_graph(graph))
-    of_graph = node_to_graph.from_receivers(graph.globals)
+    edge_to_node = EdgeList(jnp.arange(layout.n_edge), layout.receivers, layout.n_receivers, layout.n_edge)
 
     def update(name, key, *parts):
         return mlp(params[name], jnp.concatenate(parts, axis=-1), dropout_rate=dropout_rate, rng=key)
 
-    receivers, senders = ends.from_receivers(graph.nodes), ends.from_senders(graph.nodes)
-    edges = update("edge", rngs[0], graph.edges, senders, receivers, edge_to_graph.from_receivers(graph.globals))
-    edge_to_node = EdgeList(jnp.arange(ends.n_edge), ends.receivers, ends.n_receivers, ends.n_edge)
-    nodes = update("node", rngs[1], aggregate(edge_to_node, edges, reduction), graph.nodes, of_graph)
-    pooled = aggregate(edge_to_graph, edges, reduction), aggregate(node_to_graph, nodes, reduction)
+    ends = to_edges(layout.from_senders, graph.nodes), to_edges(layout.from_receivers, graph.nodes)
+    whole = to_edges(edge_to_graph.from_receivers, graph.globals), to_edges(node_to_graph.from_receivers, graph.globals)
+    edges = update("edge", rngs[0], graph.edges, *ends, whole[0])  # [n_edge, edge_dim]
+    nodes = update("node", rngs[1], aggregate(edge_to_node, edges, reduction), graph.nodes, whole[1])
+    pooled = aggregate(edge_to_graph, edges, reduction), aggregate(node_to_graph, nodes, reduction)  # [n_graph, dim]
     return graph._replace(nodes=nodes, edges=edges, globals=update("global", rngs[2], *pooled, graph.globals))
+
+
+def _check_features(graph: jraph.GraphsTuple) -> None:
+    if not isinstance(graph, jraph.GraphsTuple):
+        raise ValueError(f"graph must be a jraph.GraphsTuple, whose features are updated, got {type(graph).__name__}")
+    for name in ("nodes", "edges", "globals"):
+        x = getattr(graph, name)
+        if len(getattr(x, "shape", ())) != 2:
+            raise ValueError(
+                f"graph.{name} must be an array [n, features], got {getattr(x, 'shape', type(x).__name__)}; give zeros "
+                f"of shape [n, 1] where there is nothing to say"
+            )
 
 
 def _line_graph(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
@@ -93,7 +118,7 @@ CHOICES = (
         "Graph Network block",
         "neighbours; edges and nodes to their graph",
         "1; the message is a perceptron of the edge and its ends",
-        "sum, mean, maximum, ...",
+        "`aggregate`: sum, mean, maximum, ...",
         "arXiv:1806.01261",
     ),
 )

@@ -1,15 +1,18 @@
 """The Transformer's attention on a sparse graph, with a linear skip connection in place of the block's residual one."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
 
 import jax
 
 from tgnn.attention.api import attend
+from tgnn.graphs import Layout
 from tgnn.models.cards import Choice
-from tgnn.models.layers import attention_options, concatenate_heads, init_edge, layer_sizes, run_attention_layers
+from tgnn.models.edge_features import attention_options, check_edge_features, init_edge
+from tgnn.models.heads import concatenate_heads, layer_sizes
+from tgnn.models.layers import Nodes, ends, ends_dims, run_layers
 from tgnn.nn.basic import init_linear, linear
-from tgnn.typing import Array, Params
+from tgnn.typing import Array, Graph, Params
 
 
 def init_transformer_conv(
@@ -21,65 +24,74 @@ def init_transformer_conv(
     return [_init_layer(r, *size) | init_edge(r, edge_dim, size[1:3]) for r, size in zip(rngs, sizes, strict=True)]
 
 
-def _init_layer(rng: Array, in_dim: int, heads: int, head_dim: int, last: bool) -> Params:
+def _init_layer(rng: Array, in_dim: int | tuple[int, int], heads: int, head_dim: int, last: bool) -> Params:
     query_rng, key_rng, value_rng, skip_rng = jax.random.split(rng, 4)
+    sender_dim, receiver_dim = ends_dims(in_dim)
     return {
-        "query": init_linear(query_rng, in_dim, (heads, head_dim)),
-        "key": init_linear(key_rng, in_dim, (heads, head_dim)),
-        "value": init_linear(value_rng, in_dim, (heads, head_dim)),
-        "skip": init_linear(skip_rng, in_dim, head_dim if last else (heads, head_dim)),
+        "query": init_linear(query_rng, receiver_dim, (heads, head_dim)),
+        "key": init_linear(key_rng, sender_dim, (heads, head_dim)),
+        "value": init_linear(value_rng, sender_dim, (heads, head_dim)),
+        "skip": init_linear(skip_rng, receiver_dim, head_dim if last else (heads, head_dim)),
     }
 
 
 def transformer_conv(
     params: list[Params],
-    layout: Any,
-    x: Array,
+    graph: Graph,
+    x: Nodes,
     *,
     edges: Array | None = None,
     activation: Callable[[Array], Array] = jax.nn.relu,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
+    implementation: str | None = None,
 ) -> Array:
     """Attends to neighbours with dot products and adds a linear map of the node itself.
 
     Args:
         params: what `init_transformer_conv` made.
-        layout: edges between the nodes; a node sees itself through the skip connection.
-        x: `[n, dims[0]]`.
+        graph: edges between the nodes; a node sees itself through the skip connection.
+        x: `[n, dims[0]]`; of a bipartite graph a pair `(x_senders, x_receivers)`, for one layer.
         edges: `[*edge_shape, edge_dim]` in the caller's order, where `init_transformer_conv` was given `edge_dim`; a
-            linear map of them is added to keys and values.
+            linear map of them is added to keys and values; integers count as real numbers.
         activation: between the layers.
         dropout_rate: of each layer's input and of the attention weights.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout.
+        implementation: see `tgnn.attend`.
 
     Returns:
         `[n, dims[-1]]`. A node without in-edges gets its skip connection.
 
     Raises:
-        ValueError: if only one of the parameters and the call has edges.
+        ValueError: if only one of the parameters and the call has edges, x are not the nodes of the graph, or there
+            is a rate above 0 without a key.
 
     Reference: Shi et al., Masked Label Prediction: Unified Message Passing Model for Semi-Supervised Classification,
         arXiv:2009.03509, eqs. 3 to 5, without their gate.
     """
+    check_edge_features(params[0], edges)
+    layer = partial(transformer_conv_layer, dropout_rate=dropout_rate, implementation=implementation)
     options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng}
-    return run_attention_layers(transformer_conv_layer, params, layout, x, edges, **options)
+    return run_layers(layer, params, graph, x, edges, **options)
 
 
 def transformer_conv_layer(
     params: Params,
-    layout: Any,
-    x: Array,
+    layout: Layout,
+    x: Nodes,
     rng: Array | None = None,
-    *,
     edges: Array | None = None,
+    *,
     dropout_rate: float = 0.0,
+    implementation: str | None = None,
 ) -> Array:
     """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
-    query, key, value = (linear(params[name], x) for name in ("query", "key", "value"))
-    options = attention_options(params, edges, dropout_rate, rng)
+    senders, receivers = ends(x)
+    query = linear(params["query"], receivers)  # [n, heads, head_dim]
+    key, value = linear(params["key"], senders), linear(params["value"], senders)
+    options = attention_options(params, edges, dropout_rate, rng, implementation)
     output = attend(layout, query, key, value, edge_value=options["edges"], **options)
-    skip = linear(params["skip"], x)
+    skip = linear(params["skip"], receivers)
     return concatenate_heads(output + skip) if skip.ndim == 3 else output.mean(axis=1) + skip
 
 

@@ -1,7 +1,6 @@
 """RNN sequence to sequence: two chains, and between them no edge but one, or attention along all of them."""
 
 import functools
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -9,33 +8,16 @@ import jax.numpy as jnp
 
 from tgnn.attention.api import attend
 from tgnn.attention.scores import Score, dot_product
+from tgnn.compiled import compiled
 from tgnn.graphs import Complete
 from tgnn.models.cards import Choice
+from tgnn.models.recurrent.tanh import Tanh
 from tgnn.nn.basic import embedding, init_embedding, init_linear, linear
 from tgnn.nn.multi_head import KeyValue
 from tgnn.nn.transformer import check_tokens
 from tgnn.patterns import chain
 from tgnn.recurrent.cells import Levels, gru, init_gru, schedule
-from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Params
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Tanh(Score):
-    """Bahdanau's additive score: `<v, tanh(query_i + key_j)>`.
-
-    Args:
-      vector: [heads, head_dim].
-    """
-
-    vector: Array
-
-    def pair(self, receiver: Array, sender: Array, edge: Array | None = None) -> Array:
-        """The logits of edges."""
-        wide = wide_dtype(receiver.dtype, sender.dtype)
-        active = jnp.tanh(receiver.astype(wide) + sender.astype(wide))
-        return (active * self.vector.astype(wide).reshape((1,) * (active.ndim - 2) + self.vector.shape)).sum(-1)
 
 
 @functools.cache
@@ -96,13 +78,14 @@ def init_seq2seq(
     return params
 
 
-def seq2seq(params: Params, source: Array, target: Array) -> Array:
+def seq2seq(params: Params, source: Array, target: Array, *, implementation: str | None = None) -> Array:
     """Logits of the next target token at each target token, given the source.
 
     Args:
         params: what `init_seq2seq` made.
         source: ints `[m]`, -1 behind the end; nothing is read of an empty one, and decoding starts from zeros.
         target: ints `[n]`, beginning with a token that means the start.
+        implementation: of the attention; see `tgnn.attend`.
 
     Returns:
         `[n, vocab_size]`. O(n m) time; n + m steps one after the other.
@@ -112,48 +95,62 @@ def seq2seq(params: Params, source: Array, target: Array) -> Array:
         Pham and Manning, Effective Approaches to Attention-based Neural Machine Translation, arXiv:1508.04025. All
         three with one bidirectional layer of GRUs, Luong's "general" score, no input feeding and no maxout.
     """
-    return seq2seq_step(params, begin(params, source), target)[0]
+    return seq2seq_step(params, init_seq2seq_state(params, source), target, implementation=implementation)[0]
 
 
-def begin(params: Params, source: Array) -> Decoding:
+def init_seq2seq_state(params: Params, source: Array) -> Decoding:
     """Reads the source in both directions: what decoding starts from.
 
     The backward chain runs over each sequence turned around, so that the rows behind its end come last both times.
     """
     check_tokens("source", source)
+    parts, scale = params["source"], params["start"]["bias"].shape[0] ** 0.5
+    return _read_source(params, jnp.asarray(source), embedding(parts["embedding"], source) * scale)
+
+
+@compiled
+def _read_source(params: Params, source: Array, x: Array) -> Decoding:
     parts, m = params["source"], source.shape[0]
     live = source >= 0
     length = live.sum()
     turned = jnp.where(live, length - 1 - jnp.arange(m), jnp.arange(m))
-    x, graph = embedding(parts["embedding"], source) * params["start"]["bias"].shape[0] ** 0.5, line(m)
-    forward, backward = gru(parts["forward"], graph, x), gru(parts["backward"], graph, x[turned])
-    states = jnp.concatenate([forward, backward[turned]], axis=1)
+    forward, backward = gru(parts["forward"], line(m), x), gru(parts["backward"], line(m), x[turned])
+    states = jnp.concatenate([forward, backward[turned]], axis=1)  # [m, 2 * model_dim]
     ends = jnp.pad(jnp.concatenate([forward, backward], axis=1), ((1, 0), (0, 0)))[length]  # zeros before the first
     state = jnp.tanh(linear(params["start"], ends))
     key = linear(params["key"], states) if "key" in params else states[:, None]
     return Decoding(state[None], KeyValue(key, states[:, None]), jnp.where(live, 0, -1))
 
 
-def seq2seq_step(params: Params, decoding: Decoding, tokens: Array) -> tuple[Array, Decoding]:
+def seq2seq_step(
+    params: Params, decoding: Decoding, tokens: Array, *, implementation: str | None = None
+) -> tuple[Array, Decoding]:
     """Appends tokens and predicts the one after each, as `tgnn.decoding.greedy` wants it.
 
     Args:
         params: what `init_seq2seq` made.
-        decoding: what `begin` or the last step made.
+        decoding: what `init_seq2seq_state` or the last step made.
         tokens: ints `[n]`.
+        implementation: of the attention; see `tgnn.attend`.
 
     Returns:
         Logits `[n, vocab_size]` and what the next step needs.
     """
     check_tokens("target", tokens)
     x = embedding(params["embedding"], tokens) * params["start"]["bias"].shape[0] ** 0.5
+    return _decode(params, decoding, x, implementation)
+
+
+@compiled
+def _decode(params: Params, decoding: Decoding, x: Array, implementation: str | None) -> tuple[Array, Decoding]:
+    look = functools.partial(read, params, decoding, implementation=implementation)
     if "vector" not in params:
         states = gru(params["decoder"], line(x.shape[0], 1), x, decoding.state)
-        seen = read(params, decoding, states[:, None], dot_product) if "key" in params else states[:, :0]
+        seen = look(states[:, None], dot_product) if "key" in params else states[:, :0]
         return predict(params, states, seen), decoding._replace(state=jnp.concatenate([decoding.state, states])[-1:])
 
     def step(state, x):
-        seen = read(params, decoding, linear(params["query"], state), Tanh(params["vector"]))
+        seen = look(linear(params["query"], state), Tanh(params["vector"]))
         state = gru(params["decoder"], line(1, 1), jnp.concatenate([x[None], seen], axis=1), state)
         return state, (state[0], seen[0])
 
@@ -161,11 +158,12 @@ def seq2seq_step(params: Params, decoding: Decoding, tokens: Array) -> tuple[Arr
     return predict(params, states, seen), decoding._replace(state=state)
 
 
-def read(params: Params, decoding: Decoding, query: Array, score: Score) -> Array:
+def read(params: Params, decoding: Decoding, query: Array, score: Score, *, implementation: str | None = None) -> Array:
     """What each query `[n, 1, model_dim]` sees of the source: `[n, 2 * model_dim]`."""
     n = query.shape[0]
     layout = Complete(n, decoding.segments.shape[0]).with_segments(jnp.zeros(n, jnp.int32), decoding.segments)
-    return attend(layout, query, *decoding.memory, score=score, scale=1.0)[:, 0]
+    options = {"score": score, "scale": 1.0, "implementation": implementation}
+    return attend(layout, query, *decoding.memory, **options)[:, 0]
 
 
 def predict(params: Params, states: Array, seen: Array) -> Array:

@@ -1,12 +1,12 @@
 """Tree-LSTM: the graph is a tree whose children send to their parents; the reduction is a gated sum."""
 
-from typing import Any
-
 import jax
 
+from tgnn.errors import check_dropout
+from tgnn.graphs import Layout
 from tgnn.models.cards import Choice
 from tgnn.nn.basic import dropout, embedding, fold, init_embedding, init_linear, linear
-from tgnn.recurrent.cells import init_lstm, init_nary_lstm, lstm, nary_lstm
+from tgnn.recurrent.cells import Levels, init_lstm, init_nary_lstm, lstm, nary_lstm
 from tgnn.typing import Array, Params
 
 
@@ -39,7 +39,7 @@ def init_tree_lstm(
 
 
 def tree_lstm(
-    params: Params, graph: Any, tokens: Array, *, dropout_rate: float = 0.0, rng: Array | None = None
+    params: Params, graph: Layout | Levels, tokens: Array, *, dropout_rate: float = 0.0, rng: Array | None = None
 ) -> Array:
     """Logits of the classes of every node, from the subtree below it; on a chain, the ordinary LSTM's.
 
@@ -49,20 +49,24 @@ def tree_lstm(
             `tgnn.recurrent.schedule`, which may be traced. A batch of trees is their disjoint union.
         tokens: ints `[n_node]`, the word of each node; -1 where it has none, such as at inner nodes.
         dropout_rate: of the words' vectors and of the states that are read out (the paper's: 0.5).
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout.
 
     Returns:
         `[n_node, num_classes]`.
 
+    Raises:
+        ValueError: there is a rate above 0 without a key.
+
     Reference: Tai, Socher and Manning, Improved Semantic Representations From Tree-Structured Long Short-Term Memory
         Networks, arXiv:1503.00075, section 4.1.
     """
+    dropout_rate = check_dropout(dropout_rate, rng)
     x = dropout(fold(rng, 0), embedding(params["embedding"], tokens), dropout_rate)
     hidden = states(params["cell"], graph, x)
     return linear(params["output"], dropout(fold(rng, 1), hidden, dropout_rate))
 
 
-def states(cell: Params, graph: Any, x: Array) -> Array:
+def states(cell: Params, graph: Layout | Levels, x: Array) -> Array:
     """The hidden states `[n_node, hidden_dim]`, of the kind of cell that the weights are made for."""
     is_nary = cell["state"]["kernel"].ndim == 4
     return (nary_lstm if is_nary else lstm)(cell, graph, x).hidden
@@ -73,7 +77,7 @@ CHOICES = (
         "Tree-LSTM",
         graph="tree: the children",
         score="sigmoid gate for every feature",
-        reduction="sum",
+        reduction="`nary_lstm`: gated sum",
         paper="arXiv:1503.00075",
     ),
 )

@@ -3,18 +3,18 @@
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from tgnn.errors import check_dropout
 from tgnn.graphs.layout import is_traced
 from tgnn.models.cards import Choice
 from tgnn.nn.block import TransformerConfig, feed_forward, init_block, run_parts
 from tgnn.nn.multi_head import multi_head_attention
 from tgnn.nn.positions import sinusoidal
 from tgnn.nn.transformer import Encoding, init_language_model, language_model
-from tgnn.typing import Array, Params
+from tgnn.typing import Array, Graph, Params
 
 
 @jax.tree_util.register_dataclass
@@ -64,7 +64,7 @@ def span_loss(params: Params, max_span: float) -> Array:
 
 def adaptive_span(
     params: Params,
-    layout: Any,
+    graph: Graph,
     tokens: Array,
     *,
     max_span: float,
@@ -72,44 +72,48 @@ def adaptive_span(
     encoding: Encoding | None = sinusoidal,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
+    implementation: str | None = None,
     remat: bool = False,
 ) -> Array:
     """Logits of the next token, every head seeing as far as it has learned to.
 
     Args:
         params: what `init_adaptive_span` made.
-        layout: holds the edges of every span: `tgnn.patterns.window(n, max_span + ramp)` in training, then
+        graph: holds the edges of every span: `tgnn.patterns.window(n, max_span + ramp)` in training, then
             `tgnn.patterns.adaptive_span(n, spans, ramp=ramp)`, which gives the same result with fewer edges.
         tokens: ints `[n]`.
         max_span: what no span exceeds, in steps, at least 0.
         ramp: width of the soft edge, in steps, above 0.
         encoding: of the positions, where the parameters have none.
         dropout_rate: of the embeddings, the blocks and the attention weights.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout.
+        implementation: see `tgnn.attend`.
         remat: recompute each block in the backward pass; see `tgnn.transformer.decoder`.
 
     Returns:
         `[n, vocab_size]`.
 
     Raises:
-        ValueError: `ramp` is not positive, or `max_span` negative, or one of them not finite.
+        ValueError: `ramp` is not positive, or `max_span` negative, or one of them not finite, or there is a rate above
+            0 without a key.
 
     Reference: Sukhbaatar, Grave, Bojanowski and Joulin, Adaptive Attention Span in Transformers, arXiv:1905.07799,
-        equations 5 to 7. The span is `max_span` times a sigmoid instead of a number clipped after every update, and
-        positions are added to the tokens instead of to the keys.
+        equations 5 to 7. The span is `max_span` times a sigmoid instead of a number clipped after every update.
+        Positions are absolute ones, added to the tokens, where the paper has relative ones, added to the keys.
     """
+    dropout_rate = check_dropout(dropout_rate, rng)
     if not 0 < ramp < math.inf:
         raise ValueError(f"ramp is {ramp} but must be above 0, for a mask that has derivatives; the paper's is 32")
     if not is_traced(max_span) and not 0 <= float(max_span) < math.inf:
         raise ValueError(f"max_span is {max_span} but must be finite and at least 0; pass the number of steps back")
-    block = partial(spanned_block, max_span=max_span, ramp=ramp)
+    block = partial(spanned_block, max_span=max_span, ramp=ramp, implementation=implementation)
     options = {"encoding": encoding, "dropout_rate": dropout_rate, "rng": rng, "remat": remat}
-    return language_model(params, layout, tokens, block=block, **options)
+    return language_model(params, graph, tokens, block=block, **options)
 
 
 def spanned_block(
     params: Params,
-    layout: Any,
+    graph: Graph,
     x: Array,
     memory: None = None,
     memory_layout: None = None,
@@ -118,15 +122,16 @@ def spanned_block(
     ramp: float,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
+    implementation: str | None = None,
 ) -> Array:
     """Attends within the spans of the heads, then maps every node: `[n, model_dim] -> [n, model_dim]`."""
-    rate = 0.0 if rng is None else dropout_rate
-    shared = {"bias": SoftSpan(head_spans(params["attention"], max_span), ramp), "dropout_rate": rate}
+    bias = SoftSpan(head_spans(params["attention"], max_span), ramp)
+    shared = {"bias": bias, "dropout_rate": dropout_rate, "implementation": implementation}
     parts = {
-        "attention": lambda h, rng: multi_head_attention(params["attention"], layout, h, rng=rng, **shared),
-        "mlp": lambda h, rng: feed_forward(params["mlp"], h, dropout_rate=rate, rng=rng),
+        "attention": lambda h, rng: multi_head_attention(params["attention"], graph, h, rng=rng, **shared),
+        "mlp": lambda h, rng: feed_forward(params["mlp"], h, dropout_rate=dropout_rate, rng=rng),
     }
-    return run_parts(params, parts, x, dropout_rate=rate, rng=rng)
+    return run_parts(params, parts, x, dropout_rate=dropout_rate, rng=rng)
 
 
 CHOICES = (

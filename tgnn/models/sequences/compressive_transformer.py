@@ -5,10 +5,19 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from tgnn.errors import check_size
+from tgnn.compiled import compiled
+from tgnn.errors import check_dropout, check_size
 from tgnn.graphs import Complete
 from tgnn.models.cards import Choice
-from tgnn.models.sequences.transformer_xl import init_transformer_xl, last_norm, normed, remembered, shift, xl_block
+from tgnn.models.sequences.transformer_xl import (
+    check_stacked,
+    init_transformer_xl,
+    last_norm,
+    normed,
+    remembered,
+    shift,
+    xl_block,
+)
 from tgnn.nn.basic import dropout, fold, init_linear, linear
 from tgnn.nn.block import TransformerConfig, run_blocks
 from tgnn.nn.multi_head import multi_head_attention
@@ -54,13 +63,14 @@ def init_compressive_transformer(
     rate = check_size("rate", rate, minimum=1)
     model_rng, compression_rng = jax.random.split(rng)
     params = init_transformer_xl(model_rng, config, position_dim=position_dim)
+    check_stacked(params)
     rngs = jax.random.split(compression_rng, config.num_layers)
     compression = jax.vmap(lambda rng: init_linear(rng, (rate, config.model_dim), config.model_dim))(rngs)
     params["decoder"]["blocks"] |= {"compression": compression}
     return params
 
 
-def init_memories(params: Params, n_recent: int, n_compressed: int) -> Memories:
+def init_compressive_transformer_state(params: Params, n_recent: int, n_compressed: int) -> Memories:
     """The memories before the first segment: no row is live."""
     n_recent, n_compressed = check_size("n_recent", n_recent), check_size("n_compressed", n_compressed)
     kernel = params["decoder"]["blocks"]["compression"]["kernel"]  # [layers, rate, model_dim, model_dim]
@@ -69,7 +79,13 @@ def init_memories(params: Params, n_recent: int, n_compressed: int) -> Memories:
 
 
 def compressive_transformer(
-    params: Params, tokens: Array, memories: Memories, *, dropout_rate: float = 0.0, rng: Array | None = None
+    params: Params,
+    tokens: Array,
+    memories: Memories,
+    *,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+    implementation: str | None = None,
 ) -> Compressed:
     """Logits of the next token in one segment of a text, the memories for the next one, and the loss of compressing.
 
@@ -78,30 +94,42 @@ def compressive_transformer(
     Args:
         params: what `init_compressive_transformer` made, its blocks stacked.
         tokens: ints `[n]`, n a multiple of the rate.
-        memories: what `init_memories` or the segment before made.
+        memories: what `init_compressive_transformer_state` or the segment before made.
         dropout_rate: of the embeddings and the blocks.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout.
+        implementation: see `tgnn.attend`.
 
     Returns:
         `Compressed`. Time O(n (n + n_recent + n_compressed)).
 
     Raises:
-        ValueError: n is no multiple of the rate.
+        ValueError: n is no multiple of the rate, or there is a dropout rate above 0 without a key.
 
     Reference: Rae, Potapenko, Jayakumar and Lillicrap, Compressive Transformers for Long-Range Sequence Modelling,
-        arXiv:1911.05507, section 3: convolution as the compression, attention reconstruction as its loss.
+        arXiv:1911.05507, section 3. Of the paper's compressions this has one, the convolution (it also tries pooling,
+        dilated convolutions and the most used rows), and of its losses the best one, attention reconstruction.
     """
-    x = dropout(fold(rng, 0), embed(params, tokens, encoding=None), dropout_rate)
+    dropout_rate = check_dropout(dropout_rate, rng)
+    check_stacked(params)
+    x, rate = embed(params, tokens, encoding=None), params["decoder"]["blocks"]["compression"]["kernel"].shape[1]
+    if len(x) % rate:
+        raise ValueError(f"tokens has {len(x)} rows, but {rate} of them become one; pass a multiple of {rate}")
+    return _run(params, x, memories, dropout_rate, rng, implementation)
+
+
+@compiled
+def _run(params, x, memories, dropout_rate, rng, implementation):
+    x, options = dropout(fold(rng, 0), x, dropout_rate), {"implementation": implementation}
     n, rate = x.shape[0], params["decoder"]["blocks"]["compression"]["kernel"].shape[1]
-    if n % rate:
-        raise ValueError(f"tokens has {n} rows, but {rate} of them become one; pass a multiple of {rate}")
     layout = remembered(n, jnp.concatenate([memories.compressed_live, memories.recent_live]))
     leaving = jnp.concatenate([memories.recent_live, jnp.ones(n, bool)])[:n]
 
     def apply(x, block_params):
         block, (compressed, recent), block_rng = block_params
-        y = xl_block(block, layout, x, jnp.concatenate([compressed, recent]), dropout_rate=dropout_rate, rng=block_rng)
+        both = jnp.concatenate([compressed, recent])
+        y = xl_block(block, layout, x, both, dropout_rate=dropout_rate, rng=block_rng, **options)
         old = jax.lax.stop_gradient(jnp.concatenate([recent, x])[:n])
+        # [n / rate, model_dim]
         new = linear(block["compression"], old.reshape(n // rate, rate, x.shape[1]), in_axes=2)
         return y, (shift(compressed, new), shift(recent, x), reconstruction(block, x, old, new, leaving))
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.attention.api import attend
-from tgnn.errors import check_size
+from tgnn.errors import check_dropout, check_size
 from tgnn.graphs import Window
 from tgnn.graphs.layout import is_traced
 from tgnn.models.cards import Choice
@@ -62,40 +62,51 @@ def init_light_conv_block(
 
 def light_conv(
     params: Params,
-    layout: Window,
+    graph: Window,
     tokens: Array,
     *,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
+    implementation: str | None = None,
     remat: bool = False,
 ) -> Array:
     """Logits of the next token at each token, given a window of tokens in each layer.
 
     Args:
         params: what `init_light_conv` made, for both kinds.
-        layout: `tgnn.patterns.window(n, width - 1)` for a language model, or any other window of that width without
+        graph: `tgnn.patterns.window(n, width - 1)` for a language model, or any other window of that width without
             dilation. One that has been cut to the line, because no node is so far away, is the same convolution; that
             of a single node is taken as one of the past.
         tokens: ints `[n]`.
         dropout_rate: of the embeddings, the blocks and the weights of the kernels (DropConnect).
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout.
+        implementation: see `tgnn.attend`.
         remat: see `tgnn.transformer.decoder`.
 
     Returns:
         `[n, vocab_size]`. O(n * width) time and memory.
 
     Raises:
-        ValueError: if the layout is no plain window as wide as the kernels, or has been cut on both sides, so that its
-            middle is unknown.
+        ValueError: if the graph is no plain window as wide as the kernels, or has been cut on both sides, so that its
+            middle is unknown, or there is a rate above 0 without a key.
 
     Reference: Wu, Fan, Baevski, Dauphin and Auli, Pay Less Attention with Lightweight and Dynamic Convolutions,
         arXiv:1901.10430, sections 3 and 4. Pre-LN by default, where the paper is post-LN.
     """
-    options = {"dropout_rate": dropout_rate, "rng": rng, "remat": remat}
-    return language_model(params, layout, tokens, block=block_of(convolve), **options)
+    options = {"dropout_rate": check_dropout(dropout_rate, rng), "rng": rng, "remat": remat}
+    block = block_of(partial(convolve, implementation=implementation))
+    return language_model(params, graph, tokens, block=block, **options)
 
 
-def convolve(params: Params, layout: Window, x: Array, *, dropout_rate: float = 0.0, rng: Array | None = None) -> Array:
+def convolve(
+    params: Params,
+    layout: Window,
+    x: Array,
+    *,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+    implementation: str | None = None,
+) -> Array:
     """A gated linear map, the convolution, and a linear map: `[n, model_dim] -> [n, model_dim]`.
 
     Beyond both ends stand zeros, which have their share of the weights as in any convolution.
@@ -108,8 +119,8 @@ def convolve(params: Params, layout: Window, x: Array, *, dropout_rate: float = 
     key = jax.nn.one_hot(jnp.arange(layout.n_senders) % width, width, dtype=x.dtype)[:, None]
     key = jnp.broadcast_to(key, (layout.n_senders, value.shape[1], width))
     query, value = turned(logits), jnp.pad(value, padding)
-    output = attend(layout, query, key, value, scale=1.0, dropout_rate=dropout_rate, rng=rng)
-    return linear(params["output"], output, in_axes=2)
+    options = {"dropout_rate": dropout_rate, "rng": rng, "implementation": implementation}
+    return linear(params["output"], attend(layout, query, key, value, scale=1.0, **options), in_axes=2)
 
 
 def offset_logits(params: Params, value: Array) -> Array:
@@ -133,7 +144,7 @@ def with_borders(layout: Window, width: int) -> Window:
     layout = uncut(layout, width) if plain else layout
     if not plain or layout.left + layout.right + 1 != width:
         raise ValueError(
-            f"layout must be Window(n, left, right) with left + right + 1 = {width}, the width of the kernels, without "
+            f"graph must be Window(n, left, right) with left + right + 1 = {width}, the width of the kernels, without "
             f"dilation, offset or segments, and whole where it is cut on both sides; got {layout}"
         )
     return replace(layout, n_senders=layout.n + width - 1, offset=layout.left)

@@ -1,17 +1,18 @@
 """End-to-end memory network: questions read a memory in hops, along the edges of a bipartite graph."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from tgnn.attention.api import attend
+from tgnn.compiled import compiled
 from tgnn.errors import check_size
+from tgnn.graphs.interop import as_layout
 from tgnn.models.cards import Choice
 from tgnn.nn.basic import embedding, init_linear, linear
 from tgnn.nn.transformer import check_tokens
-from tgnn.typing import Array, Params
+from tgnn.typing import Array, Graph, Params
 
 
 @jax.tree_util.register_dataclass
@@ -59,17 +60,24 @@ def init_memory_network(
 
 
 def memory_network(
-    params: Params, layout: Any, memory: Array, query: Array | None = None, *, offset: Array | int = 0
+    params: Params,
+    graph: Graph,
+    memory: Array,
+    query: Array | None = None,
+    *,
+    offset: Array | int = 0,
+    implementation: str | None = None,
 ) -> Array:
     """Logits of the answer to each question.
 
     Args:
         params: what `init_memory_network` made.
-        layout: edges from the memories (senders) to the questions (receivers): `Complete(n_questions, n_memories)`, or
+        graph: edges from the memories (senders) to the questions (receivers): `Complete(n_questions, n_memories)`, or
             for a language model the past of each word, `tgnn.patterns.window(n, max_age - 1)`.
         memory: ints `[n_memories, words]`, -1 behind the last word; a memory is the sum of its words' vectors.
         query: ints `[n_questions, words]`; None asks the same constant question everywhere: what comes next?
         offset: position of question 0 among the memories, for their age.
+        implementation: see `tgnn.attend`.
 
     Returns:
         `[n_questions, vocab_size]`. A question without memories is answered from its own words.
@@ -78,27 +86,42 @@ def memory_network(
         ValueError: for a memory or a query of another shape.
 
     Reference: Sukhbaatar, Szlam, Weston and Fergus, End-To-End Memory Networks, arXiv:1503.08895, sections 2 and 5.
-        Age adds a number to a logit, instead of a vector to keys and values; half of the units are rectified after
+        Age is one number, added to a logit, where the paper adds vectors to keys and values; words are not weighed by
+        their position in a sentence; half of the units are rectified after
         every hop, as in their language model.
     """
+    layout = as_layout(graph, None if query is None else len(query), len(memory))
     check_tokens("memory", memory, ("n_memories", "words"))
+    _check_words(params, memory)
+    if query is not None:
+        check_tokens("query", query, ("n_questions", "words"))
+        _check_words(params, query)
+    return _run(params, layout, memory, query, offset, implementation)
+
+
+@compiled
+def _run(params, layout, memory, query, offset, implementation):
     tables = params["tables"]
     dim = tables.shape[-1]
     if query is None:
         state = jnp.full((layout.n_receivers, dim), 0.1, tables.dtype)
     else:
-        check_tokens("query", query, ("n_questions", "words"))
-        state = words(tables[0], query)
+        state = words(tables[0], query)  # [n_questions, model_dim]
 
     def hop(state, part):
         key_table, value_table, recency = part
-        key, value = words(key_table, memory)[:, None], words(value_table, memory)[:, None]
-        read = attend(layout, state[:, None], key, value, bias=Recency(recency, offset), scale=1.0)[:, 0]
-        state = linear(params["hop"], state) + read
+        key, value = words(key_table, memory)[:, None], words(value_table, memory)[:, None]  # one head
+        options = {"bias": Recency(recency, offset), "scale": 1.0, "implementation": implementation}
+        state = linear(params["hop"], state) + attend(layout, state[:, None], key, value, **options)[:, 0]
         return jnp.concatenate([state[:, : dim // 2], jax.nn.relu(state[:, dim // 2 :])], axis=1), None
 
     state, _ = jax.lax.scan(hop, state, (tables[:-1], tables[1:], params["recency"]))
     return state @ tables[-1].T
+
+
+def _check_words(params: Params, ids: Array) -> None:
+    """Ids that are known must be in the table: what follows is compiled, where others are zeros."""
+    embedding({"table": jnp.zeros((params["tables"].shape[1], 0))}, ids)
 
 
 def words(table: Array, ids: Array) -> Array:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.attention.api import attend
-from tgnn.errors import check_size
+from tgnn.errors import check_dropout, check_size
 from tgnn.models.cards import Choice
 from tgnn.nn.basic import linear
 from tgnn.nn.block import TransformerConfig, block_of, init_block
@@ -59,7 +59,7 @@ def init_reformer(
         ValueError: for an odd size, or no rounds.
     """
     num_rounds = check_size("num_rounds", num_rounds, minimum=1)
-    if not bucket_sizes or any(size < 2 or size % 2 for size in bucket_sizes):
+    if not bucket_sizes or any(check_size("bucket_sizes", size) < 2 or size % 2 for size in bucket_sizes):
         raise ValueError(f"bucket_sizes must be even numbers, such as (16,) or (16, 32), got {tuple(bucket_sizes)}")
     init = partial(init_reformer_block, num_rounds=num_rounds, bucket_sizes=bucket_sizes)
     return init_language_model(rng, config, init=init)
@@ -86,6 +86,7 @@ def reformer(
     *,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
+    implementation: str | None = None,
     remat: bool = False,
 ) -> Array:
     """Logits of the next token at each token, given those that its hashes show it.
@@ -97,31 +98,39 @@ def reformer(
         graph: how buckets become a graph.
         tokens: ints `[n]`.
         dropout_rate: of the embeddings, the blocks and the attention weights.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout.
+        implementation: see `tgnn.attend`.
         remat: recompute each block in the backward pass; see `tgnn.transformer.decoder`.
 
     Returns:
         `[n, vocab_size]`. O(rounds * n * chunk) time; one head at a time is in memory.
 
+    Raises:
+        ValueError: `graph` is no `Hashing`, or there is a rate above 0 without a key.
+
     Reference: Kitaev, Kaiser and Levskaya, Reformer: The Efficient Transformer, arXiv:2001.04451. Here rotations are
         drawn once for each layer and head, not in every step; positions are sinusoidal, not axial; blocks are not
         reversible (`remat` saves the same memory) and maps of nodes not cut into chunks; the first chunk does not see
         the last one.
-
-    Raises:
-        ValueError: `graph` is no `Hashing`.
     """
     if not isinstance(graph, Hashing):
         raise ValueError(
             f"graph must be a Hashing, whose graph is made anew in each layer, got {type(graph).__name__}; pass "
             "Hashing(chunk), or use tgnn.transformer.language_model on a fixed layout"
         )
-    options = {"dropout_rate": dropout_rate, "rng": rng, "remat": remat}
-    return language_model(params, graph, tokens, block=block_of(lsh_attention), **options)
+    options = {"dropout_rate": check_dropout(dropout_rate, rng), "rng": rng, "remat": remat}
+    block = block_of(partial(lsh_attention, implementation=implementation))
+    return language_model(params, graph, tokens, block=block, **options)
 
 
 def lsh_attention(
-    params: Params, graph: Hashing, x: Array, *, dropout_rate: float = 0.0, rng: Array | None = None
+    params: Params,
+    graph: Hashing,
+    x: Array,
+    *,
+    dropout_rate: float = 0.0,
+    rng: Array | None = None,
+    implementation: str | None = None,
 ) -> Array:
     """Attention whose keys are the queries at length 1, each head on the graph of its own hashes.
 
@@ -135,7 +144,8 @@ def lsh_attention(
     def one_head(operands):
         query, key, value, codes, rng = operands
         layout = lsh_buckets(x.shape[0], codes, chunk=graph.chunk, causal=graph.causal)
-        return attend(layout, query, key, value, scale=1.0, dropout_rate=dropout_rate, rng=rng)
+        options = {"dropout_rate": dropout_rate, "rng": rng, "implementation": implementation}
+        return attend(layout, query, key, value, scale=1.0, **options)
 
     heads = [jnp.swapaxes(y, 0, 1)[:, :, None] for y in (query, unit(query), value)]
     rngs = None if rng is None else jax.random.split(rng, query.shape[1])

@@ -5,13 +5,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from tgnn.attention.api import attend
-from tgnn.errors import check_size
+from tgnn.compiled import compiled
+from tgnn.errors import check_dropout, check_size
 from tgnn.graphs import Causal, Window
 from tgnn.models.cards import Choice
-from tgnn.nn.basic import dropout, fold, init_linear, layer_norm, linear
+from tgnn.models.sequences.relative_attention import relative_attention
+from tgnn.nn.basic import dropout, fold, init_linear, layer_norm
 from tgnn.nn.block import TransformerConfig, feed_forward, init_block, run_blocks, run_parts
-from tgnn.nn.positions import rotary
 from tgnn.nn.transformer import embed, init_language_model, unembed
 from tgnn.patterns import cached_past
 from tgnn.typing import Array, Params
@@ -54,9 +54,10 @@ def init_transformer_xl(rng: Array, config: TransformerConfig, *, position_dim: 
     return init_language_model(rng, config, init=init)
 
 
-def init_past(params: Params, length: int) -> Past:
+def init_transformer_xl_state(params: Params, length: int) -> Past:
     """The memory before the first segment: `length` rows a block, none of them live."""
     length = check_size("length", length)
+    check_stacked(params)
     scale = params["decoder"]["blocks"]["mlp"]["up"]["kernel"]  # [layers, model_dim, hidden_dim]
     return Past(jnp.zeros((scale.shape[0], length, scale.shape[1]), scale.dtype), jnp.zeros(length, bool))
 
@@ -69,6 +70,7 @@ def transformer_xl(
     span: int | None = None,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
+    implementation: str | None = None,
 ) -> tuple[Array, Past]:
     """Logits of the next token in one segment of a text, and the memory for the segment after it.
 
@@ -77,26 +79,47 @@ def transformer_xl(
     Args:
         params: what `init_transformer_xl` made, its blocks stacked.
         tokens: ints `[n]`, a segment of any length.
-        past: what `init_past` or the segment before made.
+        past: what `init_transformer_xl_state` or the segment before made.
         span: how many steps back a node looks; default as far as the memory goes.
         dropout_rate: of the embeddings and the blocks.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout.
+        implementation: see `tgnn.attend`.
 
     Returns:
         `[n, vocab_size]` and the memory, through which no gradient flows. Time O(n (n + length)), or O(n span).
 
+    Raises:
+        ValueError: for tokens of another shape, parameters in a list, or a rate above 0 without a key.
+
     Reference: Dai, Yang, Yang, Carbonell, Le and Salakhutdinov, Transformer-XL: Attentive Language Models Beyond a
         Fixed-Length Context, arXiv:1901.02860, sections 3.2 and 3.3; the two biases are each block's own.
     """
-    x = dropout(fold(rng, 0), embed(params, tokens, encoding=None), dropout_rate)
+    dropout_rate = check_dropout(dropout_rate, rng)
+    span = None if span is None else check_size("span", span)
+    check_stacked(params)
+    return _run(params, embed(params, tokens, encoding=None), past, span, dropout_rate, rng, implementation)
+
+
+@compiled
+def _run(params, x, past, span, dropout_rate, rng, implementation):
+    x, options = dropout(fold(rng, 0), x, dropout_rate), {"implementation": implementation}
     layout = remembered(x.shape[0], past.live, span)
 
     def apply(x, block_params):
         block, hidden, block_rng = block_params
-        return xl_block(block, layout, x, hidden, dropout_rate=dropout_rate, rng=block_rng), shift(hidden, x)
+        y = xl_block(block, layout, x, hidden, dropout_rate=dropout_rate, rng=block_rng, **options)
+        return y, shift(hidden, x)
 
     x, hidden = run_blocks(apply, params["decoder"]["blocks"], x, past.hidden, rng=fold(rng, 1))
     return unembed(params, last_norm(params, x)), Past(hidden, shift(past.live, jnp.ones(x.shape[0], bool)))
+
+
+def check_stacked(params: Params) -> None:
+    """The memory has an axis of layers, and so must the blocks."""
+    if not isinstance(params["decoder"]["blocks"], dict):
+        raise ValueError(
+            "params have a list of blocks, but the memory has them stacked; use stacked=True in the config"
+        )
 
 
 def remembered(n: int, live: Array, span: int | None = None) -> Causal | Window:
@@ -118,17 +141,16 @@ def xl_block(
     *,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
+    implementation: str | None = None,
 ) -> Array:
     """Attends to `hidden [length, model_dim]` and to x, then maps every node: `[n, model_dim] -> [n, model_dim]`."""
-    rate = 0.0 if rng is None else dropout_rate
+    options = {"dropout_rate": dropout_rate, "implementation": implementation}
     before = normed(params["attention"], hidden)
     parts = {
-        "attention": lambda h, rng: relative_attention(
-            params["attention"], layout, h, before, dropout_rate=rate, rng=rng
-        ),
-        "mlp": lambda h, rng: feed_forward(params["mlp"], h, dropout_rate=rate, rng=rng),
+        "attention": lambda h, rng: relative_attention(params["attention"], layout, h, before, rng=rng, **options),
+        "mlp": lambda h, rng: feed_forward(params["mlp"], h, dropout_rate=dropout_rate, rng=rng),
     }
-    return run_parts(params, parts, x, dropout_rate=rate, rng=rng)
+    return run_parts(params, parts, x, dropout_rate=dropout_rate, rng=rng)
 
 
 def normed(part: Params, x: Array) -> Array:
@@ -139,48 +161,6 @@ def normed(part: Params, x: Array) -> Array:
 def last_norm(params: Params, x: Array) -> Array:
     """The norm at the end of a pre-LN stack."""
     return layer_norm(params["decoder"]["norm"], x) if "norm" in params["decoder"] else x
-
-
-def relative_attention(
-    params: Params,
-    layout: Causal | Window,
-    x: Array,
-    past: Array,
-    *,
-    dropout_rate: float = 0.0,
-    rng: Array | None = None,
-) -> Array:
-    """Attention that scores `<query_i + u, key_j> + <query_i + v, W R(i - j)>`, R being sines and cosines.
-
-    It is one dot product, so that every layout can run it: with c = W^T (query_i + v) and e = (0, 1, 0, 1, ...),
-    `<c, R(i - j)> = <rotary(c, i), rotary(e, j)>` by the angle-sum formulas, and queries and keys get so many features
-    more.
-
-    Args:
-        params: of the attention in a block of `init_transformer_xl`.
-        layout: edges to x `[n, model_dim]` from the rows of the past `[length, model_dim]`, then of x.
-        x: receivers.
-        past: the senders before them.
-        dropout_rate: of the weights.
-        rng: key of the dropout; None switches it off.
-
-    Returns:
-        `[n, model_dim]`.
-
-    Reference: arXiv:1901.02860, section 3.3, the four terms (a) to (d).
-    """
-    senders = jnp.concatenate([past, x])
-    places = jnp.arange(senders.shape[0])
-    query, key, value = linear(params["query"], x), linear(params["key"], senders), linear(params["value"], senders)
-    scale = query.shape[-1] ** -0.5
-    kernel = params["position"]["kernel"].astype(x.dtype)
-    wave = jnp.einsum("nhd,phd->nhp", query + params["position_bias"][None].astype(x.dtype), kernel)
-    unit = jnp.broadcast_to(jnp.arange(wave.shape[-1]) % 2, (*key.shape[:2], wave.shape[-1])).astype(x.dtype)
-    content = query + params["content_bias"][None].astype(x.dtype)
-    query = jnp.concatenate([content, rotary(wave, places[past.shape[0] :], interleaved=True)], axis=-1)
-    key = jnp.concatenate([key, rotary(unit, places, interleaved=True)], axis=-1)
-    output = attend(layout, query, key, value, scale=scale, dropout_rate=dropout_rate, rng=rng)
-    return linear(params["output"], output, in_axes=2)
 
 
 CHOICES = (

@@ -1,18 +1,20 @@
 """Universal Transformer: one block, again and again; a node may halt when it has thought enough."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from tgnn.errors import check_size
+from tgnn.compiled import compiled
+from tgnn.errors import check_dropout, check_size
 from tgnn.models.cards import Choice
 from tgnn.nn.basic import dropout, fold, init_embedding, init_linear, layer_norm, linear
 from tgnn.nn.block import TransformerConfig, init_block, init_norm, transformer_block
 from tgnn.nn.positions import sinusoidal
 from tgnn.nn.transformer import embed, unembed
-from tgnn.typing import Array, Params
+from tgnn.typing import Array, Graph, Params
 
 
 class Pondered(NamedTuple):
@@ -49,40 +51,48 @@ def init_universal_transformer(rng: Array, config: TransformerConfig, *, halting
 
 def universal_transformer(
     params: Params,
-    layout: Any,
+    graph: Graph,
     tokens: Array,
     *,
     num_steps: int,
     positions: Array | None = None,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
+    implementation: str | None = None,
 ) -> tuple[Array, Array]:
     """Logits of the next token after steps of one block.
 
     Args:
         params: what `init_universal_transformer` made.
-        layout: edges between the tokens, such as `Causal(n)`.
+        graph: edges between the tokens, such as `Causal(n)`.
         tokens: ints `[n]`.
         num_steps: how often the block runs, at most; at least 1.
         positions: ints `[n]`; default row numbers.
         dropout_rate: of the embeddings and the block.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout.
+        implementation: see `tgnn.attend`.
 
     Returns:
         Logits `[n, vocab_size]`, and the ponder time `[n]` of `ponder`.
 
+    Raises:
+        ValueError: `num_steps` is no integer of at least 1, or there is a rate above 0 without a key.
+
     Reference: Dehghani, Gouws, Vinyals, Uszkoreit and Kaiser, Universal Transformers, arXiv:1807.03819; the map of
         every node is two linear layers, and norms stand before the parts unless the config says otherwise.
     """
+    dropout_rate = check_dropout(dropout_rate, rng)
     x = dropout(fold(rng, 0), embed(params, tokens, encoding=None), dropout_rate)
-    pondered = ponder(params, layout, x, num_steps=num_steps, positions=positions, dropout_rate=dropout_rate, rng=rng)
+    block = partial(transformer_block, implementation=implementation)
+    options = {"num_steps": num_steps, "positions": positions, "dropout_rate": dropout_rate, "rng": rng}
+    pondered = ponder(params, graph, x, block=block, **options)
     x = layer_norm(params["norm"], pondered.x) if "norm" in params else pondered.x
     return unembed(params, x), pondered.steps
 
 
 def ponder(
     params: Params,
-    layout: Any,
+    graph: Graph,
     x: Array,
     *,
     num_steps: int,
@@ -100,29 +110,35 @@ def ponder(
 
     Args:
         params: `{"block", ["halting"]}`.
-        layout: edges between the nodes.
+        graph: edges between the nodes.
         x: `[n, model_dim]`.
         num_steps: how often the block runs, at most; at least 1.
         positions: ints `[n]`; default row numbers.
         block: `transformer_block`, perhaps with some keywords bound.
         threshold: of halting, below 1.
         dropout_rate: of the block.
-        rng: key of the dropout; None switches it off.
+        rng: key of the dropout.
 
     Returns:
         `Pondered`; all nodes take `num_steps` steps where they cannot halt.
 
     Raises:
-        ValueError: `num_steps` is no integer of at least 1.
+        ValueError: `num_steps` is no integer of at least 1, or there is a rate above 0 without a key.
 
     Reference: arXiv:1807.03819, section 2.1 and appendix C; Graves, Adaptive Computation Time, arXiv:1603.08983.
     """
-    num_steps, (n, dim) = check_size("num_steps", num_steps, minimum=1), x.shape
+    dropout_rate, num_steps = check_dropout(dropout_rate, rng), check_size("num_steps", num_steps, minimum=1)
+    return _run(params, graph, x, positions, rng, num_steps, block, threshold, dropout_rate)
+
+
+@compiled
+def _run(params, graph, x, positions, rng, num_steps, block, threshold, dropout_rate):
+    n, dim = x.shape
     places = sinusoidal(jnp.arange(n) if positions is None else positions, dim).astype(x.dtype)
 
     def think(x, step):
         now = jnp.broadcast_to(sinusoidal(step[None], dim).astype(x.dtype), x.shape)
-        return block(params["block"], layout, x + places + now, dropout_rate=dropout_rate, rng=fold(rng, 1 + step))
+        return block(params["block"], graph, x + places + now, dropout_rate=dropout_rate, rng=fold(rng, 1 + step))
 
     def plain(x, step):
         return think(x, step), None
