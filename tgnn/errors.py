@@ -30,11 +30,8 @@ def widen_index(x) -> Any:
     dtype('int32')
     """
     dtype = np.dtype(x.dtype)
-    if (
-        not np.issubdtype(dtype, np.integer)
-        or dtype == np.int32
-        or (dtype.itemsize == 8 and jax.dtypes.canonicalize_dtype(np.int64).itemsize == 8)
-    ):
+    has_wide = jax.dtypes.canonicalize_dtype(np.int64).itemsize == 8  # jax_enable_x64
+    if not np.issubdtype(dtype, np.integer) or dtype == np.int32 or (dtype.itemsize == 8 and has_wide):
         return x
     if np.can_cast(dtype, np.int32):
         return x.astype(np.int32)

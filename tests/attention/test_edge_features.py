@@ -118,7 +118,7 @@ def test_a_gat_runs_on_a_complete_graph():
 
 
 def test_a_transformer_runs_on_a_sparse_graph():
-    params = filled(init_encoder, TransformerConfig(vocab_size=0, model_dim=8, num_heads=2))
+    params = filled(init_encoder, TransformerConfig(vocab_size=1, model_dim=8, num_heads=2))
     model = jax.jit(encoder)
     output = model(params, edge_list(MASK), X)
     chex.assert_trees_all_close(output, model(params, tgnn.Dense(jnp.asarray(MASK)), X), rtol=1e-5, atol=1e-5)

@@ -49,7 +49,7 @@ def test_arguments_have_one_name_and_one_place(name):
         assert "edge_dim" in init and found["edges"].default is None
 
 
-@pytest.mark.parametrize("name", set(CALLS) - WITHOUT_DROPOUT)
+@pytest.mark.parametrize("name", sorted(set(CALLS) - WITHOUT_DROPOUT))
 def test_dropout_without_a_key_is_refused(name):
     with pytest.raises(ValueError, match="dropout_rate is 0.5 but rng is None; pass a PRNG key, or dropout_rate=0.0"):
         CALLS[name](dropout_rate=0.5)
@@ -62,7 +62,7 @@ def test_so_is_dropout_of_gps_attention():
         CALLS["gps"](attention_dropout_rate=0.5)
 
 
-@pytest.mark.parametrize("name", set(CALLS) - NO_ATTENTION)
+@pytest.mark.parametrize("name", sorted(set(CALLS) - NO_ATTENTION))
 def test_the_implementation_reaches_attend(name):
     with pytest.raises(ValueError, match="implementation"):
         jax.eval_shape(lambda: CALLS[name](implementation="none such"))

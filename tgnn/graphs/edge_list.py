@@ -1,7 +1,7 @@
 """EdgeList: a sparse graph given by data, as two index arrays. Every edge counts, duplicates included."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -138,7 +138,7 @@ class EdgeList(Layout):
     def sender_index(self) -> Array:
         return widen_index(self.senders)
 
-    def sorted(self, *arrays):
+    def sorted(self, *arrays) -> Any:
         """The same edges sorted by receiver, so that rows are read and added in the order of memory."""
         if self.order is None:
             return self, arrays
