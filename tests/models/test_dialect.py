@@ -77,7 +77,6 @@ def test_bfloat16_gives_bfloat16(name):
 ELSEWHERE = {  # where they promote; a pass is an error, so that this list gets shorter
     "transformer_conv": "attend's sum of edge_value",
     "reformer": "the maximum of SortedChunks",
-    "compressive_transformer": "masked_mean of tgnn.train.losses",
 }
 
 

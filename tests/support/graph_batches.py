@@ -66,9 +66,9 @@ def extended(order, size):
 def places(layout):
     """Where there are edges, bool [n, n], and their positions in the caller's order."""
     live = np.asarray(layout.mask)
-    senders, receivers, caller = (np.asarray(x)[live] for x in (layout.senders, layout.receivers, layout.order))
+    senders, receivers = (np.asarray(x)[live] for x in (layout.senders, layout.receivers))
     mask, slot = np.zeros((2, layout.n_receivers, layout.n_senders), int)
-    mask[receivers, senders], slot[receivers, senders] = 1, caller
+    mask[receivers, senders], slot[receivers, senders] = 1, np.flatnonzero(live)
     return mask > 0, slot
 
 

@@ -29,8 +29,9 @@ Call = Callable[..., Any]
 
 @cache
 def params_of(init: Callable, *args: Any, **options: Any) -> Any:
-    """Random parameters, made once."""
-    return filled(init, *args, **options)
+    """Random parameters, made once; arrays also where a test traces the call."""
+    with jax.ensure_compile_time_eval():
+        return filled(init, *args, **options)
 
 
 def cast(tree: Any, dtype: Any) -> Any:
@@ -53,7 +54,7 @@ def on_nodes(name: str, graph: Any = LAYOUT, edges: bool = False, **sizes: Any) 
 def on_tokens(name: str, graph: Any, init: Callable | None = None, **options: Any) -> Call:
     """A model of sequences, whose parameters tell the type."""
     model, init = getattr(models, name), init or partial(getattr(models, f"init_{name}"), config=CONFIG)
-    params = cache(lambda: filled(init))
+    params = partial(params_of, init)
     return lambda dtype=jnp.float32, **more: model(cast(params(), dtype), graph, TOKENS, **options, **more)
 
 
