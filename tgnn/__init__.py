@@ -11,6 +11,7 @@ from tgnn.attention.api import attention_weights as attention_weights
 from tgnn.attention.scores import Additive as Additive
 from tgnn.attention.scores import AdditiveV2 as AdditiveV2
 from tgnn.attention.scores import Gaussian as Gaussian
+from tgnn.attention.scores import InnerProduct as InnerProduct
 from tgnn.attention.scores import Score as Score
 from tgnn.attention.scores import dot_product as dot_product
 from tgnn.graphs import Blocks as Blocks
@@ -32,6 +33,7 @@ from tgnn.graphs.ordering import reorder as reorder
 from tgnn.graphs.padding import Masks as Masks
 from tgnn.graphs.padding import pad as pad
 from tgnn.graphs.padding import stack as stack
+from tgnn.graphs.transforms import coalesce as coalesce
 from tgnn.graphs.transforms import degrees as degrees
 from tgnn.graphs.transforms import readout as readout
 from tgnn.graphs.transforms import self_loops as self_loops
@@ -55,6 +57,7 @@ __all__ = [
     "Dense",
     "EdgeList",
     "Gaussian",
+    "InnerProduct",
     "Layout",
     "Masks",
     "Neighbors",
@@ -67,6 +70,7 @@ __all__ = [
     "attend",
     "attention_weights",
     "batch",
+    "coalesce",
     "degrees",
     "dot_product",
     "explain",
