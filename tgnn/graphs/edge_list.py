@@ -142,9 +142,14 @@ class EdgeList(Layout):
         """The same edges sorted by receiver, so that rows are read and added in the order of memory."""
         if self.order is None:
             return self, arrays
-        pick = lambda x: None if x is None else x.at[self.order].get(mode="promise_in_bounds")  # noqa: E731
-        senders, receivers, mask, *arrays = map(pick, (self.senders, self.receivers, self.mask, *arrays))
+        senders, receivers, mask, *arrays = self.in_order(self.senders, self.receivers, self.mask, *arrays)
         return replace(self, senders=senders, receivers=receivers, mask=mask, order=None, by_sender=None), arrays
+
+    def in_order(self, *arrays) -> Any:
+        """Arrays with a row for each edge in the order of the receivers, if it is known; None stays None."""
+        if self.order is None:
+            return arrays
+        return [None if x is None else x.at[self.order].get(mode="promise_in_bounds") for x in arrays]
 
     def reduce(self, x: Array, op: str = "sum") -> Array:
         if self.depth and self.order is not None:  # long sums are made of parts of sorted edges
