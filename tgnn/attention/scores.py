@@ -76,8 +76,21 @@ def on_nodes(node_map: Callable[[Score, Array], Array], score: Score, x: Array) 
     the gradient of the map's parameters. On a live edge such a row keeps its value, and is loud in the output.
     """
     arrays, join = split(score)
-    # A score that is no registered pytree has no parameters to protect.
-    return node_map(score, x) if join is None else guarded(NodeMap(node_map, join), arrays, x)
+    if join is None or not arrays:  # no parameters to protect
+        return node_map(score, quiet(x))
+    return guarded(NodeMap(node_map, join), arrays, x)
+
+
+@jax.custom_jvp
+def quiet(x: Array) -> Array:
+    """The identity, whose derivative is 0 where x is not finite: 0 * NaN of a row that no edge reads is not seen."""
+    return x
+
+
+@quiet.defjvp
+def _(primals, tangents):
+    (x,), (to_x,) = primals, tangents
+    return quiet(x), jnp.where(jnp.isfinite(x), to_x, jnp.zeros((), to_x.dtype))
 
 
 class Join(NamedTuple):

@@ -97,10 +97,10 @@ class Cut:
         size = min(max(CHUNK_NUMBERS // max(width_of(call), 1), least), most)
         count = -(-layout.n_edge // size)
         even = -(-layout.n_edge // (count * LANES)) * LANES
-        receivers = jnp.where(layout.live, layout.receiver_index, layout.n_receivers)
         # Sorted once: gathering these integers in every chunk costs a third of the whole.
-        receivers, senders = layout.in_order(receivers, layout.sender_index)
-        return cls(call, receivers, senders, min(even, layout.n_edge), count)
+        sorted_layout, _ = layout.sorted()
+        receivers = jnp.where(sorted_layout.live, sorted_layout.receiver_index, layout.n_receivers)
+        return cls(call, receivers, sorted_layout.sender_index, min(even, layout.n_edge), count)
 
     def scan(self, step, carry, *xs):
         """`jax.lax.scan` of `step(carry, chunk, *xs)`."""

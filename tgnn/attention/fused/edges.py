@@ -103,17 +103,16 @@ def chunk_gradients(call: Call, output: Array, sums, gradient: Array):
     heads, wide = call.query.shape[1], call.wide
     floats, join = Parameters.of(call).split()
     delta = (gradient.astype(wide) * output.astype(wide)).sum(-1)  # [n_receivers, heads]
-    stored = jnp.concatenate([sums.maximum, sums.total, delta], axis=1)
 
     def gradients(chunk, logits=None):
         inputs = chunk.inputs(call)
         again, to_logits_of = jax.vjp(lambda f, inputs: edge_logits(join(f), inputs, chunk, wide), floats, inputs)
-        maximum, total, delta = jnp.split(take(stored, chunk.receiver), 3, axis=1)  # [C, heads] each
+        maximum, total, mean = (take(x, chunk.receiver) for x in (sums.maximum, sums.total, delta))  # [C, heads] each
         exponentials = jnp.exp((again if logits is None else logits) - maximum)
         arriving = take(gradient, chunk.receiver).astype(wide)  # [C, heads, value_dim]
         to_weights = chunk.drop(call, head_sum(arriving * chunk.values(call, heads, wide)))
         # A quotient comes last because XLA computes it once per head, and a product once per feature.
-        to_logits = exponentials * (to_weights - delta) / total
+        to_logits = exponentials * (to_weights - mean) / total
         to_logits = chunk.zero_dead(to_logits) if floats else to_logits
         to_floats, to_inputs = to_logits_of(to_logits)
         weights = exponentials / total
