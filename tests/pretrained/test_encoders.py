@@ -58,7 +58,7 @@ def test_the_types_of_a_pair_of_texts_are_looked_up(tmp_path):
     params, model = pretrained.load(tmp_path)
     types = np.array([0, 0, 0, 1, 1, 1, 1])
     hidden, weights = published.bert(tensors, BERT, IDS[0], np.ones((7, 7), bool), types=types)
-    assert relative_error(model(params, IDS[:1], types=types[None]).hidden[-1, 0], hidden[-1]) < 1e-5
+    assert relative_error(model(params, IDS[:1], types=types[None]).hidden[2, 0], hidden[2]) < 1e-5
     found = pretrained.attention(params, model, IDS[:1], layer=1, types=types[None])
     assert relative_error(found[0], weights[1]) < 1e-5
 
@@ -116,15 +116,15 @@ def test_minilm_holds_at_its_longest_text(minilm):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [40, 512])
-def test_rxnmapper_is_the_published_network(data_dir, n):
+def test_rxnmapper_is_the_published_network_up_to_its_longest_text(data_dir):
     folder = data_dir("rxnmapper_albert")
     params, model = pretrained.load(folder)
     config = json.loads((folder / "config.json").read_text())
     tensors = read_weights(folder)[1]
     tensors = published.wide({name.removeprefix("albert."): x for name, x in tensors.items()})
+    n = model.max_length
     ids = np.random.default_rng(0).integers(5, model.vocab_size, (2, n))
-    mask = np.arange(n)[None] < np.array([n, n // 2])[:, None]
+    mask = np.arange(n)[None] < np.array([n, 200])[:, None]
     check_parity(params, model, lambda ids, edges: published.albert(tensors, config, ids, edges), ids, mask)
 
 
@@ -150,16 +150,13 @@ def test_restricting_the_graph_is_masking_the_dense_network(bert):
         assert relative_error(found[0], weights[1]) < 1e-5
 
 
-def test_a_mask_takes_senders_from_any_layout(bert):
+def test_a_mask_takes_senders_from_a_graph_of_the_caller(bert):
     params, model, tensors = bert
     window = np.abs(np.arange(7)[:, None] - np.arange(7)) <= 2
-    receivers, senders = np.nonzero(window)
-    listed = tgnn.EdgeList.from_edges(senders, receivers, n_receivers=7)
     hidden, _ = published.bert(tensors, BERT, IDS[1], (window & MASK[1]) | np.eye(7, dtype=bool))
+    found = model(params, IDS[1:2], mask=MASK[1:2], layout=tgnn.Window(7, 2, 2)).hidden[:, 0]
     rows = MASK[1]  # each of which sees itself
-    for layout in (listed, tgnn.Window(7, 2, 2), tgnn.Dense(jnp.asarray(window)), tgnn.plan(listed)):
-        found = model(params, IDS[1:2], mask=MASK[1:2], layout=layout).hidden[:, 0]
-        assert relative_error(found[:, rows], np.stack(hidden)[:, rows]) < 1e-5
+    assert relative_error(found[:, rows], np.stack(hidden)[:, rows]) < 1e-5
 
 
 def test_the_graph_of_one_layer_is_replaced_alone(bert):
@@ -184,7 +181,9 @@ def test_one_head_is_a_row_of_all(bert):
     params, model, _ = bert
     every = pretrained.attention(params, model, IDS, layer=1, mask=MASK)
     assert every.shape == (3, 3, 7, 7)
-    np.testing.assert_allclose(pretrained.attention(params, model, IDS, layer=1, head=1, mask=MASK), every[:, 1], atol=1e-6)
+    np.testing.assert_allclose(
+        pretrained.attention(params, model, IDS, layer=1, head=1, mask=MASK), every[:, 1], atol=1e-6
+    )
 
 
 def test_padding_of_minus_one_sends_nothing(bert):

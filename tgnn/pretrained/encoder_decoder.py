@@ -74,7 +74,7 @@ class EncoderDecoder:
         """
         source_ids, keep = self.checked_source(source_ids, mask)
         target_ids, kept = checked_tokens(
-            "target_ids", target_ids, np_or_jax_ne(target_ids, self.padding_id), *self.decoder.limits
+            "target_ids", target_ids, no_padding(target_ids, self.padding_id), *self.decoder.limits
         )
         if len(source_ids) != len(target_ids):
             raise ValueError(f"{len(source_ids)} sources have {len(target_ids)} targets; give one for each")
@@ -89,11 +89,11 @@ class EncoderDecoder:
 
     def checked_source(self, source_ids: Array, mask: Array | None) -> tuple[Array, Array | None]:
         """The source's ids, and which of them send."""
-        mask = np_or_jax_ne(source_ids, self.padding_id) if mask is None else mask
+        mask = no_padding(source_ids, self.padding_id) if mask is None else mask
         return checked_tokens("source_ids", source_ids, mask, *self.encoder.limits)
 
 
-def np_or_jax_ne(ids: Array, padding_id: int) -> Array:
+def no_padding(ids: Array, padding_id: int) -> Array:
     """Which ids are no padding."""
     return ids != padding_id if is_traced(ids) else np.asarray(ids) != padding_id
 

@@ -119,9 +119,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     try:
         from safetensors import SafetensorError, safe_open
     except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            f"{path.name} needs the package safetensors; run pip install 'tgnn[hf]'"
-        ) from None
+        raise ModuleNotFoundError(f"{path.name} needs the package safetensors; run pip install 'tgnn[hf]'") from None
     try:
         with safe_open(path, "np") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict

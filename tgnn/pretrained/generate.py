@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from tgnn.compiled import compiled
 from tgnn.errors import check_size
+from tgnn.graphs.layout import is_traced
 from tgnn.nn.cached_block import cached_block
 from tgnn.nn.decoding import decode_step, init_cache, prefill
 from tgnn.nn.search import greedy, sample
@@ -56,7 +57,7 @@ def generate(
     if not temperature >= 0 or (temperature > 0 and rng is None):
         raise ValueError(f"temperature is {temperature} and rng {rng}; use 0, or above 0 with a PRNG key")
     prompts = token_ids if keep is None else jnp.where(keep, token_ids, -1)
-    if not isinstance(prompts, jax.core.Tracer) and bool((prompts < 0).all(1).any()):
+    if not is_traced(prompts) and bool((prompts < 0).all(1).any()):
         raise ValueError("token_ids has a prompt without tokens; begin it with the token that stands before a text")
     rngs = None if rng is None else jax.random.split(rng, len(prompts))
     return run_generate(model, params, prompts, rngs, max_length, end, temperature, top_k)

@@ -45,7 +45,9 @@ def layouts_of_layers(layout: Layers, num_layers: int, shape: tuple[int, int], b
 def _checked(layout: Graph, shape: tuple[int, int], batch: int) -> Layout:
     layout = as_layout(layout, *shape) if isinstance(layout, jraph.GraphsTuple) else layout
     if not isinstance(layout, Layout):
-        raise ValueError(f"layout must hold tgnn layouts, got {type(layout).__name__}; build one, such as tgnn.Causal(n)")
+        raise ValueError(
+            f"layout must hold tgnn layouts, got {type(layout).__name__}; build one, such as tgnn.Causal(n)"
+        )
     if (sizes := (layout.n_receivers, layout.n_senders)) != shape:
         raise ValueError(f"layout joins {sizes} receivers and senders, but the tokens are {shape}; build it for these")
     if is_stacked(layout):

@@ -35,8 +35,8 @@ def load(folder: str | Path, *, dtype: Any = jnp.float32) -> tuple[Params, Model
 
     Args:
         folder: one with a config.json and the weights as model.safetensors (needs `tgnn[hf]`; also in several files),
-            weights.npz or pytorch_model.bin, of which nothing is executed; or one .npz file of glassllm, which holds its
-            config. `installed` finds that of a package.
+            weights.npz or pytorch_model.bin, of which nothing is executed; or one .npz file of glassllm, which holds
+            its config. `installed` finds that of a package.
         dtype: of the parameters, and so of what is computed.
 
     Returns:

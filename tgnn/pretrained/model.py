@@ -1,4 +1,4 @@
-"""A loaded network: the blocks of `tgnn.nn` with the choices that its config made, on graphs that the caller may replace."""
+"""A loaded network: the blocks of `tgnn.nn` with the choices of its config, on graphs that the caller may replace."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,7 +101,7 @@ class Model:
             types = checked_types(params, types, token_ids.shape)
         layouts = layouts_of_layers(layout, len(self.layers), (n, n), batch)
         hidden = run_batch(self, params, token_ids, keep, types, layouts, implementation)
-        logits = jax_unembed(params, hidden[-1]) if self.is_causal else None
+        logits = run_unembed(params, hidden[-1]) if self.is_causal else None
         return Output(stack(hidden), logits)
 
     @property
@@ -175,7 +175,7 @@ def run_batch(model, params, token_ids, keep, types, layouts, implementation) ->
     return jax.vmap(run, in_axes=(0, 0, 0, in_axes(layouts)))(token_ids, keep, types, layouts)
 
 
-jax_unembed = compiled(unembed)
+run_unembed = compiled(unembed)
 
 
 @compiled
@@ -188,7 +188,7 @@ def checked_tokens(
     name: str, token_ids: Array, mask: Array | None, vocab_size: int, max_length: int
 ) -> tuple[Array, Array | None]:
     """Ids `[batch, n]` and which of them are there, None for all; or a ValueError."""
-    token_ids = as_index(name, token_ids)
+    given, token_ids = token_ids, as_index(name, token_ids)
     if np.ndim(token_ids) != 2:
         raise ValueError(f"{name} must have shape [batch, n], got {np.shape(token_ids)}; one text is {name}[None]")
     if not 1 <= token_ids.shape[1] <= max_length:
@@ -197,7 +197,7 @@ def checked_tokens(
     if is_traced(token_ids):
         real = token_ids >= 0
         return token_ids, real if keep is None else keep & real
-    known = np.asarray(token_ids)
+    known = np.asarray(given)  # where int64 is cut to int32, a negative id has become -1
     if known.size and (known.min() < -1 or known.max() >= vocab_size):
         raise ValueError(
             f"{name} go from {known.min()} to {known.max()}, but the vocabulary has {vocab_size}; use ids in 0 ... "

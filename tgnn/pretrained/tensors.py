@@ -84,7 +84,7 @@ class Tensors:
         if x.shape != shape:
             raise ValueError(f"tensor {full!r} of {self.path} has shape {x.shape}, but its config says {shape}")
         if not jnp.issubdtype(x.dtype, jnp.floating):
-            raise ValueError(f"tensor {full!r} of {self.path} is {x.dtype}, expected floating point; get it unquantised")
+            raise ValueError(f"tensor {full!r} of {self.path} is {x.dtype}, expected real numbers; get it unquantised")
         if not np.isfinite(x).all():
             raise ValueError(f"tensor {full!r} of {self.path} holds NaN or inf, so it is damaged; get the file again")
         return jnp.asarray(x.astype(self.dtype))
@@ -101,11 +101,13 @@ class Tensors:
         )
         return {"scale": self.take(scale, dim)} | ({"bias": self.take(bias, dim)} if use_bias else {})
 
-    def linear(
-        self, name: str, in_dim: int, out_dim: int, *, use_bias: bool = True, transposed: bool = True
-    ) -> Params:
+    def linear(self, name: str, in_dim: int, out_dim: int, *, use_bias: bool = True, transposed: bool = True) -> Params:
         """A linear map: torch stores `[out_dim, in_dim]`, GPT-2 the transpose."""
-        kernel = self.take(f"{name}.weight", out_dim, in_dim).T if transposed else self.take(f"{name}.weight", in_dim, out_dim)
+        kernel = (
+            self.take(f"{name}.weight", out_dim, in_dim).T
+            if transposed
+            else self.take(f"{name}.weight", in_dim, out_dim)
+        )
         return {"kernel": kernel} | ({"bias": self.take(f"{name}.bias", out_dim)} if use_bias else {})
 
 
@@ -122,9 +124,7 @@ def from_heads(params: Params, heads: int, head_dim: int) -> Params:
 def thirds(params: Params) -> dict[str, Params]:
     """One map to queries, keys and values, in this order, as three."""
     parts = {name: jnp.split(x, 3, axis=-1) for name, x in params.items()}
-    return {
-        name: {part: xs[i] for part, xs in parts.items()} for i, name in enumerate(("query", "key", "value"))
-    }
+    return {name: {part: xs[i] for part, xs in parts.items()} for i, name in enumerate(("query", "key", "value"))}
 
 
 def joined_attention(projection: Params, output: Params, heads: int) -> Params:
