@@ -12,6 +12,8 @@ from tgnn.pretrained.generate import generate as generate
 from tgnn.pretrained.load import load as load
 from tgnn.pretrained.model import Model as Model
 from tgnn.pretrained.model import Output as Output
+from tgnn.pretrained.proteinmpnn import Design as Design
+from tgnn.pretrained.proteinmpnn import ProteinMPNN as ProteinMPNN
 from tgnn.pretrained.sentences import embed as embed
 from tgnn.pretrained.sentences import load_tokenizer as load_tokenizer
 from tgnn.pretrained.sentences import tokenize as tokenize

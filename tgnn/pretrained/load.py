@@ -16,6 +16,7 @@ from tgnn.pretrained.glassllm import config_of, read_glassllm
 from tgnn.pretrained.gpt2 import read_gpt2
 from tgnn.pretrained.llama import read_llama
 from tgnn.pretrained.model import Model
+from tgnn.pretrained.proteinmpnn import ProteinMPNN, read_proteinmpnn
 from tgnn.pretrained.tensors import Config, Tensors
 from tgnn.typing import Params
 
@@ -30,18 +31,18 @@ READERS: dict[str, Callable[[Config, Tensors], tuple[Params, Any]]] = {
 ANARCII = {"INPUT_DIM", "OUTPUT_DIM", "HID_DIM", "HEADS", "LAYERS"}  # its config has no model_type
 
 
-def load(folder: str | Path, *, dtype: Any = jnp.float32) -> tuple[Params, Model | EncoderDecoder]:
+def load(folder: str | Path, *, dtype: Any = jnp.float32) -> tuple[Params, Model | EncoderDecoder | ProteinMPNN]:
     """A trained network as parameters of this library's own blocks, and a function of them.
 
     Args:
         folder: one with a config.json and the weights as model.safetensors (needs `tgnn[hf]`; also in several files),
             weights.npz or pytorch_model.bin, of which nothing is executed; or one .npz file of glassllm, which holds
-            its config. `installed` finds that of a package.
+            its config, or of ProteinMPNN (v_48_020.npz), which has none. `installed` finds that of a package.
         dtype: of the parameters, and so of what is computed.
 
     Returns:
         `(params, model)`: `model(params, token_ids)`, see `Model`, or `model(params, source_ids, target_ids)`, see
-        `EncoderDecoder`.
+        `EncoderDecoder`, or `model(params, coordinates, residue_index, sequence)`, see `ProteinMPNN`.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -52,8 +53,11 @@ def load(folder: str | Path, *, dtype: Any = jnp.float32) -> tuple[Params, Model
     if not jnp.issubdtype(dtype, jnp.floating):
         raise ValueError(f"dtype must be floating point, got {dtype}; weights are real numbers")
     folder = local_path("folder", folder)
-    if folder.is_file():
-        path, arrays = read_weights(folder)
+    alone = [folder] if folder.is_file() else list(folder.glob("v_*.npz"))  # those of ProteinMPNN have no config
+    if len(alone) == 1 and not (folder / "config.json").is_file():
+        path, arrays = read_weights(alone[0])
+        if "features.norm_edges.weight" in arrays:
+            return read_proteinmpnn(Tensors(path, arrays, dtype))
         return read_glassllm(config_of(path, arrays), Tensors(path, arrays, dtype))
     settings = read_json(folder / "config.json")
     kind = settings.get("model_type", "anarcii" if ANARCII <= settings.keys() else None)
