@@ -50,6 +50,7 @@ def test_a_decoder_is_the_published_equations(name, implementation, request):
         assert relative_error(out.logits[b, :n], logits) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
 def test_the_continuation_is_that_of_the_whole_text(name, request):
     params, model, reference = request.getfixturevalue(name)
@@ -62,6 +63,7 @@ def test_the_continuation_is_that_of_the_whole_text(name, request):
             ids = np.append(ids, token)
 
 
+@pytest.mark.slow
 def test_drawn_tokens_at_a_low_temperature_are_the_most_probable_ones(gpt2):
     params, model, _ = gpt2
     best = pretrained.generate(params, model, IDS[:, :4], max_length=3)
