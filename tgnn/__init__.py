@@ -108,5 +108,17 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """The public names, and the submodules that a user looks for."""
-    rooms = "adapters", "checkpoint", "datasets", "decoding", "losses", "models", "nn", "plot", "schedules", "training"
+    rooms = (
+        "adapters",
+        "checkpoint",
+        "datasets",
+        "decoding",
+        "losses",
+        "models",
+        "nn",
+        "plot",
+        "pretrained",
+        "schedules",
+        "training",
+    )
     return sorted({*__all__, *rooms})

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from tgnn.attention.api import attend
+from tgnn.attention.api import attend, attention_weights
 from tgnn.attention.scores import dot_product
 from tgnn.errors import check_dropout, check_size
 from tgnn.nn.basic import init_linear, linear
@@ -145,3 +145,48 @@ def multi_head_attention(
         implementation=implementation,
     )
     return linear(params["output"], output, in_axes=2)  # [n_receivers, heads, head_dim] -> [n_receivers, model_dim]
+
+
+def multi_head_weights(
+    params: Params,
+    layout: Graph,
+    x: Array,
+    memory: Array | None = None,
+    *,
+    head: int | None = None,
+    bias: Any = None,
+    scale: float | None = None,
+    rotate: Rotate | None = None,
+    positions: Array | None = None,
+) -> Array:
+    """The weights with which `multi_head_attention` sums, of every head or of one: `[*edge_shape, heads]`.
+
+    Args:
+        params: as for `multi_head_attention`.
+        layout: as for `multi_head_attention`, like all that follow.
+        x: see `multi_head_attention`.
+        memory: `[n_senders, memory_dim]`; default x itself.
+        head: the one that is asked for, in `0 ... heads - 1`: the last axis is then 1; default all.
+        bias: see `tgnn.attend`.
+        scale: see `tgnn.attend`.
+        rotate: see `multi_head_attention`.
+        positions: see `multi_head_attention`.
+
+    Raises:
+        ValueError: for a head that does not exist, and as `multi_head_attention`.
+
+    >>> from tgnn.graphs import Causal
+    >>> params = init_multi_head_attention(jax.random.key(0), 6, 2)
+    >>> multi_head_weights(params, Causal(2), jnp.ones((2, 6)), head=1)[..., 0].tolist()
+    [[1.0, 0.0], [0.5, 0.5]]
+    """
+    heads, key_heads = (params[name]["kernel"].shape[1] for name in ("query", "key"))
+    if head is not None:
+        if not 0 <= head < heads:
+            raise ValueError(f"head is {head} but there are {heads}; choose one in 0 ... {heads - 1}")
+        one = {"query": head, "key": head // (heads // key_heads)}
+        params = {name: jax.tree.map(lambda w, i=i: w[..., i : i + 1, :], params[name]) for name, i in one.items()}
+    key = linear(params["key"], x if memory is None else memory)  # [n_senders, key_heads, head_dim]
+    key = _rotated(rotate, key, positions if memory is None else None)
+    query = _rotated(rotate, linear(params["query"], x), positions)  # [n_receivers, heads, head_dim]
+    return attention_weights(layout, query, key, bias=bias, scale=scale)

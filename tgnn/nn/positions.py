@@ -62,7 +62,8 @@ def _angles(positions: Array, dim: int, base: float) -> Array:
         raise ValueError(f"dim is {dim} but must be even, for one sine and one cosine a wavelength; use {dim + 1}")
     if not base > 0:
         raise ValueError(f"base must be above 0, the longest wavelength over 2 pi, got {base}; the papers' is 10000")
-    frequency = jnp.exp(jnp.arange(0, dim, 2, dtype=jnp.float32) * (-math.log(base) / dim))
+    # Rounded once: an error of the frequency grows with the position.
+    frequency = jnp.asarray(np.exp(np.arange(0, dim, 2) * (-math.log(base) / dim)).astype(np.float32))
     return jnp.asarray(positions)[..., None].astype(jnp.float32) * frequency[(None,) * np.ndim(positions)]
 
 

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.errors import check_floating
-from tgnn.nn.basic import embedding, init_embedding, linear
+from tgnn.nn.basic import embedding, init_embedding, layer_norm, linear
 from tgnn.nn.block import TransformerConfig
 from tgnn.nn.positions import init_learned_positions, learned_positions, sinusoidal
+from tgnn.nn.stack import Norm
 from tgnn.typing import Array, Params
 
 Encoding = Callable[[Array, int], Array]
@@ -31,20 +32,24 @@ def embed(
     *,
     encoding: Encoding | None = sinusoidal,
     scale: float | None = None,
+    types: Array | None = None,
+    norm: Norm = layer_norm,
 ) -> Array:
     """Vectors of tokens at positions: learned positions if the parameters have them, else the encoding's.
 
     Args:
-        params: `{"embedding", ["positions"]}`.
+        params: `{"embedding", ["positions", "types", "embedding_norm", "projection"]}`: what is there is used, in
+            this order; the last three are BERT's and, for an embedding narrower than the model, ALBERT's.
         tokens: ints `[n]`; -1 is padding.
         positions: ints `[n]`; default row numbers.
         encoding: `(positions, model_dim) -> [n, model_dim]`, or None where biases or rotations tell positions.
-
         scale: of what is looked up in tables; default `model_dim ** 0.5` (as in arXiv:1706.03762, section 3.4), 1 in
             GPT-2 and Llama.
+        types: ints `[n]`, the part of the text that a token stands in, where the parameters have `"types"`; default 0.
+        norm: of the sum, where the parameters have an `"embedding_norm"`.
 
     Returns:
-        `[n, model_dim]`: rows of the tables times the scale, plus the encoding.
+        `[n, model_dim]`: rows of the tables times the scale, plus the encoding, normalised and projected if need be.
 
     Raises:
         ValueError: for tokens or positions of another shape, or more tokens than there are learned positions.
@@ -66,8 +71,12 @@ def embed(
     x = embedding(params["embedding"], tokens)  # [n, model_dim]
     if "positions" in params:
         x, encoding = x + learned_positions(params["positions"], positions).astype(x.dtype), None
+    if "types" in params:
+        x = x + embedding(params["types"], jnp.zeros_like(tokens) if types is None else types).astype(x.dtype)
     x = x * (x.shape[-1] ** 0.5 if scale is None else scale)
-    return x if encoding is None else x + encoding(positions, x.shape[-1]).astype(x.dtype)
+    x = x if encoding is None else x + encoding(positions, x.shape[-1]).astype(x.dtype)
+    x = norm(params["embedding_norm"], x) if "embedding_norm" in params else x
+    return linear(params["projection"], x) if "projection" in params else x  # [n, embedding_dim] -> [n, model_dim]
 
 
 def check_tokens(name: str, tokens: Array, shape: tuple[str, ...] = ("n",)) -> None:

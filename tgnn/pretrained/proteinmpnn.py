@@ -1,0 +1,198 @@
+"""ProteinMPNN: the residues that fold to a backbone, from messages between each residue and its 48 nearest ones.
+
+Reference: Dauparas et al., Robust deep learning-based protein sequence design using ProteinMPNN, Science 2022.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tgnn.compiled import compiled
+from tgnn.errors import as_index
+from tgnn.graphs import Layout, Neighbors
+from tgnn.graphs.layout import is_traced
+from tgnn.nn.basic import embedding, layer_norm, linear, mlp
+from tgnn.nn.block import feed_forward
+from tgnn.nn.stack import run_parts
+from tgnn.pretrained.tensors import Tensors
+from tgnn.typing import Array, Params
+
+ALPHABET = "ACDEFGHIKLMNPQRSTVWYX"
+GELU = partial(jax.nn.gelu, approximate=False)
+MESSAGES = 30.0  # by which a sum of messages is divided
+FARTHEST = 32  # residues along the chain that are told apart
+ATOMS = "N", "A", "C", "O", "B"  # A is the alpha carbon, B the virtual beta carbon
+PAIRS = "AA NN CC OO BB AN AC AO AB NC NO NB BC BO OC NA CA OA BA CN ON BN CB OB CO"  # of receiver and sender
+
+
+class Design(NamedTuple):
+    """What ProteinMPNN says of a backbone."""
+
+    log_probabilities: Array  # [n, 21] of `ALPHABET`, each given the residues before it
+    neighbors: Array  # [n, 48] or, of a shorter chain, [n, n]: nearest first, itself at the front
+
+
+@dataclass(frozen=True)
+class ProteinMPNN:
+    """What it does, without its numbers; hashable.
+
+    Attributes:
+        num_neighbors: of each residue, itself among them.
+    """
+
+    num_neighbors: int = 48
+
+    def __call__(
+        self, params: Params, coordinates: Array, residue_index: Array, sequence: Array, *, layout: Layout | None = None
+    ) -> Design:
+        """The probabilities of each residue of one chain, given the backbone and the residues before it.
+
+        Args:
+            params: what `load` gave.
+            coordinates: `[n, 4, 3]`, in Angstrom, of the atoms N, CA, C and O.
+            residue_index: ints `[n]`, the residues' numbers in the chain.
+            sequence: ints `[n]` in `ALPHABET`; the i-th row of the output sees those before i only.
+            layout: edges between the residues in place of the nearest neighbours.
+
+        Returns:
+            A `Design`. Time O(n^2) for distances, else O(edges).
+
+        Raises:
+            ValueError: for shapes that disagree, coordinates that are not finite, and residues out of range.
+        """
+        coordinates = jnp.asarray(coordinates)
+        n = len(coordinates) if coordinates.ndim else 0
+        if coordinates.shape != (n, 4, 3) or n == 0:
+            raise ValueError(f"coordinates must have shape [n, 4, 3], of N, CA, C and O, got {coordinates.shape}")
+        if not is_traced(coordinates) and not np.isfinite(coordinates).all():
+            raise ValueError("coordinates hold NaN or inf; leave out residues whose backbone is not known")
+        residue_index, sequence = as_index("residue_index", residue_index), as_index("sequence", sequence)
+        for name, x in (("residue_index", residue_index), ("sequence", sequence)):
+            if np.shape(x) != (n,):
+                raise ValueError(f"{name} must have shape [{n}], one for each residue, got {np.shape(x)}")
+        if not is_traced(sequence) and not 0 <= np.min(sequence) <= np.max(sequence) < len(ALPHABET):
+            raise ValueError(f"sequence goes from {np.min(sequence)} to {np.max(sequence)}, expected 0 ... 20")
+        if layout is not None and (layout.n_receivers, layout.n_senders) != (n, n):
+            raise ValueError(f"layout joins {layout.n_receivers} and {layout.n_senders} residues, expected {n} and {n}")
+        arrays = coordinates, jnp.asarray(residue_index), jnp.asarray(sequence)
+        return Design(*run_design(params, *arrays, layout, min(self.num_neighbors, n)))
+
+
+@compiled
+def run_design(params, coordinates, residue_index, sequence, layout, k) -> tuple[Array, Array]:
+    """The equations of ProteinMPNN."""
+    dtype = params["output"]["kernel"].dtype
+    atoms = atoms_of(coordinates.astype(dtype))
+    _, neighbors = jax.lax.top_k(-distance(atoms["A"][:, None], atoms["A"][None]), k)
+    layout = Neighbors(neighbors, len(atoms["A"])) if layout is None else layout
+    edges = layer_norm(
+        params["edge_norm"], linear(params["edges"], edge_features(params, layout, atoms, residue_index))
+    )
+    edges = linear(params["edge_projection"], edges)  # [*edge_shape, dim]
+    x = jnp.zeros((len(sequence), edges.shape[-1]), dtype)
+    for block in params["encoder"]:
+        x = message_block(block, layout, x, edges_of(layout, edges, x))
+        ends = jnp.concatenate([to_edges(layout, x), edges_of(layout, edges, x)], -1)
+        edges = run_parts(
+            block, {"edges": lambda e, rng, b=block, m=ends: mlp(b["edges"]["maps"], m, activation=GELU)}, edges
+        )
+    residues = embedding(params["residues"], sequence)
+    past = (layout.sender_index < layout.receiver_index)[..., None]
+    # What is not decoded yet is known by its place only.
+    unknown = edges_of(layout, edges, jnp.zeros_like(residues), x)
+    for block in params["decoder"]:
+        x = message_block(block, layout, x, jnp.where(past, edges_of(layout, edges, residues, x), unknown))
+    return jax.nn.log_softmax(linear(params["output"], x)), neighbors
+
+
+def message_block(params: Params, layout: Layout, x: Array, edges: Array) -> Array:
+    """Sums the messages of all edges, then maps every node, each inside a residual connection: `[n, dim]`."""
+
+    def messages(h, rng):
+        ends = jnp.concatenate([to_edges(layout, h), edges], -1)
+        return layout.reduce(mlp(params["messages"]["maps"], ends, activation=GELU)) / MESSAGES
+
+    parts = {"messages": messages, "mlp": lambda h, rng: feed_forward(params["mlp"], h, activation=GELU)}
+    return run_parts(params, parts, x)
+
+
+def to_edges(layout: Layout, x: Array) -> Array:
+    """What each edge sees of its receiver: `[*edge_shape, dim]`."""
+    return jnp.broadcast_to(layout.from_receivers(x), (*layout.edge_shape, x.shape[-1]))
+
+
+def edges_of(layout: Layout, edges: Array, *senders: Array) -> Array:
+    """Features of edges beside those of their senders: `[*edge_shape, sum of dims]`."""
+    rows = (jnp.broadcast_to(layout.from_senders(x), (*layout.edge_shape, x.shape[-1])) for x in senders)
+    return jnp.concatenate([edges, *rows], -1)
+
+
+def atoms_of(coordinates: Array) -> dict[str, Array]:
+    """The four atoms of each residue and the beta carbon that an ideal one would have: `[n, 3]` each."""
+    nitrogen, alpha, carbon, oxygen = jnp.moveaxis(coordinates, 1, 0)
+    first, second = alpha - nitrogen, carbon - alpha
+    beta = -0.58273431 * jnp.cross(first, second) + 0.56802827 * first - 0.54067466 * second + alpha
+    return dict(zip(ATOMS, (nitrogen, alpha, carbon, oxygen, beta), strict=True))
+
+
+def distance(a: Array, b: Array) -> Array:
+    """Distances `[..., 3], [..., 3] -> [...]`, with a derivative where they are 0."""
+    return jnp.sqrt(((a - b) ** 2).sum(-1) + 1e-6)
+
+
+def edge_features(params: Params, layout: Layout, atoms: dict[str, Array], residue_index: Array) -> Array:
+    """How far apart two residues are along the chain, and 25 distances between their atoms: `[*edge_shape, 416]`."""
+    number = residue_index[:, None]
+    step = (layout.from_receivers(number) - layout.from_senders(number))[..., 0]
+    steps = jnp.broadcast_to(jnp.clip(step + FARTHEST, 0, 2 * FARTHEST), layout.edge_shape)
+    features = [(params["steps"]["kernel"] + params["steps"]["bias"][None])[steps]]  # [*edge_shape, 16]
+    centres = jnp.linspace(2.0, 22.0, 16, dtype=features[0].dtype).reshape((1,) * len(layout.edge_shape) + (16,))
+    for receiver, sender in PAIRS.split():
+        apart = distance(layout.from_receivers(atoms[receiver]), layout.from_senders(atoms[sender]))
+        features.append(jnp.exp(-(((apart[..., None] - centres) / 1.25) ** 2)))  # [*edge_shape, 16]
+    return jnp.concatenate(features, -1)
+
+
+def read_proteinmpnn(tensors: Tensors) -> tuple[Params, ProteinMPNN]:
+    """The parameters and the model of a checkpoint of ProteinMPNN, whose sizes are those of its tensors."""
+    dim, vocab = tensors.shape("W_e.bias")[0], len(ALPHABET)
+    steps = tensors.linear("features.embeddings.linear", 2 * FARTHEST + 2, 16)
+    features = tensors.under("features.")
+    return {
+        "steps": steps,
+        "edges": features.linear("edge_embedding", 16 + 16 * len(PAIRS.split()), dim, use_bias=False),
+        "edge_norm": features.norm("norm_edges", dim),
+        "edge_projection": tensors.linear("W_e", dim, dim),
+        "residues": tensors.table("W_s.weight", vocab, dim),
+        "encoder": read_blocks(tensors, "encoder_layers", dim, 3),
+        "decoder": read_blocks(tensors, "decoder_layers", dim, 4),
+        "output": tensors.linear("W_out", dim, vocab),
+    }, ProteinMPNN()
+
+
+def read_blocks(tensors: Tensors, name: str, dim: int, inputs: int) -> list[Params]:
+    """The three blocks of a side, whose messages read `inputs` vectors."""
+    return [_read_block(tensors.under(f"{name}.{i}."), dim, inputs) for i in range(3)]
+
+
+def _read_block(tensors: Tensors, dim: int, inputs: int) -> Params:
+    def maps(names: str) -> list[Params]:
+        sizes = inputs * dim, dim, dim
+        return [tensors.linear(name, size, dim) for name, size in zip(names.split(), sizes, strict=True)]
+
+    hidden = tensors.shape("dense.W_in.bias")[0]
+    block: Params = {
+        "messages": {"maps": maps("W1 W2 W3"), "norm_after": tensors.norm("norm1", dim)},
+        "mlp": {
+            "up": tensors.linear("dense.W_in", dim, hidden),
+            "down": tensors.linear("dense.W_out", hidden, dim),
+            "norm_after": tensors.norm("norm2", dim),
+        },
+    }
+    if "W11.weight" in tensors:
+        block["edges"] = {"maps": maps("W11 W12 W13"), "norm_after": tensors.norm("norm3", dim)}
+    return block

@@ -1,0 +1,109 @@
+"""Sentence embeddings: the mean of the last hidden states of a text's tokens, as a unit vector."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from tgnn.compiled import compiled
+from tgnn.datasets.files.download import local_path
+from tgnn.pretrained.files import read_json
+from tgnn.pretrained.layouts import Layers, layouts_of_layers
+from tgnn.pretrained.model import Model, checked_tokens, run_batch
+from tgnn.typing import Array, Params
+
+
+def load_tokenizer(folder: str | Path, *, max_length: int | None = None) -> Any:
+    """The `tokenizers.Tokenizer` of a folder's tokenizer.json, which cuts texts and does not pad them.
+
+    Args:
+        folder: that of `load`.
+        max_length: where texts are cut; default that of a sentence_bert_config.json, else the tokenizer's own.
+
+    Raises:
+        FileNotFoundError: there is no tokenizer.json.
+        ModuleNotFoundError: the package tokenizers is missing; install `tgnn[hf]`.
+        ValueError: the file is damaged.
+    """
+    path = local_path("folder", folder) / "tokenizer.json"
+    read_json(path)  # with this library's errors
+    try:
+        from tokenizers import Tokenizer
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError("tokenizer.json needs the package tokenizers; run pip install 'tgnn[hf]'") from None
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises no class of its own
+        raise ValueError(f"{path} is damaged ({error}); get the published file") from error
+    sentences = path.with_name("sentence_bert_config.json")
+    if max_length is None and sentences.is_file():
+        max_length = read_json(sentences).get("max_seq_length")
+    if max_length is not None:
+        tokenizer.enable_truncation(max_length)
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def tokenize(tokenizer: Any, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Token ids int32 `[batch, n]` of texts, padded with 0 to the longest, and the mask `[batch, n]` of real ones.
+
+    Args:
+        tokenizer: what `load_tokenizer` gave.
+        texts: a list, not one text.
+
+    Raises:
+        ValueError: for one text, or none.
+    """
+    if isinstance(texts, str) or not texts:
+        raise ValueError(f"texts must be a list of at least one text, got {texts!r:.40}; use [text]")
+    ids = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
+    longest = max(1, *map(len, ids))
+    mask = np.arange(longest)[None] < np.array([len(row) for row in ids])[:, None]
+    token_ids = np.zeros(mask.shape, np.int32)
+    token_ids[mask] = np.concatenate([np.array(row, np.int32) for row in ids])
+    return token_ids, mask
+
+
+def embed(
+    params: Params,
+    model: Model,
+    token_ids: Array,
+    *,
+    mask: Array | None = None,
+    layout: Layers = None,
+    implementation: str | None = None,
+) -> Array:
+    """One unit vector for each text: the mean of its tokens' last hidden states, divided by its length.
+
+    Args:
+        params: what `load` gave.
+        model: what `load` gave.
+        token_ids: as for the model, like all that follow; `tokenize` makes them and the mask.
+        mask: see `Model`.
+        layout: see `Model`.
+        implementation: see `Model`.
+
+    Returns:
+        `[batch, model_dim]`. A text without tokens gets zeros.
+
+    Raises:
+        ValueError: as the model.
+
+    Reference: Reimers and Gurevych, Sentence-BERT, arXiv:1908.10084.
+    """
+    token_ids, keep = checked_tokens("token_ids", token_ids, mask, model.vocab_size, model.max_length)
+    batch, n = token_ids.shape
+    layouts = layouts_of_layers(layout, len(model.layers), (n, n), batch)
+    return run_embed(model, params, token_ids, keep, layouts, implementation)
+
+
+@compiled
+def run_embed(model, params, token_ids, keep, layouts, implementation) -> Array:
+    """The equations of `embed`."""
+    x = run_batch(model, params, token_ids, keep, None, layouts, implementation)[-1]  # [batch, n, model_dim]
+    x = x if keep is None else jnp.where(keep[..., None], x, 0)
+    total = x.sum(1)  # [batch, model_dim]; the length of the sum is that of the mean but for a factor
+    square = (total * total).sum(-1, keepdims=True)
+    return total * jnp.where(square > 0, jnp.where(square > 0, square, 1) ** -0.5, 0)
