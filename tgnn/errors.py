@@ -36,8 +36,11 @@ def widen_index(x) -> Any:
     if np.can_cast(dtype, np.int32):
         return x.astype(np.int32)
     xp = np if isinstance(x, np.ndarray | np.generic) else jax.numpy
-    most = np.iinfo(np.int32).max
-    return xp.where(xp.logical_or(xp.greater(x, most), xp.less(x, 0)), -1, x).astype(np.int32)
+    limit = np.iinfo(np.int32)
+    beyond = xp.greater(x, limit.max)
+    if np.issubdtype(dtype, np.signedinteger):
+        beyond = xp.logical_or(beyond, xp.less(x, limit.min))
+    return xp.where(beyond, -1, x).astype(np.int32)
 
 
 def as_index(name: str, x) -> Any:
