@@ -10,8 +10,9 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import jraph
+import numpy as np
 
-from tgnn.errors import widen_index
+from tgnn.errors import as_index, check_bool, widen_index
 from tgnn.typing import Array
 
 LONG = 2**20  # rows from which a plain sum in float32 loses digits, if few segments have them all
@@ -27,6 +28,27 @@ def wide_dtype(*dtypes) -> jnp.dtype:
     """
     with jax.numpy_dtype_promotion("standard"):  # also for callers who forbid promotion: this one is meant
         return jnp.promote_types(jnp.result_type(*(jnp.dtype(x) for x in dtypes)), jnp.float32)
+
+
+def sum_dtype(dtype) -> jnp.dtype:
+    """In which reductions are kept: integers of 32 bits and more as they are, all else float32 or wider.
+
+    >>> sum_dtype(jnp.uint8), sum_dtype(jnp.int32)
+    (dtype('float32'), dtype('int32'))
+    """
+    dtype = jnp.dtype(dtype)
+    return dtype if jnp.issubdtype(dtype, jnp.signedinteger) and dtype.itemsize >= 4 else wide_dtype(dtype)
+
+
+def least(dtype) -> float | int:
+    """The maximum of nothing: -inf, or the least integer."""
+    return int(jnp.iinfo(dtype).min) if jnp.issubdtype(dtype, jnp.integer) else -jnp.inf
+
+
+def least_where_dead(x: Array, live: Array | None) -> Array:
+    """`x` in the dtype of its reductions, with what no maximum picks wherever `live` is False."""
+    x = x.astype(sum_dtype(x.dtype))
+    return x if live is None else jnp.where(expand(live, x.ndim), x, jnp.asarray(least(x.dtype), x.dtype))
 
 
 def expand(mask: Array, ndim: int) -> Array:
@@ -65,13 +87,13 @@ def segment_reduce(x: Array, segment_ids: Array, num_segments: int, op: str = "s
     """Sum or maximum of the rows of each segment; ids outside [0, num_segments) are dropped.
 
     Args:
-      x: [n, ...]; summed in float32 or wider, whatever its dtype.
+      x: [n, ...]; reduced in the dtype that `sum_dtype` tells.
       segment_ids: int [n], of any integer type.
       num_segments: number of rows of the result.
-      op: "sum" or "max"; an empty segment has sum 0 and maximum -inf.
+      op: "sum" or "max"; an empty segment has sum 0 and maximum -inf (the least integer, of integers).
       depth: levels of partial sums (`depth_of`), for ids that never fall, apart from those that are dropped.
     """
-    x = x if jnp.issubdtype(x.dtype, jnp.signedinteger) and x.dtype.itemsize >= 4 else x.astype(wide_dtype(x.dtype))
+    x = x.astype(sum_dtype(x.dtype))
     if num_segments == 0:  # a scatter into nothing has no derivative in JAX
         return jnp.zeros((0, *x.shape[1:]), x.dtype)
     ids = widen_index(segment_ids)
@@ -130,7 +152,17 @@ def segment_softmax(logits: Array, segment_ids: Array, num_segments: int, mask: 
     >>> weights.tolist()
     [0.5, 0.5, 1.0, 0.0]
     """
-    logits, segment_ids = jnp.asarray(logits), widen_index(jnp.asarray(segment_ids))
+    logits, segment_ids = jnp.asarray(logits), as_index("segment_ids", segment_ids)
+    segment_ids = jnp.asarray(segment_ids)
+    for name, x in (("segment_ids", segment_ids), ("mask", mask)):
+        if x is not None and np.shape(x) != logits.shape[:1]:
+            raise ValueError(
+                f"{name} must have shape [n] for logits [n, ...], got {np.shape(x)} and {logits.shape}; "
+                "give one entry for each row"
+            )
+    if mask is not None:
+        mask = jnp.asarray(mask)
+        check_bool("mask", mask)
     live = (segment_ids >= 0) & (segment_ids < num_segments)
     if mask is not None:
         live = live & mask

@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.errors import check_size
+from tgnn.graphs.fields import settle
 from tgnn.graphs.layout import Layout, is_traced
 from tgnn.graphs.segments import Segmented, default_senders
-from tgnn.softmax import expand, wide_dtype
+from tgnn.softmax import expand, least_where_dead, sum_dtype, wide_dtype
 from tgnn.typing import Array
 
 
@@ -50,6 +51,7 @@ class Window(Segmented, Layout):
 
     def __post_init__(self):
         default_senders(self, self.n, "n")
+        settle(self, "offset")
         check_size("left", self.left)
         check_size("right", self.right)
         check_size("dilation", self.dilation, minimum=1)
@@ -145,9 +147,9 @@ class Window(Segmented, Layout):
 
     def reduce(self, x: Array, op: str = "sum") -> Array:
         if op == "max":
-            rows = jnp.where(expand(self.live, x.ndim), x, -jnp.inf).max(axis=2)
+            rows = least_where_dead(x, self.live).max(axis=2)
         else:
-            rows = self.zero_dead_edges(x).sum(axis=2, dtype=wide_dtype(x.dtype))
+            rows = self.zero_dead_edges(x).sum(axis=2, dtype=sum_dtype(x.dtype))
         return self.unblock(rows)
 
     def unblock(self, rows: Array) -> Array:

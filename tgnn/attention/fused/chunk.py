@@ -72,7 +72,8 @@ def edge_logits(parameters: Parameters, inputs: Inputs, chunk: "Chunk", wide) ->
     else:
         logits = score.pair(receiver, sender, edge).astype(wide)
     if not (isinstance(scale, float) and scale == 1.0):
-        logits = (logits * (scale if jnp.ndim(scale) == 0 else jnp.asarray(scale)[None])).astype(wide)
+        scale = jnp.asarray(scale, wide)
+        logits = logits * (scale if scale.ndim == 0 else scale[None])
     if bias is not None:
         values = jnp.vectorize(bias, signature="(),()->(h)")(chunk.receiver, chunk.sender)
         return logits + values.astype(wide)
