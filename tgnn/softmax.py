@@ -16,7 +16,7 @@ from tgnn.errors import as_index, check_bool, widen_index
 from tgnn.typing import Array
 
 LONG = 2**20  # rows from which a plain sum in float32 loses digits, if few segments have them all
-BUCKET = 4096  # rows of a bucket, where there are so many
+BUCKET = 4096  # the most segments whose sums are kept for every bucket of rows
 PART = 32  # rows that are added one after the other, where a segment is known to be long
 
 
@@ -102,9 +102,32 @@ def segment_reduce(x: Array, segment_ids: Array, num_segments: int, op: str = "s
         return jraph.segment_max(x, ids, num_segments)
     if depth:
         return sum_in_parts(x, jnp.minimum(ids, num_segments), num_segments, depth)
-    if x.shape[0] >= LONG and num_segments <= BUCKET:  # the sums of all buckets are fewer than the rows
-        return jax.ops.segment_sum(x, ids, num_segments, bucket_size=BUCKET)
+    if is_long(x.shape[0], num_segments):
+        return sum_in_buckets(x, jnp.minimum(ids, num_segments), num_segments)
     return jraph.segment_sum(x, ids, num_segments)
+
+
+def is_long(rows: int, num_segments: int) -> bool:
+    """Whether rows in any order are so many, and their segments so few, that they are added in buckets."""
+    return rows >= LONG and num_segments <= BUCKET
+
+
+def sum_in_buckets(x: Array, ids: Array, n: int) -> Array:
+    """Sums of rows in any order: of buckets of rows first, which are no more than the rows, then of `PART` buckets.
+
+    Args:
+      x: [rows, ...].
+      ids: int [rows], in [0, n]; those of `n` are dropped.
+      n: number of segments.
+    """
+    size = max(n, PART)
+    parts = -(-x.shape[0] // size)
+    place = jnp.where(ids == n, parts * n, jnp.arange(x.shape[0]) // size * n + ids)
+    sums = jraph.segment_sum(x, place, parts * n).reshape(parts, n, *x.shape[1:])
+    while len(sums) > 1:
+        spare = -len(sums) % PART
+        sums = jnp.pad(sums, [(0, spare)] + [(0, 0)] * (sums.ndim - 1)).reshape(-1, PART, *sums.shape[1:]).sum(1)
+    return sums[0]
 
 
 def depth_of(longest: int) -> int:

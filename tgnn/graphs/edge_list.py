@@ -174,9 +174,10 @@ class EdgeList(Layout):
         return senders[live], receivers[live]
 
     def temporary_bytes(self, heads: int, head_dim: int, gradients: bool) -> int:
-        """Logits of the edges and sums of rows: chunks of edges are read in turn."""
-        sums = (3 if gradients else 1) * 4 * heads * head_dim * max(self.n_receivers, self.n_senders)
-        return 4 * heads * self.count_slots() + sums
+        """Logits of the edges and sums of rows: chunks of edges are read in turn. Compensated sums are kept twice."""
+        rows = 4 * heads * head_dim * max(self.n_receivers, self.n_senders)
+        halves = 9 if self.depth else 6 if gradients else 1
+        return 4 * heads * self.count_slots() + halves * rows // 2
 
     def data_slots(self) -> int:
         return self.n_edge

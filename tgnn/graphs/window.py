@@ -202,9 +202,10 @@ class Window(Segmented, Layout):
         return int(np.maximum(last - first, 0).sum())
 
     def temporary_bytes(self, heads: int, head_dim: int, gradients: bool) -> int:
-        """Two tiles of logits, and sums of padded rows."""
-        padded = 4 * heads * head_dim * 3 * max(self.n_receivers, self.n_senders)
-        return 2 * self.block * self.span * 4 + padded * (2 if gradients else 1)
+        """Two tiles of logits, and sums of rows; a dilated window reorders its nodes, too."""
+        rows = 4 * heads * head_dim * max(self.n_receivers, self.n_senders)
+        halves = (5 if gradients else 1) + (6 if self.dilation > 1 else 0)
+        return 2 * self.block * self.span * 4 + halves * rows // 2
 
     def known_mask(self) -> tuple | None:
         plain = isinstance(self.offset, int) and self.offset == 0 and self.n == self.n_senders and self.dilation == 1
