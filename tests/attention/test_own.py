@@ -13,6 +13,7 @@ from jax import export
 import tgnn
 from tests.support.calls import close, inputs
 from tests.support.layouts import LAYOUTS
+from tgnn.attention.scores import InnerProduct
 from tgnn.planning.cost import cost
 
 
@@ -84,7 +85,7 @@ def test_an_own_layout_is_known_to_every_function_of_layouts():
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Cosine(tgnn.InnerProduct):
+class Cosine(InnerProduct):
     """The inner product of unit vectors, stretched by a parameter."""
 
     stretch: jax.Array
@@ -143,9 +144,11 @@ def programs(layout):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_an_own_inner_product_needs_the_memory_of_the_dot_product(name):
-    (own, by_hand), _ = programs(LARGE[name]())
+    """But for one copy of the rows, in which the map's derivative is kept from NaN that no edge reads."""
+    (own, by_hand), (layout, *_) = programs(LARGE[name]())
+    rows = 4 * 8 * 64 * layout.n_receivers
     own, by_hand = (x.memory_analysis().temp_size_in_bytes for x in (own, by_hand))
-    assert own <= 1.3 * by_hand
+    assert own <= 1.3 * by_hand + rows
 
 
 @pytest.mark.slow
