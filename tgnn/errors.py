@@ -178,7 +178,7 @@ def check_call(
         raise ValueError(
             f"query has {heads} heads, which is no multiple of the {key_heads} heads of key; choose a divisor"
         )
-    if edge_value is not None:
+    if edge_value is not None and value is not None:
         check_tail(layout, "edge_value", edge_value, (heads, value.shape[2]))
     if scale is not None and np.shape(scale) not in ((), (heads,)):
         raise ValueError(

@@ -76,8 +76,8 @@ def forward(call: Call) -> tuple[Array, Sums]:
 
     maximum, logits = chunks.scan(measure, jnp.full((n, heads), -jnp.inf, wide))
     maximum = jnp.where(jnp.isfinite(maximum), maximum, 0.0)
-    sums = sums_of(call.layout)
-    add = sums.add if sums else add_rows
+    kept = sums_of(call.layout)
+    add = kept.add if kept else add_rows
 
     def collect(sums, chunk, logits):
         output, total = sums
@@ -85,10 +85,10 @@ def forward(call: Call) -> tuple[Array, Sums]:
         messages = chunk.drop(call, weights)[..., None] * chunk.values(call, heads, wide)  # [C, heads, value_dim]
         return (add(output, chunk.to_receiver, messages), add(total, chunk.to_receiver, weights)), None
 
-    zeros = sums.zeros if sums else jnp.zeros
+    zeros = kept.zeros if kept else jnp.zeros
     start = zeros((n, heads, call.value.shape[2]), wide), zeros((n, heads), wide)
     (output, total), _ = chunks.scan(collect, start, logits)
-    output, total = (x.total if sums else x for x in (output, total))
+    output, total = (x.total if kept else x for x in (output, total))
     total = jnp.where(total == 0.0, 1.0, total)
     return (output / total[..., None]).astype(call.value.dtype), Sums(maximum, total, logits)
 
