@@ -56,6 +56,9 @@ def test_verbs_of_half_precision_sum_in_float32(name):
         weights = jnp.ones((*layout.edge_shape, 1), dtype)
         for total in (layout.reduce(weights), layout.aggregate(weights, ones)[..., 0]):
             assert total.dtype == jnp.float32 and float(total[0, 0]) == n
+        near = 1 + 2**-7  # whose square has too many bits for either
+        total = layout.aggregate(near * weights, near * ones)
+        assert abs(float(total[0, 0, 0]) / n - near**2) < 3e-5  # half of what either would lose
 
 
 @pytest.mark.parametrize("dtype, expected", [("bfloat16", 9984), ("float16", 10_000)])
