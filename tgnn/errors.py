@@ -135,9 +135,21 @@ def check_segments(name: str, segments, size: int) -> Array:
 
 
 def check_call(
-    layout, query, key, value, scale, dropout_rate: float, rng, edges=None, edge_value=None, implementation=None
+    layout,
+    query,
+    key,
+    value,
+    scale,
+    dropout_rate: float,
+    rng,
+    edges=None,
+    edge_value=None,
+    implementation=None,
+    origin=(0, 0, 0),
 ) -> None:
     """The shapes of a call of `attend`, against the layout and each other."""
+    check_origin(origin)
+    check_key(rng)
     if implementation not in (None, "definition", "fused"):
         raise ValueError(f'implementation must be None, "definition" or "fused", got {implementation!r}')
     for name, x in (("edges", edges), ("edge_value", edge_value)):
@@ -169,6 +181,8 @@ def check_call(
         raise ValueError(
             f"query has {heads} heads, which is no multiple of the {key_heads} heads of key; choose a divisor"
         )
+    if edge_value is not None and value is not None:
+        check_tail(layout, "edge_value", edge_value, (heads, value.shape[2]))
     if scale is not None and np.shape(scale) not in ((), (heads,)):
         raise ValueError(
             f"scale must be a number or one per head, [{heads}], got shape {np.shape(scale)}; "
@@ -180,8 +194,7 @@ def check_call(
 def check_edges(layout, name: str, x) -> None:
     """The first axes of an array per edge: a row for each edge of a list, else the slots, or 1 for all of an axis."""
     shape = layout.edge_shape
-    found = np.shape(x)[: len(shape)]
-    if found == shape or (len(shape) > 1 and len(found) == len(shape) and all(map(fits_axis, found, shape))):
+    if fits_slots(np.shape(x), shape):
         return
     raise ValueError(
         f"{name} must have shape [{', '.join(map(str, shape))}, ...] (edges of the {type(layout).__name__}, in the "
@@ -224,14 +237,61 @@ def check_verb(layout, name: str, operands) -> None:
 def check_slots(layout, argument: str, kind: str, x, axes: int | None) -> None:
     """The first axes of an array in the slots of a layout, and how many follow."""
     shape = layout.edge_shape
-    found = x.shape[: len(shape)]
-    right = len(found) == len(shape) and all(map(fits_axis, found, shape))
-    if not right or (axes is not None and len(x.shape) != len(shape) + axes):
+    if not fits_slots(x.shape, shape) or (axes is not None and len(x.shape) != len(shape) + axes):
         tail = "heads" if axes else "..."
         raise ValueError(
             f"{argument} of {kind} must have shape [{', '.join(map(str, shape))}, {tail}] (one entry for each edge), "
             f"got {tuple(x.shape)}; layout.arrange(values, senders, receivers) makes it from values per edge"
         )
+
+
+def fits_slots(found: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether the first axes are those of the slots: a row for each edge of a list, else also 1 for all of an axis."""
+    found = tuple(found[: len(shape)])
+    return found == shape or (len(shape) > 1 and len(found) == len(shape) and all(map(fits_axis, found, shape)))
+
+
+def check_tail(layout, name: str, x, *tails: tuple[int, ...], shared: bool = False) -> None:
+    """The axes that follow those of the edges: one of `tails`, or 1 in an axis before the last, or any if `shared`."""
+    found = tuple(np.shape(x)[len(layout.edge_shape) :])
+    for tail in tails:
+        last = shared or found[-1:] == tail[-1:]
+        if last and len(found) == len(tail) and all(map(fits_axis, found, tail)):
+            return
+    edges = ", ".join(map(str, layout.edge_shape))
+    expected = " or ".join(f"[{', '.join([edges, *map(str, tail)])}]" for tail in tails)
+    raise ValueError(f"{name} must have shape {expected}, got {np.shape(x)}; give every edge all of its numbers")
+
+
+def check_pairs(senders, receivers, values=None) -> None:
+    """Equal lengths of what is given pair by pair."""
+    shapes = [np.shape(senders), np.shape(receivers)]
+    if len(shapes[0]) != 1 or shapes[0] != shapes[1] or (values is not None and np.shape(values)[:1] != shapes[0]):
+        given = "" if values is None else f" and values {np.shape(values)}"
+        raise ValueError(
+            f"senders must have shape [n_pair] like receivers, got {shapes[0]} and {shapes[1]}{given}; "
+            "give one entry for each pair"
+        )
+
+
+def check_origin(origin) -> None:
+    """Three numbers: of the first receiver, sender and head."""
+    if not isinstance(origin, tuple | list) or len(origin) != 3:
+        raise ValueError(
+            f"origin must be three integers, of the first receiver, sender and head, got {origin!r}; "
+            "use (0, 0, 0) for a call that is no part of another"
+        )
+
+
+def check_key(rng) -> None:
+    """One PRNG key, old or new style."""
+    if rng is None:
+        return
+    dtype = getattr(rng, "dtype", None)
+    typed = dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key)
+    if dtype is None or (np.ndim(rng) != 0 if typed else np.ndim(rng) != 1):
+        shape = type(rng).__name__ if dtype is None else f"{dtype} of shape {np.shape(rng)}"
+        raise ValueError(f"rng must be one PRNG key, got {shape}; use jax.random.key(seed), or one of a split")
 
 
 def fits_axis(size: int, expected: int) -> bool:

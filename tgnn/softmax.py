@@ -10,12 +10,13 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import jraph
+import numpy as np
 
-from tgnn.errors import widen_index
+from tgnn.errors import as_index, check_bool, widen_index
 from tgnn.typing import Array
 
 LONG = 2**20  # rows from which a plain sum in float32 loses digits, if few segments have them all
-BUCKET = 4096  # rows of a bucket, where there are so many
+BUCKET = 4096  # the most segments whose sums are kept for every bucket of rows
 PART = 32  # rows that are added one after the other, where a segment is known to be long
 
 
@@ -27,6 +28,27 @@ def wide_dtype(*dtypes) -> jnp.dtype:
     """
     with jax.numpy_dtype_promotion("standard"):  # also for callers who forbid promotion: this one is meant
         return jnp.promote_types(jnp.result_type(*(jnp.dtype(x) for x in dtypes)), jnp.float32)
+
+
+def sum_dtype(dtype) -> jnp.dtype:
+    """In which reductions are kept: integers of 32 bits and more as they are, all else float32 or wider.
+
+    >>> sum_dtype(jnp.uint8), sum_dtype(jnp.int32)
+    (dtype('float32'), dtype('int32'))
+    """
+    dtype = jnp.dtype(dtype)
+    return dtype if jnp.issubdtype(dtype, jnp.signedinteger) and dtype.itemsize >= 4 else wide_dtype(dtype)
+
+
+def least(dtype) -> float | int:
+    """The maximum of nothing: -inf, or the least integer."""
+    return int(jnp.iinfo(dtype).min) if jnp.issubdtype(dtype, jnp.integer) else -jnp.inf
+
+
+def least_where_dead(x: Array, live: Array | None) -> Array:
+    """`x` in the dtype of its reductions, with what no maximum picks wherever `live` is False."""
+    x = x.astype(sum_dtype(x.dtype))
+    return x if live is None else jnp.where(expand(live, x.ndim), x, jnp.asarray(least(x.dtype), x.dtype))
 
 
 def expand(mask: Array, ndim: int) -> Array:
@@ -65,13 +87,13 @@ def segment_reduce(x: Array, segment_ids: Array, num_segments: int, op: str = "s
     """Sum or maximum of the rows of each segment; ids outside [0, num_segments) are dropped.
 
     Args:
-      x: [n, ...]; summed in float32 or wider, whatever its dtype.
+      x: [n, ...]; reduced in the dtype that `sum_dtype` tells.
       segment_ids: int [n], of any integer type.
       num_segments: number of rows of the result.
-      op: "sum" or "max"; an empty segment has sum 0 and maximum -inf.
+      op: "sum" or "max"; an empty segment has sum 0 and maximum -inf (the least integer, of integers).
       depth: levels of partial sums (`depth_of`), for ids that never fall, apart from those that are dropped.
     """
-    x = x if jnp.issubdtype(x.dtype, jnp.signedinteger) and x.dtype.itemsize >= 4 else x.astype(wide_dtype(x.dtype))
+    x = x.astype(sum_dtype(x.dtype))
     if num_segments == 0:  # a scatter into nothing has no derivative in JAX
         return jnp.zeros((0, *x.shape[1:]), x.dtype)
     ids = widen_index(segment_ids)
@@ -80,9 +102,32 @@ def segment_reduce(x: Array, segment_ids: Array, num_segments: int, op: str = "s
         return jraph.segment_max(x, ids, num_segments)
     if depth:
         return sum_in_parts(x, jnp.minimum(ids, num_segments), num_segments, depth)
-    if x.shape[0] >= LONG and num_segments <= BUCKET:  # the sums of all buckets are fewer than the rows
-        return jax.ops.segment_sum(x, ids, num_segments, bucket_size=BUCKET)
+    if is_long(x.shape[0], num_segments):
+        return sum_in_buckets(x, jnp.minimum(ids, num_segments), num_segments)
     return jraph.segment_sum(x, ids, num_segments)
+
+
+def is_long(rows: int, num_segments: int) -> bool:
+    """Whether rows in any order are so many, and their segments so few, that they are added in buckets."""
+    return rows >= LONG and num_segments <= BUCKET
+
+
+def sum_in_buckets(x: Array, ids: Array, n: int) -> Array:
+    """Sums of rows in any order: of buckets of rows first, which are no more than the rows, then of `PART` buckets.
+
+    Args:
+      x: [rows, ...].
+      ids: int [rows], in [0, n]; those of `n` are dropped.
+      n: number of segments.
+    """
+    size = max(n, PART)
+    parts = -(-x.shape[0] // size)
+    place = jnp.where(ids == n, parts * n, jnp.arange(x.shape[0]) // size * n + ids)
+    sums = jraph.segment_sum(x, place, parts * n).reshape(parts, n, *x.shape[1:])
+    while len(sums) > 1:
+        spare = -len(sums) % PART
+        sums = jnp.pad(sums, [(0, spare)] + [(0, 0)] * (sums.ndim - 1)).reshape(-1, PART, *sums.shape[1:]).sum(1)
+    return sums[0]
 
 
 def depth_of(longest: int) -> int:
@@ -130,7 +175,17 @@ def segment_softmax(logits: Array, segment_ids: Array, num_segments: int, mask: 
     >>> weights.tolist()
     [0.5, 0.5, 1.0, 0.0]
     """
-    logits, segment_ids = jnp.asarray(logits), widen_index(jnp.asarray(segment_ids))
+    logits, segment_ids = jnp.asarray(logits), as_index("segment_ids", segment_ids)
+    segment_ids = jnp.asarray(segment_ids)
+    for name, x in (("segment_ids", segment_ids), ("mask", mask)):
+        if x is not None and np.shape(x) != logits.shape[:1]:
+            raise ValueError(
+                f"{name} must have shape [n] for logits [n, ...], got {np.shape(x)} and {logits.shape}; "
+                "give one entry for each row"
+            )
+    if mask is not None:
+        mask = jnp.asarray(mask)
+        check_bool("mask", mask)
     live = (segment_ids >= 0) & (segment_ids < num_segments)
     if mask is not None:
         live = live & mask

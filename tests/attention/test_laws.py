@@ -10,13 +10,25 @@ from jax.test_util import check_grads
 
 import tgnn
 from tests.support.calls import SCORES, TOLERANCE, attend, attention_weights, close, gradients, inputs, oracle
-from tests.support.layouts import EVERY, LAYOUTS
+from tests.support.layouts import COUNTS, EVERY, LAYOUTS, check_edges
 
 GRID = [
     pytest.param(dtype, *heads, marks=[] if (dtype, heads) == ("float32", (4, 2)) else pytest.mark.slow)
     for dtype in TOLERANCE
     for heads in ((1, 1), (4, 4), (4, 2))
 ]
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_edges_are_those_that_were_counted_by_hand(name):
+    layout = LAYOUTS[name]
+    check_edges(layout, *layout.pairs())
+    edges = layout.to_edges()
+    check_edges(layout, *(np.asarray(x)[np.asarray(edges.live)] for x in (edges.senders, edges.receivers)))
+    assert layout.count_edges() == COUNTS[name].sum()
+    np.testing.assert_array_equal(layout.adjacency(), COUNTS[name] > 0)
+    i, j = np.indices(COUNTS[name].shape)
+    np.testing.assert_array_equal(layout.contains(j, i), COUNTS[name] > 0)
 
 
 @EVERY

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.support.pairs import adjacency, equal, few, matrix
 from tgnn import patterns
 from tgnn.graphs.interop import live_edges
-from tgnn.patterns.spans import level_sizes
+from tgnn.patterns.partition import level_sizes
 
 
 @few

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import tgnn
+from tests.support.layouts import check_edges
 from tests.support.reference import attend as reference_attend
 
 # One compilation a test instead of one an operation.
@@ -29,7 +30,8 @@ def inputs(layout, heads=4, key_heads=2, dtype="float32", seed=0):
 
 def oracle(layout, query, key, value, **kwargs):
     edges = layout.to_edges()
-    edges = [np.asarray(edges.to_caller(x)) for x in (edges.senders, edges.receivers, edges.live)]
+    edges = [np.asarray(x) for x in (edges.senders, edges.receivers, edges.live)]
+    check_edges(layout, *(x[edges[2]] for x in edges[:2]))  # edges of its own: a layout may not say which it has
     return reference_attend(*edges, *(np.asarray(x.astype(jnp.float32)) for x in (query, key, value)), **kwargs)
 
 

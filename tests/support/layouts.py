@@ -20,6 +20,8 @@ SIZES = {"n_receivers": N, "n_senders": M}
 DOUBLED = np.append(SENDERS, SENDERS[:7]), np.append(RECEIVERS, RECEIVERS[:7])
 MASK = RNG.random(len(DOUBLED[0])) < 0.7
 
+HASHES = RNG.integers(-1, 4, (2, N))
+
 LAYOUTS = {
     "edges": tgnn.EdgeList.from_edges(SENDERS, RECEIVERS, **SIZES),
     "edges padded": tgnn.EdgeList.from_edges(*DOUBLED, **SIZES, mask=MASK, pad_to=97),
@@ -41,8 +43,68 @@ LAYOUTS = {
     "blocks padded": tgnn.Blocks.from_edges(SENDERS, RECEIVERS, 5, **SIZES, pad_to=11),
     "neighbors": tgnn.Neighbors.from_edges(*DOUBLED, **SIZES, mask=MASK),
     "neighbors padded": tgnn.Neighbors.from_edges(SENDERS, RECEIVERS, **SIZES, pad_to=12),
-    "buckets": tgnn.patterns.lsh_buckets(N, RNG.integers(-1, 4, (2, N)), chunk=4, causal=False),
+    "buckets": tgnn.patterns.lsh_buckets(N, HASHES, chunk=4, causal=False),
 }
+
+
+def sees(rule, n=N, m=M):
+    """How often each pair is an edge, int [n, m], from a rule on receivers and senders: no code of the library runs."""
+    return np.broadcast_to(rule(*np.indices((n, m))), (n, m)).astype(int)
+
+
+def counted(senders, receivers, mask):
+    """The same of a list."""
+    counts = np.zeros((N, M), int)
+    np.add.at(counts, (receivers[mask], senders[mask]), 1)
+    return counts
+
+
+def hashed(hashes, chunk):
+    """The same of buckets: a pair meets where a round puts both into one bucket, and into a chunk or the one before."""
+    seen = np.zeros((N, N), bool)
+    for bucket in hashes:
+        place = np.argsort(np.argsort(np.where(bucket < 0, 99, bucket), kind="stable")) // chunk
+        step = place[:, None] - place[None, :]
+        seen |= (bucket[:, None] == bucket[None, :]) & (bucket[:, None] >= 0) & (step >= 0) & (step <= 1)
+    np.fill_diagonal(seen, False)
+    alone = (hashes >= 0).any(axis=0) & ~seen.any(axis=1)
+    return (seen | np.diag(alone)).astype(int)
+
+
+SAME = (SEGMENTS_N[:, None] == SEGMENTS_M[None, :]) & (SEGMENTS_N[:, None] >= 0)
+# The edges of every layout, as pairs are counted by hand: the laws compare with these, not with what a layout says.
+COUNTS = {
+    "edges": DENSE.astype(int),
+    "edges padded": counted(*DOUBLED, MASK),
+    "edges unsorted": DENSE.astype(int),
+    "complete": sees(lambda i, j: i == i),
+    "complete segments": SAME.astype(int),
+    "dense": DENSE.astype(int),
+    "causal": sees(lambda i, j: j <= i, N, N),
+    "causal offset": sees(lambda i, j: j <= i - 2),
+    "causal segments": sees(lambda i, j: (j <= i + 1) & SAME),
+    "prefix": sees(lambda i, j: (j <= i) | (j < 4)),
+    "window": sees(lambda i, j: (i - 3 <= j) & (j <= i + 2), 37, 37),
+    "window causal": sees(lambda i, j: (i - 1 <= j) & (j <= i + 3)),
+    "window dilated": sees(lambda i, j: np.isin(j - i, (-7, -4, -1, 2)), 41, 43),
+    "window segments": sees(lambda i, j: (i - 2 <= j) & (j <= i + 19) & SAME),
+    "blocks": DENSE.astype(int),
+    "blocks padded": DENSE.astype(int),
+    "neighbors": counted(*DOUBLED, MASK),
+    "neighbors padded": DENSE.astype(int),
+    "buckets": hashed(HASHES, 4),
+}
+BY_IDENTITY = {id(layout): COUNTS[name] for name, layout in LAYOUTS.items()}
+
+
+def check_edges(layout, senders, receivers):
+    """The live edges that a layout tells are those that were counted by hand, where they were."""
+    counts = BY_IDENTITY.get(id(layout))
+    if counts is not None:
+        told = np.zeros_like(counts)
+        np.add.at(told, (receivers, senders), 1)
+        np.testing.assert_array_equal(told, counts)
+
 
 # One of each family, with its hardest case, is tested by `make test`; the others by `make test-all`.
 QUICK = {"edges padded", "complete segments", "causal segments", "window dilated", "blocks padded", "neighbors"}

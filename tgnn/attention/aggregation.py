@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import jraph
 
 from tgnn.compiled import compiled
-from tgnn.errors import check_edges, check_rows
+from tgnn.errors import check_edges, check_rows, check_tail
 from tgnn.graphs import Layout
 from tgnn.graphs.interop import as_layout
 from tgnn.graphs.transforms import degrees
-from tgnn.softmax import wide_dtype
+from tgnn.softmax import expand, wide_dtype
 from tgnn.typing import Array
 
 
@@ -47,6 +47,7 @@ def aggregate(
     check_rows(layout, x)
     if edges is not None:
         check_edges(layout, "edges", edges)
+        check_tail(layout, "edges", edges, x.shape[1:], shared=True)
         edges = jnp.asarray(edges)
     return reduced(layout, x, reduction, edges)
 
@@ -54,25 +55,22 @@ def aggregate(
 @compiled
 def reduced(layout: Layout, x: Array, reduction: str, edges: Array | None) -> Array:
     """`aggregate` after its checks."""
-    dtype, wide = result_dtype(x.dtype, reduction), message_dtype(x.dtype, reduction)
+    wide = message_dtype(reduction, x.dtype, *(() if edges is None else (edges.dtype,)))
+    dtype = x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else wide
     layout, (edges,) = layout.sorted(edges)
     messages = layout.from_senders(x.astype(wide))  # wide before the gather, whose transpose is a sum
     messages = jnp.broadcast_to(messages, layout.edge_shape + x.shape[1:])
     if edges is not None:
-        messages = messages + layout.zero_dead_edges(edges)
+        messages = messages + layout.zero_dead_edges(edges.astype(wide))
     return REDUCTIONS[reduction](layout, messages).astype(dtype)
 
 
-def message_dtype(dtype, reduction: str) -> jnp.dtype:
+def message_dtype(reduction: str, *dtypes) -> jnp.dtype:
     """The dtype in which messages are reduced: float32 or wider, and int32 or wider where integers stay integers."""
-    if jnp.issubdtype(dtype, jnp.floating) or reduction not in ("sum", "max", "min"):
-        return wide_dtype(dtype)
-    return jnp.promote_types(dtype, jnp.int32)
-
-
-def result_dtype(dtype, reduction: str) -> jnp.dtype:
-    """That of floating-point features; else that of their messages."""
-    return dtype if jnp.issubdtype(dtype, jnp.floating) else message_dtype(dtype, reduction)
+    if reduction not in ("sum", "max", "min") or any(jnp.issubdtype(x, jnp.floating) for x in dtypes):
+        return wide_dtype(*dtypes)
+    with jax.numpy_dtype_promotion("standard"):  # also for callers who forbid promotion: this one is meant
+        return jnp.result_type(*dtypes, jnp.int32)
 
 
 def sum_messages(layout, messages):
@@ -88,16 +86,19 @@ def mean_messages(layout, messages):
 
 def max_messages(layout, messages):
     """Their maximum, 0 where there is none but -inf."""
-    if jnp.issubdtype(messages.dtype, jnp.integer):
-        largest = layout.reduce(messages, "max")
-        return jnp.where(largest == jnp.iinfo(largest.dtype).min, 0, largest)
     largest = layout.reduce(messages, "max")
-    return jnp.where(jnp.isneginf(largest), 0.0, largest)
+    if not jnp.issubdtype(messages.dtype, jnp.integer):
+        return jnp.where(jnp.isneginf(largest), 0.0, largest)
+    degree = degrees(layout)  # the least integer is a number like any other
+    return jnp.where(expand(degree > 0, largest.ndim), largest, 0)
 
 
 def min_messages(layout, messages):
     """Their minimum, 0 where there is none."""
-    return -max_messages(layout, -messages)
+    if not jnp.issubdtype(messages.dtype, jnp.integer):
+        return -max_messages(layout, -messages)
+    smallest = ~layout.reduce(~messages, "max")  # the negative of the least integer is no int32
+    return jnp.where(expand(degrees(layout) > 0, smallest.ndim), smallest, 0)
 
 
 def std_messages(layout, messages):
@@ -148,11 +149,16 @@ def principal_neighbourhood(
 
     Reference: Corso et al., Principal Neighbourhood Aggregation for Graph Nets, arXiv:2004.05718, equations 5 to 7.
     """
-    reduced = jnp.concatenate([aggregate(layout, x, reduction, edges=edges) for reduction in reductions], axis=-1)
+    x = jnp.asarray(x)
+    wide = wide_dtype(x.dtype)
+    each = [aggregate(layout, x.astype(wide), reduction, edges=edges) for reduction in reductions]
+    reduced = jnp.concatenate(each, axis=-1)
     # A node of degree 0 has nothing to scale; taking its degree as 1 keeps the quotient finite.
-    unit = jnp.where(jnp.asarray(mean_log_degree) > 0, mean_log_degree, 1.0)
-    amplified = jnp.log1p(jnp.maximum(degrees(layout), 1.0))[:, None] / unit
-    return jnp.concatenate([reduced, reduced * amplified, reduced / amplified], axis=-1).astype(x.dtype)
+    unit = jnp.asarray(mean_log_degree, wide)
+    unit = jnp.where(unit > 0, unit, 1.0)
+    amplified = jnp.log1p(jnp.maximum(degrees(layout), 1.0)).astype(wide)[:, None] / unit
+    scaled = jnp.concatenate([reduced, reduced * amplified, reduced / amplified], axis=-1)
+    return scaled.astype(x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else wide)
 
 
 def mean_log_degree(layout: Layout) -> Array:
@@ -185,7 +191,7 @@ def by_degrees(layout: Layout, edge_weight: Array | None) -> Array:
     inner = degrees(layout, edge_weight=edge_weight)
     outer = inner if layout.n_receivers == layout.n_senders else degrees(layout, "senders", edge_weight=edge_weight)
     roots = layout.from_receivers(inverse_root(inner)) * layout.from_senders(inverse_root(outer))
-    weights = roots if edge_weight is None else roots * layout.zero_dead_edges(edge_weight)
+    weights = roots if edge_weight is None else roots * layout.zero_dead_edges(edge_weight.astype(roots.dtype))
     return layout.zero_dead_edges(weights[..., None])
 
 

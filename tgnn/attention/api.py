@@ -67,7 +67,7 @@ def attend(
     """
     query, key, value = jnp.asarray(query), jnp.asarray(key), jnp.asarray(value)
     layout = as_layout(layout, query.shape[0] if query.ndim else None, key.shape[0] if key.ndim else None)
-    check_call(layout, query, key, value, scale, dropout_rate, rng, edges, edge_value, implementation)
+    check_call(layout, query, key, value, scale, dropout_rate, rng, edges, edge_value, implementation, origin)
     operands = (layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng, origin)
     return output(*operands, implementation)
 

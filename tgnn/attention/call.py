@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from tgnn.attention.dropout import Draw
 from tgnn.attention.scores import Score, dot_product
-from tgnn.errors import check_bias, check_bias_function
+from tgnn.errors import check_bias, check_bias_function, check_tail
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
 
@@ -70,6 +70,8 @@ def prepare(layout, query, key, value, score, bias, scale, edges, edge_value, dr
     if edge_value is not None:
         edge_value = jnp.asarray(edge_value)
         edge_value = jnp.broadcast_to(edge_value, (*edge_value.shape[:-2], heads, value.shape[2]))
+    if edges is not None and (tails := score.edge_tails(query)):
+        check_tail(layout, "edges", edges, *tails)
     edges, edge_value = (None if x is None else layout.to_slots(jnp.asarray(x)) for x in (edges, edge_value))
     draw = Draw(rng, tuple(origin)) if dropout_rate > 0.0 else None
     query, key, value, score = map_nodes(score, query, key, value)
@@ -86,7 +88,7 @@ def map_nodes(score: Score, query: Array, key: Array, value: Array) -> tuple[Arr
         return query, key, value, dot_product
     heads = query.shape[1]
     key, value = repeat_heads(key, heads), repeat_heads(value, heads)
-    wide = wide_dtype(query.dtype, key.dtype)
+    wide = wide_dtype(query.dtype, key.dtype, value.dtype)
     if score.own_logits or not score.is_mapped:
         return (query, key, value, score) if score.own_logits else (query.astype(wide), key.astype(wide), value, score)
     query, key = score.map_nodes(query.astype(wide), key.astype(wide))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from tgnn.attention.call import Call, repeat_heads
 from tgnn.attention.dropout import apply_dropout
 from tgnn.errors import check_logits
+from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
 
 
@@ -19,7 +20,7 @@ def output(call: Call) -> Array:
     kept = apply_dropout(call.draw, call.dropout_rate, weights(call), *edge_numbers(call))  # [*edge_shape, heads]
     result = layout.aggregate(kept, repeat_heads(call.value, heads))
     if call.edge_value is not None:
-        edge_value = layout.zero_dead_edges(call.edge_value)  # [*edge_shape, heads, value_dim]
+        edge_value = layout.zero_dead_edges(call.edge_value.astype(call.wide))  # [*edge_shape, heads, value_dim]
         result = result + layout.reduce(kept[..., None] * edge_value)
     return result.astype(call.value.dtype)
 
@@ -32,7 +33,10 @@ def weights(call: Call) -> Array:
 def logits(call: Call) -> Array:
     """[*edge_shape, heads]: scale * score + bias on every edge; 0 where there is no edge."""
     layout, heads = call.layout, call.query.shape[1]
-    scores = call.score.logits(layout, call.query, repeat_heads(call.key, heads), call.edges)
+    query, key = call.query, repeat_heads(call.key, heads)
+    if call.wide != wide_dtype(query.dtype, key.dtype):  # wider values than both
+        query, key = query.astype(call.wide), key.astype(call.wide)
+    scores = call.score.logits(layout, query, key, call.edges)
     scores = layout.zero_dead_edges(check_logits(layout, heads, scores.astype(call.wide)))
     scale = jnp.asarray(call.scale, scores.dtype)
     scores = scores * (scale if scale.ndim == 0 else scale.reshape((1,) * (scores.ndim - 1) + (heads,)))

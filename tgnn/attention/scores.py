@@ -58,6 +58,10 @@ class Score:
         """The scale that `attend` uses where none is given."""
         return 1.0
 
+    def edge_tails(self, query: Array) -> tuple[tuple[int, ...], ...]:
+        """The shapes that features of one edge may have, for queries [n_receivers, heads, ...]; none: any shape."""
+        return ()
+
     def map_nodes(self, query: Array, key: Array) -> tuple[Array, Array]:
         """What edges see of their ends, from which a row that no edge reads cannot reach the score's parameters."""
         return on_nodes(type(self).receiver, self, query), on_nodes(type(self).sender, self, key)
@@ -162,6 +166,9 @@ class InnerProduct(Score):
         sender = sender.astype(wide) if edge is None else sender.astype(wide) + edge.astype(wide)
         return (receiver.astype(wide) * sender).sum(-1)
 
+    def edge_tails(self, query: Array) -> tuple[tuple[int, ...], ...]:
+        return (jax.eval_shape(self.receiver, query).shape[1:],)
+
     def logits(self, layout: Layout, receiver: Array, sender: Array, edges: Array | None = None) -> Array:
         if not self.is_inner_product:  # a subclass with a pair of its own
             return super().logits(layout, receiver, sender, edges)
@@ -229,6 +236,9 @@ class Additive(Score):
     def sender(self, key: Array) -> Array:
         return head_dot(key, self.sender_vector)
 
+    def edge_tails(self, query: Array) -> tuple[tuple[int, ...], ...]:
+        return (query.shape[1:2],)
+
     def pair(self, receiver: Array, sender: Array, edge: Array | None = None) -> Array:
         total = (
             receiver + sender
@@ -254,8 +264,11 @@ class AdditiveV2(Score):
     vector: Array
     slope: float = jax.tree.static(default=0.2)  # pyright: ignore
 
+    def edge_tails(self, query: Array) -> tuple[tuple[int, ...], ...]:
+        return (query.shape[1:],)
+
     def pair(self, receiver: Array, sender: Array, edge: Array | None = None) -> Array:
-        wide = wide_dtype(receiver.dtype, sender.dtype)
+        wide = wide_dtype(receiver.dtype, sender.dtype, self.vector.dtype)
         total = receiver.astype(wide) + sender.astype(wide)
         total = total if edge is None else total + edge.astype(wide)
         active = jax.nn.leaky_relu(total, self.slope)
@@ -279,8 +292,11 @@ class Gaussian(Score):
     mean: Array
     width: Array
 
+    def edge_tails(self, query: Array) -> tuple[tuple[int, ...], ...]:
+        return self.mean.shape[1:], (query.shape[1], *self.mean.shape[1:])
+
     def pair(self, receiver: Array, sender: Array, edge: Array | None = None) -> Array:
-        wide = wide_dtype(receiver.dtype, self.mean.dtype)
+        wide = wide_dtype(*(x.dtype for x in (receiver, sender, self.mean, self.width, edge) if x is not None))
         if edge is None:
             coordinates = sender.astype(wide) - receiver.astype(wide)
         else:
@@ -288,5 +304,6 @@ class Gaussian(Score):
             if coordinates.ndim < receiver.ndim:
                 coordinates = coordinates[..., None, :]
         lead = (1,) * (coordinates.ndim - 2)
-        steps = (coordinates - self.mean.reshape(lead + self.mean.shape)) / self.width.reshape(lead + self.width.shape)
+        mean, width = (x.astype(wide).reshape(lead + x.shape) for x in (self.mean, self.width))
+        steps = (coordinates - mean) / width
         return -0.5 * (steps**2).sum(-1)

@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_bool, check_size, widen_index
+from tgnn.errors import check_size, widen_index
 from tgnn.graphs.edge_list import EdgeList, check_simple
+from tgnn.graphs.fields import settle
 from tgnn.graphs.layout import Layout, is_traced, rows_at
-from tgnn.softmax import expand, segment_reduce, wide_dtype
+from tgnn.softmax import expand, least_where_dead, segment_reduce, sum_dtype, wide_dtype
 from tgnn.typing import Array
 
 
@@ -33,7 +34,7 @@ class Blocks(Layout):
     reads_rows = False
 
     def __post_init__(self):
-        check_bool("mask", self.mask)
+        settle(self, "block_receivers", "block_senders", alike=("block_receivers", "block_senders"), axes=1)
 
     @classmethod
     def from_edges(
@@ -130,9 +131,9 @@ class Blocks(Layout):
 
     def reduce(self, x: Array, op: str = "sum") -> Array:
         if op == "max":
-            rows = jnp.where(expand(self.live, x.ndim), x, -jnp.inf).max(axis=2)
+            rows = least_where_dead(x, self.live).max(axis=2)
         else:
-            rows = self.zero_dead_edges(x).sum(axis=2, dtype=wide_dtype(x.dtype))
+            rows = self.zero_dead_edges(x).sum(axis=2, dtype=sum_dtype(x.dtype))
         return self.gather_rows(rows, op)
 
     def gather_rows(self, rows: Array, op: str = "sum") -> Array:

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_bool
 from tgnn.graphs.edge_list import EdgeList, check_simple
+from tgnn.graphs.fields import settle
 from tgnn.graphs.layout import Layout, is_traced
 from tgnn.graphs.segments import Segmented, default_senders
-from tgnn.softmax import expand, wide_dtype
+from tgnn.softmax import expand, least, least_where_dead, sum_dtype, wide_dtype
 from tgnn.typing import Array
 
 
@@ -46,10 +46,9 @@ class DenseLike(Layout):
 
     def reduce(self, x: Array, op: str = "sum") -> Array:
         if op == "max":
-            if self.live is not None:
-                x = jnp.where(expand(self.live, x.ndim), x, -jnp.inf)
-            return x.max(axis=1, initial=-jnp.inf)
-        return self.zero_dead_edges(x).sum(axis=1, dtype=wide_dtype(x.dtype))
+            x = least_where_dead(x, self.live)
+            return x.max(axis=1, initial=least(x.dtype))
+        return self.zero_dead_edges(x).sum(axis=1, dtype=sum_dtype(x.dtype))
 
     def score(self, query: Array, key: Array) -> Array:
         query, key = self.clean(query, sender_axis=1), self.clean(key, sender_axis=0)
@@ -76,8 +75,11 @@ class DenseLike(Layout):
         return self.on_edges(self.live)[receivers, senders]
 
     def temporary_bytes(self, heads: int, head_dim: int, gradients: bool) -> int:
-        """Two tiles of logits."""
-        return 2 * 2**20 * 4
+        """A tile of logits, small where the layout lets parts be skipped, and sums of rows."""
+        skips = self.is_rule and self.live is not None
+        tile = 4 * (2**16 if skips else min(2**20, heads * self.count_all_slots()))
+        rows = 4 * heads * head_dim * max(self.n_receivers, self.n_senders)
+        return 3 * tile // 2 + 5 * rows // 2 if gradients else tile + rows // 2
 
     # What the tiled execution asks: a row of the matrix is all senders up to one, or is stored.
 
@@ -156,6 +158,7 @@ class Causal(Segmented, DenseLike):
 
     def __post_init__(self):
         default_senders(self, self.n, "n")
+        settle(self, "offset")
 
     @property
     def n_receivers(self) -> int:  # pyright: ignore
@@ -213,7 +216,7 @@ class Dense(DenseLike):
     axes = {"mask": 2}
 
     def __post_init__(self):
-        check_bool("mask", self.mask)
+        settle(self)
 
     @classmethod
     def from_edges(cls, senders, receivers, *, n_receivers: int, n_senders: int | None = None, mask=None) -> "Dense":

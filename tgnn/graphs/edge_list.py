@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_bool, check_indices, check_mask, check_size, widen_index
+from tgnn.errors import check_indices, check_mask, check_size, widen_index
+from tgnn.graphs.fields import settle
 from tgnn.graphs.host import pair_key
 from tgnn.graphs.layout import Layout, is_traced
 from tgnn.softmax import depth_of, segment_reduce, wide_dtype
@@ -45,7 +46,7 @@ class EdgeList(Layout):
     axes = {"receivers": 1}
 
     def __post_init__(self):
-        check_bool("mask", self.mask)
+        settle(self, "senders", "receivers", "order", "by_sender", alike=("senders", "receivers", "mask"), axes=1)
 
     @classmethod
     def from_edges(
@@ -105,8 +106,9 @@ class EdgeList(Layout):
                 )
             n_nodes = leaves[0].shape[0] if leaves else int(np.sum(graph.n_node))
         for name, indices in (("senders", graph.senders), ("receivers", graph.receivers)):
-            if not jnp.issubdtype(getattr(indices, "dtype", np.float32), jnp.integer):
-                raise ValueError(f"graph.{name} must be an integer array, got {getattr(indices, 'dtype', indices)}")
+            found = getattr(indices, "dtype", type(indices).__name__)
+            if isinstance(found, str) or not jnp.issubdtype(found, jnp.integer):
+                raise ValueError(f"graph.{name} must be an integer array, got {found}; convert it with np.asarray")
         if np.shape(graph.senders) != np.shape(graph.receivers):
             raise ValueError(
                 f"graph.senders has shape {np.shape(graph.senders)} but graph.receivers {np.shape(graph.receivers)}; "
@@ -172,9 +174,10 @@ class EdgeList(Layout):
         return senders[live], receivers[live]
 
     def temporary_bytes(self, heads: int, head_dim: int, gradients: bool) -> int:
-        """Logits of the edges and sums of rows: chunks of edges are read in turn."""
-        sums = (3 if gradients else 1) * 4 * heads * head_dim * max(self.n_receivers, self.n_senders)
-        return 4 * heads * self.count_slots() + sums
+        """Logits of the edges and sums of rows: chunks of edges are read in turn. Compensated sums are kept twice."""
+        rows = 4 * heads * head_dim * max(self.n_receivers, self.n_senders)
+        halves = 9 if self.depth else 6 if gradients else 1
+        return 4 * heads * self.count_slots() + halves * rows // 2
 
     def data_slots(self) -> int:
         return self.n_edge

@@ -10,24 +10,24 @@ def pair_key(senders, receivers, n_senders: int) -> np.ndarray:
 
 def match(own: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Position in `own` of each entry of `wanted` (the k-th copy to the k-th copy), -1 where there is none."""
+    found = np.full(len(wanted), -1)
     if not len(own) or not len(wanted):
-        return np.full(len(wanted), -1)
-    order = np.argsort(own, kind="stable")  # copies stay in their order
-    first = np.searchsorted(own, wanted, sorter=order)
-    place = first + copies(wanted)
-    inside = place < len(own)
-    found = order[np.where(inside, place, 0)]
-    return np.where(inside & (own[found] == wanted) & (wanted >= 0), found, -1)
+        return found
+    order, asked = np.argsort(own, kind="stable"), np.argsort(wanted, kind="stable")  # copies stay in their order
+    have, want = own[order], wanted[asked]
+    place = np.searchsorted(have, want) + copies(want)  # in order, so that memory is read in order
+    inside = place < len(have)
+    place = np.where(inside, place, 0)
+    right = inside & (have[place] == want) & (want >= 0)
+    found[asked[right]] = order[place[right]]
+    return found
 
 
 def copies(keys: np.ndarray) -> np.ndarray:
-    """How many equal entries stand before each."""
-    order = np.argsort(keys, kind="stable")
-    start = np.r_[True, keys[order][1:] != keys[order][:-1]]
+    """How many equal entries stand before each; of sorted keys."""
+    start = np.append(True, keys[1:] != keys[:-1])
     position = np.arange(len(keys))
-    rank = np.empty_like(position)
-    rank[order] = position - np.maximum.accumulate(np.where(start, position, 0))
-    return rank
+    return position - np.maximum.accumulate(np.where(start, position, 0))
 
 
 def distinct(keys: np.ndarray) -> np.ndarray:

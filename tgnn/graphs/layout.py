@@ -20,7 +20,7 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_edges, check_verb, widen_index
+from tgnn.errors import check_edges, check_pairs, check_verb, widen_index
 from tgnn.graphs.host import match, pair_key
 from tgnn.softmax import expand, group_softmax, segment_reduce, wide_dtype
 from tgnn.typing import Array
@@ -139,6 +139,7 @@ class Layout(ABC):
           senders: int [n_pair].
           receivers: int [n_pair].
         """
+        check_pairs(senders, receivers)
         with jax.ensure_compile_time_eval():  # what is known before jit is computed before it
             senders, receivers = (
                 widen_index(x if hasattr(x, "dtype") else np.asarray(x)) for x in (senders, receivers)
@@ -172,6 +173,7 @@ class Layout(ABC):
           [*edge_shape, ...]: what `attend` takes as bias for this layout.
         """
         values = jnp.asarray(values)
+        check_pairs(senders, receivers, values)
         outside = jnp.iinfo(jnp.int32).max  # negative indices would wrap around; this one is dropped
         slots = tuple(jnp.where(slot < 0, outside, slot) for slot in self.locate(senders, receivers))
         empty = jnp.zeros(self.edge_shape + values.shape[1:], values.dtype)
@@ -316,10 +318,7 @@ class Layout(ABC):
         )
 
     def __repr__(self) -> str:
-        """One line: the class, its sizes, and the shapes of its arrays."""
-        fields = vars(self).items()
-        shown = (f"{name}={brief(x)}" for name, x in fields if x is not None)
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return one_line(self)
 
 
 def checked(name: str, verb):
@@ -375,6 +374,14 @@ def is_traced(x) -> bool:
     return isinstance(x, jax.core.Tracer)
 
 
+def one_line(x) -> str:
+    """A dataclass: its name, its sizes, and the shapes of its arrays."""
+    shown = (f"{name}={brief(value)}" for name, value in vars(x).items() if value is not None)
+    return f"{type(x).__name__}({', '.join(shown)})"
+
+
 def brief(x) -> str:
     """A number as it is, an array as its dtype and shape."""
+    if isinstance(x, tuple):
+        return f"({', '.join(map(brief, x))})"
     return f"{x.dtype}{list(x.shape)}" if hasattr(x, "shape") and hasattr(x, "dtype") else repr(x)

@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_bool, check_size, widen_index
+from tgnn.errors import check_size, widen_index
 from tgnn.graphs.edge_list import EdgeList
+from tgnn.graphs.fields import settle
 from tgnn.graphs.layout import Layout
-from tgnn.softmax import expand, wide_dtype
+from tgnn.softmax import expand, least, least_where_dead, sum_dtype
 from tgnn.typing import Array
 
 
@@ -29,7 +30,7 @@ class Neighbors(Layout):
     axes = {"senders": 2}
 
     def __post_init__(self):
-        check_bool("mask", self.mask)
+        settle(self, "senders", alike=("senders", "mask"), axes=2)
 
     @classmethod
     def from_edges(
@@ -92,8 +93,9 @@ class Neighbors(Layout):
 
     def reduce(self, x: Array, op: str = "sum") -> Array:
         if op == "max":
-            return jnp.where(expand(self.live, x.ndim), x, -jnp.inf).max(axis=1, initial=-jnp.inf)
-        return self.zero_dead_edges(x).sum(axis=1, dtype=wide_dtype(x.dtype))
+            x = least_where_dead(x, self.live)
+            return x.max(axis=1, initial=least(x.dtype))
+        return self.zero_dead_edges(x).sum(axis=1, dtype=sum_dtype(x.dtype))
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         self.require_concrete()

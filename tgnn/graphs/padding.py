@@ -53,6 +53,11 @@ def pad(graph: jraph.GraphsTuple, n_node: int | None = None, n_edge: int | None 
     Raises:
       ValueError: where a size is too small.
     """
+    if not isinstance(graph, jraph.GraphsTuple):
+        raise ValueError(
+            f"graph must be a jraph.GraphsTuple, got {type(graph).__name__}; use jraph.batch for several, and stack "
+            "for layouts"
+        )
     if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(graph)):
         raise ValueError(
             "graph is traced, but pad reads its sizes on the host; call pad outside jit, and pass the result in"
@@ -71,6 +76,13 @@ def pad(graph: jraph.GraphsTuple, n_node: int | None = None, n_edge: int | None 
     return jraph.pad_with_graphs(graph, *sizes), masks
 
 
+def each_layout(name: str, layouts) -> list[Layout]:
+    """Several layouts or graphs, or a ValueError for one of them alone."""
+    if isinstance(layouts, Layout | jraph.GraphsTuple):
+        raise ValueError(f"{name} must be several graphs, got one {type(layouts).__name__}; use [graph] for one")
+    return [as_layout(layout) for layout in layouts]
+
+
 def stack(layouts: Sequence[Layout]) -> Layout:
     """Layouts of one kind and equal sizes as one, with a leading axis for `jax.vmap(attend)`: relations, or a batch.
 
@@ -80,7 +92,7 @@ def stack(layouts: Sequence[Layout]) -> Layout:
     Raises:
       ValueError: for no layouts, or different numbers of nodes.
     """
-    layouts = [as_layout(layout) for layout in layouts]
+    layouts = each_layout("layouts", layouts)
     if not layouts:
         raise ValueError("layouts is empty; stack needs at least one")
     sizes = {(layout.n_receivers, layout.n_senders) for layout in layouts}

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.graphs.dense import DenseLike
+from tgnn.graphs.fields import settle
 from tgnn.graphs.layout import is_traced
 from tgnn.graphs.segments import Segmented, default_senders
 from tgnn.typing import Array
@@ -38,6 +39,7 @@ class Prefix(Segmented, DenseLike):
 
     def __post_init__(self):
         default_senders(self, self.n, "n")
+        settle(self, "prefix")
 
     @property
     def n_receivers(self) -> int:  # pyright: ignore

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from tgnn.errors import check_segments, check_size
+from tgnn.graphs.fields import settle
 from tgnn.typing import Array
 
 
@@ -76,3 +77,4 @@ def default_senders(layout, n_receivers: int, name: str) -> None:
     if given[0] != given[1] and any(hasattr(x, "dtype") for x in (layout.receiver_segments, layout.sender_segments)):
         missing = "sender_segments" if given[0] else "receiver_segments"
         raise ValueError(f"{missing} is missing; pass both, or use with_segments, which takes one for both")
+    settle(layout, "receiver_segments", "sender_segments")

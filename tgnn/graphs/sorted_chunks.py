@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.errors import check_size
+from tgnn.graphs.fields import settle
 from tgnn.graphs.layout import Layout, rows_at
-from tgnn.softmax import expand, wide_dtype
+from tgnn.softmax import expand, least_where_dead, sum_dtype, wide_dtype
 from tgnn.typing import Array
 
 
@@ -36,6 +37,9 @@ class SortedChunks(Layout):
     form = "chunks"
     axes = {"mask": 4}
     reads_rows = False
+
+    def __post_init__(self):
+        settle(self, "nodes", "places")
 
     @property
     def n_receivers(self) -> int:  # pyright: ignore
@@ -71,9 +75,9 @@ class SortedChunks(Layout):
 
     def reduce(self, x: Array, op: str = "sum") -> Array:
         if op == "max":
-            rows = jnp.where(expand(self.live, x.ndim), x, -jnp.inf).max(axis=3)
+            rows = least_where_dead(x, self.live).max(axis=3)
         else:
-            rows = self.zero_dead_edges(x).sum(axis=3, dtype=wide_dtype(x.dtype))
+            rows = self.zero_dead_edges(x).sum(axis=3, dtype=sum_dtype(x.dtype))
         return self.join(rows, op)
 
     def join(self, rows: Array, op: str = "sum") -> Array:

@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.errors import check_size
+from tgnn.graphs.fields import settle
 from tgnn.graphs.layout import Layout, is_traced
 from tgnn.graphs.segments import Segmented, default_senders
-from tgnn.softmax import expand, wide_dtype
+from tgnn.softmax import expand, least_where_dead, sum_dtype, wide_dtype
 from tgnn.typing import Array
 
 
@@ -50,6 +51,7 @@ class Window(Segmented, Layout):
 
     def __post_init__(self):
         default_senders(self, self.n, "n")
+        settle(self, "offset")
         check_size("left", self.left)
         check_size("right", self.right)
         check_size("dilation", self.dilation, minimum=1)
@@ -145,9 +147,9 @@ class Window(Segmented, Layout):
 
     def reduce(self, x: Array, op: str = "sum") -> Array:
         if op == "max":
-            rows = jnp.where(expand(self.live, x.ndim), x, -jnp.inf).max(axis=2)
+            rows = least_where_dead(x, self.live).max(axis=2)
         else:
-            rows = self.zero_dead_edges(x).sum(axis=2, dtype=wide_dtype(x.dtype))
+            rows = self.zero_dead_edges(x).sum(axis=2, dtype=sum_dtype(x.dtype))
         return self.unblock(rows)
 
     def unblock(self, rows: Array) -> Array:
@@ -200,9 +202,10 @@ class Window(Segmented, Layout):
         return int(np.maximum(last - first, 0).sum())
 
     def temporary_bytes(self, heads: int, head_dim: int, gradients: bool) -> int:
-        """Two tiles of logits, and sums of padded rows."""
-        padded = 4 * heads * head_dim * 3 * max(self.n_receivers, self.n_senders)
-        return 2 * self.block * self.span * 4 + padded * (2 if gradients else 1)
+        """Two tiles of logits, and sums of rows; a dilated window reorders its nodes, too."""
+        rows = 4 * heads * head_dim * max(self.n_receivers, self.n_senders)
+        halves = (5 if gradients else 1) + (6 if self.dilation > 1 else 0)
+        return 2 * self.block * self.span * 4 + halves * rows // 2
 
     def known_mask(self) -> tuple | None:
         plain = isinstance(self.offset, int) and self.offset == 0 and self.n == self.n_senders and self.dilation == 1

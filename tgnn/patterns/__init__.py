@@ -10,6 +10,9 @@ from tgnn.patterns.hashing import lsh_buckets as lsh_buckets
 from tgnn.patterns.hubs import bigbird as bigbird
 from tgnn.patterns.hubs import longformer as longformer
 from tgnn.patterns.hubs import star as star
+from tgnn.patterns.partition import binary_partition as binary_partition
+from tgnn.patterns.partition import relations as relations
+from tgnn.patterns.partition import spans as spans
 from tgnn.patterns.pasts import cached_past as cached_past
 from tgnn.patterns.pasts import causal as causal
 from tgnn.patterns.pasts import complete as complete
@@ -17,9 +20,6 @@ from tgnn.patterns.pasts import document as document
 from tgnn.patterns.pasts import memory as memory
 from tgnn.patterns.pasts import prefix as prefix
 from tgnn.patterns.pictures import draw as draw
-from tgnn.patterns.spans import binary_partition as binary_partition
-from tgnn.patterns.spans import relations as relations
-from tgnn.patterns.spans import spans as spans
 from tgnn.patterns.sparse import fixed as fixed
 from tgnn.patterns.sparse import fixed_parts as fixed_parts
 from tgnn.patterns.sparse import strided as strided

@@ -16,8 +16,9 @@ from tgnn.attention.aggregation import aggregate
 from tgnn.attention.api import attend
 from tgnn.graphs import Complete, Dense, EdgeList, Layout
 from tgnn.graphs.host import distinct, pair_key
-from tgnn.graphs.interop import as_layout, live_edges
-from tgnn.graphs.padding import bucket
+from tgnn.graphs.interop import live_edges
+from tgnn.graphs.layout import one_line, register_export
+from tgnn.graphs.padding import bucket, each_layout
 from tgnn.planning.choose import GAIN
 from tgnn.planning.timings import load as load_timings
 from tgnn.typing import Array
@@ -42,6 +43,9 @@ class Batch:
     edge: Array
     n_graph: int = jax.tree.static()  # pyright: ignore
 
+    def __repr__(self) -> str:
+        return one_line(self)
+
     @property
     def form(self) -> str:
         """One of `FORMS`."""
@@ -49,8 +53,13 @@ class Batch:
 
     def pack(self, x) -> np.ndarray:
         """Nodes of all graphs one after the other, [n, ...], into the batch's shape, zeros in the padding. NumPy."""
+        inside = np.asarray(self.graph) >= 0
+        if np.shape(x)[:1] != (inside.sum(),):
+            raise ValueError(
+                f"x has shape {np.shape(x)}, but the graphs have {inside.sum()} nodes; give one row for each"
+            )
         packed = np.zeros(self.graph.shape + np.shape(x)[1:], np.asarray(x).dtype)
-        packed[np.asarray(self.graph) >= 0] = x
+        packed[inside] = x
         return packed
 
     def unpack(self, x) -> np.ndarray:
@@ -110,6 +119,9 @@ class Batch:
         return jax.vmap(lambda segments, x: aggregate(nodes(segments), x, reduction)[0])(inside, x)
 
 
+register_export(Batch)
+
+
 def batch(
     graphs: Sequence[Layout],
     form: str | None = None,
@@ -138,7 +150,7 @@ def batch(
     >>> batch([Complete(2), Complete(3)], "stack").layout.mask.shape
     (2, 8, 8)
     """
-    graphs = [as_layout(graph) for graph in graphs]
+    graphs = each_layout("graphs", graphs)
     check(graphs, form, n_graph)
     sizes = np.array([graph.n_receivers for graph in graphs])
     edges = [live_edges(graph) for graph in graphs]

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tgnn.graphs import EdgeList, Layout
+from tgnn.graphs import Layout
 from tgnn.graphs.interop import edge_slots
 
 GREY = "0.6"
@@ -63,7 +63,7 @@ def per_edge(layout: Layout, name: str, values: np.ndarray, live: np.ndarray) ->
     """The values of the live edges, or a ValueError; given one for each edge, or in the shape of the layout's slots."""
     if values.shape == live.shape:
         return values[live]
-    if values.shape == tuple(layout.edge_shape) and not isinstance(layout, EdgeList):
+    if values.shape == tuple(layout.edge_shape):
         return values[slice(None) if layout.live is None else np.asarray(layout.live)].ravel()
     raise ValueError(
         f"{name} has shape {values.shape} but the {type(layout).__name__} has {len(live)} edges; pass a single one, or "

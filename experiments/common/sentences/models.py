@@ -21,7 +21,7 @@ from tgnn.models.sequences.bp_transformer import bp_nodes, init_bp_transformer, 
 from tgnn.nn.basic import dropout, fold, init_linear, linear
 from tgnn.nn.positions import segment_positions
 from tgnn.nn.transformer import TransformerConfig, decoder, embed, init_language_model
-from tgnn.patterns.spans import partition_edges, spans
+from tgnn.patterns.partition import partition_edges, spans
 from tgnn.typing import Array, Params
 
 Name = Literal["tree_lstm", "lstm", "transformer", "bp_transformer"]

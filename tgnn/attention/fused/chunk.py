@@ -16,7 +16,7 @@ import numpy as np
 from tgnn.attention.call import Call, repeat_heads
 from tgnn.attention.dropout import apply_dropout
 from tgnn.attention.fused.derivatives import vary_alike
-from tgnn.softmax import expand
+from tgnn.softmax import expand, sum_in_buckets
 from tgnn.typing import Array
 
 CHUNK_NUMBERS = 2**16  # numbers in one array of a chunk: a few of them fit into the second-level cache
@@ -72,7 +72,8 @@ def edge_logits(parameters: Parameters, inputs: Inputs, chunk: "Chunk", wide) ->
     else:
         logits = score.pair(receiver, sender, edge).astype(wide)
     if not (isinstance(scale, float) and scale == 1.0):
-        logits = (logits * (scale if jnp.ndim(scale) == 0 else jnp.asarray(scale)[None])).astype(wide)
+        scale = jnp.asarray(scale, wide)
+        logits = logits * (scale if scale.ndim == 0 else scale[None])
     if bias is not None:
         values = jnp.vectorize(bias, signature="(),()->(h)")(chunk.receiver, chunk.sender)
         return logits + values.astype(wide)
@@ -209,6 +210,25 @@ class LongSum(NamedTuple):
         old = rest[place]
         new = old + step
         return LongSum(rest.at[place].set(new), self.lost.at[place].set((new - old) - step))
+
+
+class BucketSum(NamedTuple):
+    """Sums of very many rows in any order to a few indices: those of each chunk are compensated, as in `LongSum`."""
+
+    total: Array
+    lost: Array
+
+    @classmethod
+    def zeros(cls, shape, dtype) -> "BucketSum":
+        """Sums over nothing."""
+        return cls(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
+
+    def add(self, index: Array, rows: Array) -> "BucketSum":
+        """Sums over one chunk more: int [C], in any order; [C, ...]."""
+        n = self.total.shape[0]
+        step = sum_in_buckets(rows.astype(self.total.dtype), jnp.minimum(index, n), n) - self.lost
+        new = self.total + step
+        return BucketSum(new, (new - self.total) - step)
 
 
 @jax.custom_vjp

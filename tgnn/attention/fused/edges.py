@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from tgnn.attention.call import Call
 from tgnn.attention.fused.chunk import (
     CHUNK_NUMBERS,
+    BucketSum,
     Chunk,
     Cut,
     Inputs,
@@ -31,6 +32,7 @@ from tgnn.attention.fused.chunk import (
 )
 from tgnn.attention.fused.derivatives import attend_with
 from tgnn.attention.fused.execution import Execution, Statistics, backend, own_structure
+from tgnn.softmax import is_long
 from tgnn.typing import Array
 
 
@@ -74,7 +76,8 @@ def forward(call: Call) -> tuple[Array, Sums]:
 
     maximum, logits = chunks.scan(measure, jnp.full((n, heads), -jnp.inf, wide))
     maximum = jnp.where(jnp.isfinite(maximum), maximum, 0.0)
-    add = LongSum.add if call.layout.depth else add_rows
+    kept = sums_of(call.layout)
+    add = kept.add if kept else add_rows
 
     def collect(sums, chunk, logits):
         output, total = sums
@@ -82,12 +85,19 @@ def forward(call: Call) -> tuple[Array, Sums]:
         messages = chunk.drop(call, weights)[..., None] * chunk.values(call, heads, wide)  # [C, heads, value_dim]
         return (add(output, chunk.to_receiver, messages), add(total, chunk.to_receiver, weights)), None
 
-    zeros = LongSum.zeros if call.layout.depth else jnp.zeros
+    zeros = kept.zeros if kept else jnp.zeros
     start = zeros((n, heads, call.value.shape[2]), wide), zeros((n, heads), wide)
     (output, total), _ = chunks.scan(collect, start, logits)
-    output, total = (x.total if isinstance(x, LongSum) else x for x in (output, total))
+    output, total = (x.total if kept else x for x in (output, total))
     total = jnp.where(total == 0.0, 1.0, total)
     return (output / total[..., None]).astype(call.value.dtype), Sums(maximum, total, logits)
+
+
+def sums_of(layout) -> type[LongSum] | type[BucketSum] | None:
+    """How sums are kept that plain ones would round: of long runs, and of very many edges without an order."""
+    if layout.depth:
+        return LongSum
+    return BucketSum if layout.order is None and is_long(layout.n_edge, layout.n_receivers) else None
 
 
 def backward(call: Call, output: Array, sums: Sums, gradient: Array) -> Call:

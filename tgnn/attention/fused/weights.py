@@ -15,7 +15,7 @@ from tgnn.attention.fused.derivatives import Structure, take_apart
 from tgnn.attention.fused.execution import Execution, Statistics
 from tgnn.attention.fused.executions import choose
 from tgnn.compiled import compiled
-from tgnn.errors import widen_index
+from tgnn.errors import as_index
 from tgnn.graphs.edge_list import EdgeList
 from tgnn.graphs.layout import Layout
 from tgnn.typing import Array
@@ -40,7 +40,11 @@ def chosen_weights(layout: Layout, query: Array, key: Array, score, bias, scale,
             f"at must be {axes + 1} index arrays, the places of edges and their heads, got {len(at)}; "
             "layout.locate(senders, receivers) gives the places"
         )
-    at = tuple(widen_index(jnp.asarray(x)) for x in at)
+    at = tuple(jnp.asarray(as_index("at", x)) for x in at)
+    if len({x.shape for x in at}) > 1 or at[0].ndim != 1:
+        raise ValueError(
+            f"at must be index arrays of one length, got shapes {[x.shape for x in at]}; give one entry for each weight"
+        )
     return weights_at(layout, query, key, score, bias, scale, edges, at)
 
 

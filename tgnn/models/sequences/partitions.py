@@ -10,7 +10,7 @@ import numpy as np
 
 from tgnn.errors import check_size
 from tgnn.graphs import EdgeList
-from tgnn.patterns.spans import partition_edges, spans
+from tgnn.patterns.partition import partition_edges, spans
 from tgnn.typing import Array, Params
 
 
