@@ -19,7 +19,7 @@ import jax.numpy
 
 from tgnn.opened import Known, Shell, closed, opened
 
-MOST = 256  # programs that are kept; the one that was used longest ago is given back first
+MOST = 128  # programs that are kept; the one that was used longest ago is given back first
 LIBRARIES = "tgnn", "jax", "jaxlib", "jraph", "flax", "optax", "numpy", "functools", "operator", "math"
 
 

@@ -74,19 +74,7 @@ def test_bfloat16_gives_bfloat16(name):
     assert numbers[0].dtype == jnp.bfloat16
 
 
-ELSEWHERE = {  # where they promote; a pass is an error, so that this list gets shorter
-    "transformer_conv": "attend's sum of edge_value",
-    "reformer": "the maximum of SortedChunks",
-}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(n, marks=pytest.mark.xfail(strict=True, reason=ELSEWHERE[n]) if n in ELSEWHERE else ())
-        for n in CALLS
-    ],
-)
+@pytest.mark.parametrize("name", CALLS)
 def test_bfloat16_needs_no_promotion_that_jax_would_do_unasked(name):
     with jax.numpy_dtype_promotion("strict"):
         jax.eval_shape(lambda: CALLS[name](jnp.bfloat16))
