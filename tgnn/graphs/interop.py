@@ -72,7 +72,7 @@ def from_scipy(matrix) -> EdgeList:
     Values are left out: `matrix.tocoo().data[:, None]` are the weights with which `layout.aggregate` multiplies by the
     matrix.
 
-    >>> import scipy.sparse
+    >>> import jax.numpy as jnp, scipy.sparse
     >>> matrix = scipy.sparse.csc_matrix([[0.0, 2.0], [3.0, 4.0]])
     >>> layout = from_scipy(matrix)
     >>> weights = jnp.asarray(matrix.tocoo().data)[:, None]
