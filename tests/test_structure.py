@@ -27,6 +27,7 @@ ORDER = (
     {"recurrent"},
     {"models"},
     {"adapters", "datasets"},
+    {"pretrained"},
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 SUGAR = "tgnn.graphs.layout"  # `a | b` and `to_edges` need every layout, and every layout needs this module

@@ -10,7 +10,6 @@ import numpy as np
 
 from tgnn.graphs import Causal, Complete, EdgeList, Layout
 from tgnn.graphs.interop import as_layout
-from tgnn.graphs.segments import Segmented
 from tgnn.typing import Array, Graph
 
 Layers = Graph | Sequence[Graph | None] | Mapping[int, Graph] | None
@@ -71,13 +70,13 @@ def layout_of(layout: Layout | None, n: int, m: int, keep: Array | None, is_caus
     return layout if keep is None else keep_senders(layout, keep)
 
 
-def keep_senders(layout: Layout, keep: Array) -> Layout:
+def keep_senders(layout: Any, keep: Array) -> Layout:
     """The edges of a layout whose senders are kept, `keep` bool `[n_senders]`; it may be traced.
 
     >>> keep_senders(Complete(2, 3), jnp.array([True, False, True])).adjacency().astype(int).tolist()
     [[1, 0, 1], [1, 0, 1]]
     """
-    if isinstance(layout, Segmented):
+    if hasattr(layout, "with_segments"):
         own = layout.segments or (jnp.zeros(layout.n_receivers, jnp.int32), jnp.zeros(layout.n_senders, jnp.int32))
         return layout.with_segments(own[0], jnp.where(keep, own[1], -1))
     shape = layout.edge_shape
