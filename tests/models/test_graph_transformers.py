@@ -48,6 +48,7 @@ def run(name, graphs):
     return values_and_gradients(name, CASES[name].params, CASES[name].prepare(batch), weight_of(batch))
 
 
+@pytest.mark.slow
 @EVERY_DENSE_FORM
 def test_a_model_is_its_dense_masked_form(name):
     case, batch = CASES[name], batch_of(GRAPHS)
@@ -71,6 +72,7 @@ def test_a_model_is_its_dense_masked_form(name):
     assert np.isfinite(output).all() and all(jnp.abs(leaf).max() > 0 for leaf in gradients[1:])
 
 
+@pytest.mark.slow
 @EVERY_MODEL
 def test_a_graph_is_the_same_alone_padded_and_in_every_batch(name):
     together, (_, x_gradient, edge_gradient) = run(name, GRAPHS)

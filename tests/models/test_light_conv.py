@@ -49,6 +49,7 @@ def shifted_sums(params, layout, x):
     return linear(params["output"], output, in_axes=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "n, left, right, dynamic, check",
     [
@@ -80,6 +81,7 @@ def convolved(part, x, left):
     return np.einsum("nhk,hkd->nd", messages, part["output"]["kernel"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dynamic", [False, True])
 @pytest.mark.parametrize(
     "n, left, right", [(1, 4, 0), (2, 4, 0), (2, 0, 4), (3, 4, 0), (3, 1, 3), (13, 4, 0), (13, 2, 2)]

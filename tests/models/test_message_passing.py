@@ -24,6 +24,7 @@ MODELS = {
 GRAPH_NETWORKS = [*MODELS, "graph_sage", "gin", "basic_gnn", "monet", "gated_gcn"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_layout_and_jraphs_graph_give_the_same(name):
     model, init = MODELS[name]

@@ -43,6 +43,7 @@ VARIANTS = {
 STEPS = {name: [1] * N for name in VARIANTS} | {"rotary, grouped, gated": [4, 1, 1, 1], "alibi": [4, 1, 1, 1]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_cached_decoding_equals_full_decoding_for_any_steps(name):
     config, options, norm, encoding = VARIANTS[name]
@@ -70,6 +71,7 @@ def test_cached_decoding_on_a_window():
         chex.assert_trees_all_close(logits[0], full[i], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rotate", [None, rotary], ids=["plain", "rotary"])
 @pytest.mark.parametrize("stacked", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_cached_decoding_reads_its_memory_like_full_decoding(stacked, rotate):

@@ -62,6 +62,7 @@ CASES = {
 QUICK = "language model", "decode_step", "greedy, a fresh function", "lstm"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(x, marks=[] if x in QUICK else pytest.mark.slow) for x in CASES])
 def test_a_second_eager_call_compiles_nothing_and_equals_jit(name):
     params, run = CASES[name]

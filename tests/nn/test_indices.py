@@ -45,6 +45,7 @@ USES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", USES)
 def test_any_integer_type_gives_what_int32_gives(name):
     numbers, use = [65, 3, 100, 127], USES[name]

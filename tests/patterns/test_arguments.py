@@ -93,6 +93,7 @@ TYPED = {  # more nodes than int8 counts
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", SMALL)
 @pytest.mark.parametrize("name", TYPED)
 def test_any_integer_type_gives_the_graph_of_int32(name, dtype):
@@ -117,6 +118,7 @@ def test_a_prefix_longer_than_int32_is_the_whole():
     equal(layout, np.ones((5, 5), bool))
 
 
+@pytest.mark.slow
 def test_eager_calls_compile_once(caplog):
     hashes = np.random.default_rng(0).integers(0, 4, (2, 37))
 

@@ -23,6 +23,7 @@ ATTENDED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [0, pytest.param(1, marks=pytest.mark.slow), 13])
 @pytest.mark.parametrize("name", ATTENDED)
 def test_attention_on_every_pattern_is_that_on_its_matrix(name, n):

@@ -11,6 +11,7 @@ from tests.support.pairs import SETS, M, N, adjacency, equal, few
 from tgnn import patterns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("right", SETS)
 @pytest.mark.parametrize("left", SETS)
 def test_edge_sets(left, right):

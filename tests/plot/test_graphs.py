@@ -33,6 +33,7 @@ def test_an_arrow_goes_from_sender_to_receiver():
     np.testing.assert_allclose(arrow._posA_posB, [circle[1], circle[2]], atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "graph",
     [tgnn.Complete(5, 3), np.ones((5, 3), bool), tgnn.Window(5, 1, 1), tgnn.Complete(5).adjacency(), [[0, 1], [1, 1]]],

@@ -37,6 +37,7 @@ def glassllm():
     return *pretrained.load(path), package.model.GlassLM.load(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("implementation", ["definition", "fused"])
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
 def test_a_decoder_is_the_published_equations(name, implementation, request):

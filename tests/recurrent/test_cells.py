@@ -67,6 +67,7 @@ def flax_params(name, params):
 FLAX = {"rnn": linen.SimpleCell, "gru": linen.GRUCell, "lstm": linen.LSTMCell}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FLAX)
 def test_a_chain_is_flaxs_cell_values_and_gradients(name):
     n, (params, _) = 5, make(name)
