@@ -200,7 +200,8 @@ class EdgeList(Layout):
 def filled(index: np.ndarray, live: np.ndarray, fill: int) -> np.ndarray:
     """Indices as int32, with `fill` on dead edges and in the padding."""
     result = np.full(len(live), fill, np.int32)
-    result[: len(index)] = np.where(live[: len(index)], index, fill)
+    kept = np.flatnonzero(live)  # the padding is dead
+    result[kept] = index[kept]
     return result
 
 
