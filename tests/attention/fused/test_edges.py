@@ -353,4 +353,4 @@ def test_memory_at_a_million_edges_is_a_tenth_of_the_definition(monkeypatch, gra
 def test_memory_grows_by_the_logits_alone(monkeypatch, gradients):
     monkeypatch.undo()
     grown = temporary(10_000_000, 10_000, None, gradients) - temporary(100_000, 10_000, None, gradients)
-    assert grown <= 41 * 9_900_000  # 8 heads of 4 bytes, both ends of the sorted edges, and a little
+    assert grown <= 40 * 9_900_000  # 8 heads of 4 bytes, and a little
