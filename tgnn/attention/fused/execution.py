@@ -1,5 +1,6 @@
 """What every execution says of itself: why it cannot run a call, whether it should, and how."""
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import jax
@@ -19,30 +20,30 @@ class Statistics(NamedTuple):
     log_total: Array
 
 
-class Execution:
+class Execution(ABC):
     """A faster way to the definition's output, for some calls on some devices; one instance each in `executions.py`."""
 
     name: str
     form: str | tuple[str, ...]  # of the layouts that it takes
     when: str  # it is faster, in words
 
+    @abstractmethod
     def refusal(self, call: Call) -> str | None:
         """None where `run` can run a call, else the reason why it cannot, as the end of a sentence."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_faster(self, call: Call) -> bool:
         """Whether it should, where the caller has no preference."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run(self, call: Call) -> Array:
         """[n_receivers, heads, value_dim]."""
-        raise NotImplementedError
 
     has_statistics: bool = True
 
     def statistics(self, call: Call) -> Statistics:
         """Maximum and sum of the exponentials; asked only where `has_statistics`."""
-        raise NotImplementedError
+        raise ValueError(f"{self.name} keeps no statistics; ask an execution that says has_statistics")
 
     def wrong_form(self, call: Call) -> str | None:
         """The reason why it takes no such layout, or None."""

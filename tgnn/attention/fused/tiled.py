@@ -1,6 +1,7 @@
 """What the tiled executions share: heads onto two axes, parameters into leaves, wide dtypes, and the way back."""
 
 import math
+from abc import abstractmethod
 from typing import Any, NamedTuple
 
 import jax
@@ -32,17 +33,17 @@ class Tiled(Execution):
 
     when = "on CPU from about 2 ** 15 logits on; below, the definition compiles sooner and runs as fast"
 
+    @abstractmethod
     def pack(self, call: Call) -> tuple[Any, Any, Any]:
         """Plan, packed and data: the static, the differentiable and the other inputs of the tiles."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, plan, packed, data) -> tuple[Array, Array]:
         """Output and statistics of the rows of all tiles, both in float32 or wider."""
-        raise NotImplementedError
 
+    @abstractmethod
     def backward(self, plan, packed, data, output, statistics, gradient):
         """Gradients of `packed`."""
-        raise NotImplementedError
 
     def unpack(self, call: Call, output: Array) -> Array:
         """[receivers of the tiles, key_heads, group, dim] -> [n_receivers, heads, dim]."""
