@@ -148,12 +148,11 @@ def run_exphormer(params, batch, **options):
 def dense_exphormer(params, batch):
     """Each kind of edge is a matrix of its own; the softmax runs over all four."""
     layout, kinds = batch.more.layout, np.asarray(batch.more.kinds)
-    order = np.asarray(layout.order)
     features = params["kinds"]["table"][kinds] + jnp.pad(batch.edges, ((0, len(kinds) - SLOTS), (0, 0)))
     parts = []
     for kind in range(4):
-        live = np.asarray(layout.mask) & (kinds[order] == kind)
-        parts.append(dense(tgnn.EdgeList(layout.senders, layout.receivers, N + 6, N + 6, live, order), features))
+        live = np.asarray(layout.mask) & (kinds == kind)
+        parts.append(dense(tgnn.EdgeList(layout.senders, layout.receivers, N + 6, N + 6, live), features))
     mask, edges = jnp.concatenate([m for m, _ in parts], axis=1), jnp.concatenate([e for _, e in parts], axis=1)
 
     def layer(x, p):
@@ -171,9 +170,7 @@ def permute_interactions(graph, order, shuffle):
     layout, place = graph.layout, np.argsort(extended(order, N + 6))
     live = np.asarray(layout.mask)
     senders, receivers = (
-        np.asarray(layout.to_caller(jnp.where(live, place[np.where(live, ends, 0)], ends)))[
-            extended(shuffle, layout.n_edge)
-        ]
+        np.where(live, place[np.where(live, ends, 0)], ends)[extended(shuffle, layout.n_edge)]
         for ends in (layout.senders, layout.receivers)
     )
     kinds = graph.kinds[extended(shuffle, layout.n_edge)]
