@@ -84,6 +84,7 @@ def test_every_room_has_its_place_in_the_order():
     assert {room_of(module) for module in packages} - {"tgnn"} == {x for x in LEVEL if (ROOT / x).is_dir()}
 
 
+@pytest.mark.slow
 def test_imports_make_no_circle_but_for_the_sugar_of_layouts():
     graph = {
         module_of(path): {name for name, late in own_imports(path) if not (late and module_of(path) == SUGAR)}

@@ -50,6 +50,7 @@ def test_adapter_gives_zero_where_flax_gives_the_mean():
     assert (output[1, 3, 2] == 0).all() and (output[1, 3, 1] != 0).all()
 
 
+@pytest.mark.slow
 def test_adapter_takes_any_batch_axes_and_grouped_heads():
     output = attention(QUERY, KEY, VALUE, deterministic=True)
     chex.assert_trees_all_close(attention(QUERY[1], KEY[1], VALUE[1], deterministic=True), output[1], atol=1e-6)
@@ -67,6 +68,7 @@ def dropped(rng, **options):
     return attention(QUERY * 0, KEY, identity, dropout_rng=rng, dropout_rate=0.4, **options) == 0
 
 
+@pytest.mark.slow
 def test_dropout_follows_flaxs_keywords():
     rng = jax.random.key(0)
     same = dropped(rng)
@@ -80,6 +82,7 @@ def test_dropout_follows_flaxs_keywords():
         dropped(None)
 
 
+@pytest.mark.slow
 def test_nnx_layer_gives_the_same_with_either_function():
     x = jnp.asarray(GENERATOR.normal(size=(B, N, 12)), jnp.float32)
     mask = nnx.make_causal_mask(x[..., 0])
@@ -144,6 +147,7 @@ def test_masks_that_do_not_say_keep_are_refused(mask):
         attention_fn(QUERY, KEY, VALUE, mask=mask)
 
 
+@pytest.mark.slow
 def test_a_mask_of_zeros_and_ones_is_one_of_bools_and_other_numbers_are_no_edges_under_jit():
     expected = attention(QUERY, KEY, VALUE, mask=MASKS["per head"], deterministic=True)
     for dtype in (np.float32, jnp.bfloat16, np.int32, np.uint8):

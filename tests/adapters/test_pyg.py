@@ -52,6 +52,7 @@ def numbers(layers, gradients=False):
     return [{k: (p.grad if gradients else p.detach()).numpy() for k, p in weights.items()} for weights in named]
 
 
+@pytest.mark.slow
 def test_weighted_edges_equal_pygs():
     """Loops of weight 1 last, as theirs has them; every weight has a gradient."""
     weight = GENERATOR.uniform(0.1, 2.0, len(SENDERS)).astype(np.float32)
@@ -72,6 +73,7 @@ def test_weighted_edges_equal_pygs():
     chex.assert_trees_all_close(gradient, edge_weight.grad.numpy(), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gat", "gatv2", "transformer_conv"])
 def test_features_of_edges_equal_pygs(name):
     """GAT's one map of edges is the product of their two."""

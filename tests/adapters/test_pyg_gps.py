@@ -101,6 +101,7 @@ def test_gine_equals_pygs():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("local", ["gine", "gated"])
 def test_a_layer_equals_pygs(local):
     inner = conv.GINEConv(network(), train_eps=True) if local == "gine" else conv.ResGatedGraphConv(DIM, DIM)

@@ -62,6 +62,7 @@ def theirs(module, x, edges):
     return module(x, EDGE_INDEX, *more, **size).detach().numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, heads, concat, with_edges, pair",
     [pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow) for case in GRID],

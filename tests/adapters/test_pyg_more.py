@@ -155,6 +155,7 @@ def test_reductions_equal_pygs(name):
     assert_close(pull(jnp.asarray(weight))[0], x.grad.numpy())
 
 
+@pytest.mark.slow
 def test_the_graph_network_block_is_jraphs_where_nodes_see_received_edges():
     n_node, n_edge = np.array([5, 4, 4]), np.array([11, 0, 6])
     ends = [GENERATOR.integers(0, size, (2, edges)) for size, edges in zip(n_node, n_edge, strict=True)]

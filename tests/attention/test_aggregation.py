@@ -86,6 +86,7 @@ def test_weighted_degrees_and_symmetric_weights_are_those_of_the_weighted_matrix
     np.testing.assert_allclose(got, expected @ x, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @EVERY
 def test_values_and_gradients_are_those_of_the_loop_over_neighbours(layout):
     generator = np.random.default_rng(1)
@@ -115,6 +116,7 @@ def scale_all(layout, x, unit):
     }
 
 
+@pytest.mark.slow
 @EVERY
 def test_edge_features_degree_weights_and_pna_are_those_of_the_loop(layout):
     near, unit = neighbours(layout), 1.7
@@ -136,6 +138,7 @@ def test_edge_features_degree_weights_and_pna_are_those_of_the_loop(layout):
     chex.assert_trees_all_close(output, expected, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_regular_graph_of_pnas_own_degree_is_not_scaled():
     ring = tgnn.EdgeList.from_edges(np.arange(7), (np.arange(7) + 1) % 7, n_receivers=7)
     x = jnp.arange(14.0).reshape(7, 2)
@@ -144,6 +147,7 @@ def test_a_regular_graph_of_pnas_own_degree_is_not_scaled():
     chex.assert_trees_all_close(parts[0], parts[2], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_bfloat16_features_are_reduced_in_float32():
     n = 1000  # bfloat16 sums would stop at 256
     layout, x = tgnn.Complete(1, n), jnp.ones((n, 1), jnp.bfloat16)
@@ -159,6 +163,7 @@ def test_bfloat16_features_are_reduced_in_float32():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.nans
 def test_dead_edges_change_nothing_whatever_their_rows_hold():
     layout = tgnn.EdgeList.from_edges([0, 1, 2], [0, 0, 1], n_receivers=3, mask=np.array([True, True, False]))
@@ -173,6 +178,7 @@ def test_an_unknown_reduction_is_named():
         aggregate(LAYOUTS["edges"], jnp.ones((11, 1)), "median")
 
 
+@pytest.mark.slow
 def test_std_of_many_large_numbers():
     """The mean of 4,096 numbers of a million is rounded by more than their deviation."""
     x = 1e6 + (jnp.arange(4096.0) % 2)[:, None]
@@ -188,6 +194,7 @@ def test_std_of_nan_is_nan():
     np.testing.assert_array_equal(found, [[0.0], [np.nan], [0.0]])
 
 
+@pytest.mark.slow
 def test_scalers_of_a_training_set_without_edges():
     empty = tgnn.EdgeList.from_edges([], [], n_receivers=3)
     found = tgnn.aggregation.principal_neighbourhood(empty, jnp.ones((3, 2)), tgnn.aggregation.mean_log_degree(empty))

@@ -52,6 +52,7 @@ def test_an_origin_that_is_no_triple_is_an_error():
             tgnn.attend(tgnn.Complete(2), x, x, x, dropout_rate=0.5, rng=rng)
 
 
+@pytest.mark.slow
 def test_a_stack_drops_the_edges_of_the_union():
     graphs = [tgnn.Complete(3), tgnn.Causal(5), tgnn.Window(4, 1, 1), tgnn.Complete(3)]
     nodes = [np.random.default_rng(i).normal(size=(15, 2, 3)).astype("f4") for i in range(3)]

@@ -72,6 +72,7 @@ def attend_all(layout, query, key, value, features, cotangents):
     return output, pull(cotangents)
 
 
+@pytest.mark.slow
 @EVERY
 def test_edge_features_in_every_score_are_the_loop_over_edges(name):
     layout = LAYOUTS[name]
@@ -117,6 +118,7 @@ def test_a_gat_runs_on_a_complete_graph():
     chex.assert_trees_all_close(model(params, tgnn.Complete(N), X), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_transformer_runs_on_a_sparse_graph():
     params = filled(init_encoder, TransformerConfig(vocab_size=1, model_dim=8, num_heads=2))
     model = jax.jit(encoder)

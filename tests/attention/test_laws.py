@@ -19,6 +19,7 @@ GRID = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_edges_are_those_that_were_counted_by_hand(name):
     layout = LAYOUTS[name]
@@ -41,6 +42,7 @@ def test_every_layout_equals_the_float64_loop(layout, dtype, heads, key_heads):
     close(actual.astype(jnp.float32), expected, TOLERANCE[dtype])
 
 
+@pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_gradients_equal_those_of_the_edge_list(layout, dtype):
@@ -78,6 +80,7 @@ def test_gradients_equal_finite_differences_in_float64(name):
         check_grads(attend, operands, order=2, modes=("fwd", "rev"), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize("score", SCORES)
 def test_every_score_runs_on_every_layout(layout, score):
@@ -120,6 +123,7 @@ def test_weights_equal_the_float64_loop(layout):
     close(attention_weights(layout, query, key), arranged, 2e-6)
 
 
+@pytest.mark.slow
 @EVERY
 def test_bias_of_an_edge_is_added_to_its_logit(layout):
     query, key, value = inputs(layout)
@@ -145,6 +149,7 @@ def test_bias_of_an_edge_is_added_to_its_logit(layout):
     close(mine, theirs, 1e-5)
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_callable_bias_equals_its_array(layout):
     query, key, value = inputs(layout)
@@ -157,6 +162,7 @@ def test_a_callable_bias_equals_its_array(layout):
     close(attend(layout, query, key, value, bias=bias), attend(layout.to_edges(), query, key, value, bias=bias), 2e-6)
 
 
+@pytest.mark.slow
 @EVERY
 def test_every_layout_drops_the_same_edges(layout):
     query, key, value = inputs(layout)
@@ -165,6 +171,7 @@ def test_every_layout_drops_the_same_edges(layout):
     assert not np.allclose(run(layout), attend(layout, query, key, value))
 
 
+@pytest.mark.slow
 @EVERY
 def test_edge_values_are_added_to_the_senders_values(layout):
     query, key, value = inputs(layout)
@@ -187,6 +194,7 @@ def test_output_is_linear_in_value_and_blind_to_shifts_of_the_logits(layout):
     close(run(value, bias=shift), run(value), 1e-5)
 
 
+@pytest.mark.slow
 @EVERY
 def test_layouts_are_transparent_to_vmap_scan_and_trees(layout):
     query, key, value = inputs(layout)
@@ -218,6 +226,7 @@ def test_adjacency_is_that_of_the_edges(layout):
     np.testing.assert_array_equal(out, counted.sum(0))
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_output_follows_a_permutation_of_nodes_and_edges(seed):

@@ -61,6 +61,7 @@ def test_fused_executions_lower_with_gradients(name, platform):
         assert not any(word in text for word in ("stablehlo.scatter", "stablehlo.gather"))
 
 
+@pytest.mark.slow
 def test_scores_with_parameters_lower_too():
     score = tgnn.Additive(jnp.ones((HEADS, DIM)), jnp.ones((HEADS, DIM)))
     for platform in ("cuda", "tpu"):

@@ -55,6 +55,7 @@ SEEN = (np.arange(SIZE)[None, :] - np.arange(SIZE)[:, None]) % SIZE < 3
 PAST = np.tri(SIZE, dtype=bool)
 
 
+@pytest.mark.slow
 def test_an_own_layout_runs_as_its_edge_list():
     operands = inputs(RING)
     expected = tgnn.attend(RING.to_edges(), *operands)
@@ -67,6 +68,7 @@ def test_an_own_layout_runs_as_its_edge_list():
     close(jax.vmap(tgnn.attend, (0, None, None, None), axis_size=2)(both, *operands)[1], expected, 1e-6)
 
 
+@pytest.mark.slow
 def test_an_own_layout_is_known_to_every_function_of_layouts():
     np.testing.assert_array_equal(RING.adjacency(), SEEN)
     np.testing.assert_array_equal(RING.to_edges().adjacency(), SEEN)
@@ -116,6 +118,7 @@ def cosine(layout, nodes, stretch, by_hand):
     return jax.grad(loss, (0, 1), has_aux=True)(nodes, stretch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [x if x in ("edges", "window") else pytest.param(x, marks=pytest.mark.slow) for x in LAYOUTS]
 )

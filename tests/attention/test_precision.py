@@ -27,6 +27,7 @@ def test_integers_are_reduced_as_integers(layout):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.slow
 def test_small_integers_and_the_least_one():
     assert tgnn.aggregate(tgnn.Complete(1, 300), jnp.ones(300, jnp.uint8)).tolist() == [300]
     assert tgnn.aggregate(tgnn.Complete(1, 2), jnp.array([1, 2]), "mean").tolist() == [1.5]
@@ -38,6 +39,7 @@ def test_small_integers_and_the_least_one():
         assert tgnn.aggregate(listed, jnp.full(2, least), reduction).tolist() == [least, 0]
 
 
+@pytest.mark.slow
 @FORM
 def test_verbs_of_half_precision_sum_in_float32(name):
     """4,096 ones: bfloat16 stops at 256, float16 at 2,048."""
@@ -61,6 +63,7 @@ def test_verbs_of_half_precision_sum_in_float32(name):
         assert float(total[0, 0, 0]) == near**2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype, expected", [("bfloat16", 9984), ("float16", 10_000)])
 def test_gradients_of_ten_thousand_edges_are_added_in_float32(dtype, expected):
     n = 10_000  # rounded once, to the nearest number of the type
@@ -80,6 +83,7 @@ def test_gradients_of_ten_thousand_edges_are_added_in_float32(dtype, expected):
             assert float(slope[0, 0, 0]) == expected
 
 
+@pytest.mark.slow
 @EVERY
 def test_weighted_degrees_in_float64_are_those_of_numpy(layout):
     with jax.enable_x64(True):
@@ -102,6 +106,7 @@ def mixed(layout, *dtypes):
     return [jnp.asarray(rng.normal(size=x), dtype) for x, dtype in zip(shapes, dtypes, strict=True)]
 
 
+@pytest.mark.slow
 @FORM
 @pytest.mark.parametrize("score", [None, *(pytest.param(x, marks=pytest.mark.slow) for x in SCORES)])
 def test_the_narrower_of_two_types_does_not_decide(name, score):
@@ -145,6 +150,7 @@ def test_half_precision_under_strict_promotion(name):
         assert jnp.isfinite(symmetric_weights(layout, full())).all() and jnp.isfinite(row_weights(layout)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("implementation", ["definition", "fused"])
 @pytest.mark.parametrize("scale", [0.5, pytest.param([0.5, 0.7], marks=pytest.mark.slow)])
 @pytest.mark.nans

@@ -15,6 +15,7 @@ def dead_rows(layout):
     return np.asarray(tgnn.degrees(layout)) == 0, np.asarray(tgnn.degrees(layout, of="senders")) == 0
 
 
+@pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize("poison", [*(pytest.param(x, marks=pytest.mark.slow) for x in (1e30, np.inf)), np.nan])
 @pytest.mark.nans
@@ -54,6 +55,7 @@ def test_parameters_of_a_score_do_not_learn_from_rows_without_a_live_edge(kind, 
     assert jnp.isnan(run(vectors, query, key)[0])  # a live one is loud
 
 
+@pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize("score", ["dot product", "gaussian"])
 def test_huge_finite_values_at_masked_pairs_change_nothing(layout, score):
@@ -77,6 +79,7 @@ def test_huge_finite_values_at_masked_pairs_change_nothing(layout, score):
     assert jnp.isfinite(jax.grad(loss)(query)[deaf]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["edges", "neighbors"])
 @pytest.mark.nans
 def test_the_rows_of_masked_and_out_of_range_edges_do_not_matter(kind):
@@ -113,6 +116,7 @@ def test_many_neighbours_in_half_precision_sum_to_one(n, dtype):
     assert abs(float(attend(layout, query, key, np.ones((n, 1, 1), dtype))[0, 0, 0]) - 1) <= 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degree", [64, 1_024, 16_384])
 def test_bfloat16_is_as_accurate_as_dense_softmax_attention(degree):
     """The rule of FlexAttention's tests: error against float64 at most 1.1 times that of the plain dense formula."""
@@ -137,6 +141,7 @@ def test_a_nan_on_a_live_edge_is_loud_and_stays_with_its_receiver():
     assert jnp.isnan(output[0]) and output[1] == 1
 
 
+@pytest.mark.slow
 def test_a_row_without_finite_logits_is_zero_with_zero_gradient():
     layout = tgnn.EdgeList.from_edges([0, 1], [0, 1], n_receivers=2)
     bias = jnp.asarray([[-jnp.inf], [0.0]])

@@ -74,6 +74,7 @@ def test_what_does_not_fit_is_a_sentence(name):
         run()
 
 
+@pytest.mark.slow
 def test_lists_are_taken_where_arrays_are_meant():
     one = [[[1.0]]]
     extra = {"bias": [[[0.0]]], "scale": [1.0], "edge_value": [[[[1.0]]]]}

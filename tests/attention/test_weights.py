@@ -53,6 +53,7 @@ MORE = [(name, "plain") for name in (*LAYOUTS, "planned")]
 MORE += [(name, case) for name in (*SOME, "planned") for case in ("gat", "callable", "per edge")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "case"), [*QUICK, *(pytest.param(*x, marks=pytest.mark.slow) for x in MORE if x not in QUICK)]
 )
@@ -83,6 +84,7 @@ def test_chosen_weights_are_those_of_all(name, case, always_fused):
     assert (always_fused.calls > 0) == (layout.stored.form not in ("table", "chunks"))
 
 
+@pytest.mark.slow
 def test_pairs_that_do_not_exist_weigh_nothing(always_fused):
     query = jnp.ones((13, 1, 2))
     weights = jax.jit(tgnn.attention_weights)
@@ -107,6 +109,7 @@ def test_wrong_number_of_index_arrays_is_an_error():
         tgnn.attention_weights(tgnn.Complete(3), x, x, at=(jnp.array([0]), jnp.array([0])))
 
 
+@pytest.mark.slow
 def test_large_logits_keep_their_digits(always_fused):
     layout = LAYOUTS["edges"]
     query, key = jnp.full((13, 1, 1), 3e3), jnp.linspace(3e3, 3e3 + 1, 11)[:, None, None]

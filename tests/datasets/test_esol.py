@@ -7,6 +7,7 @@ from tgnn.datasets import esol
 from tgnn.datasets.graphs import take_graphs
 
 
+@pytest.mark.slow
 def test_esol_counts_and_splits(data_dir):
     molecules = esol.load(data_dir("molecules_delaney").parent)
     graphs = molecules.graphs

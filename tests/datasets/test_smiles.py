@@ -80,6 +80,7 @@ def test_what_is_not_smiles_is_an_error_that_shows_the_place(smiles, position):
         parse_smiles(smiles)
 
 
+@pytest.mark.slow
 def test_esol_weights_and_degrees_are_those_in_the_file(data_dir):
     text = (data_dir("molecules_delaney") / "delaney-processed.csv").read_text()
     rows = list(csv.DictReader(io.StringIO(text)))

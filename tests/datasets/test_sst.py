@@ -10,6 +10,7 @@ from tgnn.datasets import sst
 from tgnn.datasets.files.checksums import SHA256
 
 
+@pytest.mark.slow
 def test_sst_counts(data_dir):
     root = data_dir("sst_trees").parent
     train, validation = sst.load("train", root), sst.load("validation", root)

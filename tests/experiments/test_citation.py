@@ -43,6 +43,7 @@ def small_graph():
 SMALL = data.prepare(small_graph(), self_loops=True)
 
 
+@pytest.mark.slow
 def test_the_authors_gat_weights_give_their_accuracy(data_dir, tmp_path):
     root = data_dir("planetoid_cora").parent
     file = tmp_path / "result.json"
@@ -68,6 +69,7 @@ def honest():
     return train(3, "gcn", SHORT, SMALL, 3)
 
 
+@pytest.mark.slow
 def test_model_selection_never_sees_test_labels(honest):
     other = SMALL._replace(test_labels=jnp.where(SMALL.test_labels < 0, -1, (SMALL.test_labels + 1) % CLASSES))
     fooled = train(3, "gcn", SHORT, other, 3)
@@ -82,11 +84,13 @@ def test_the_three_parts_of_the_labels_are_disjoint_and_unlabelled_papers_are_in
     assert parts.sum(axis=1).tolist() == [12, 15, 14]
 
 
+@pytest.mark.slow
 def test_words_of_a_paper_sum_to_one_and_a_paper_without_words_is_zero():
     total = SMALL.task.words @ jnp.ones((WORDS, 1))
     chex.assert_trees_all_close(total[:, 0], jnp.ones(N).at[N - 1].set(0.0), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_seeds_trained_together_stop_where_they_stop_alone(honest):
     alone = train(1, "gcn", SHORT, SMALL, 3)
     for name in ("test_accuracy", "validation_accuracy", "epochs"):
@@ -140,6 +144,7 @@ def test_the_l2_term_is_part_of_the_loss():
         chex.assert_trees_all_close(updates, expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(x, marks=pytest.mark.slow) if x != "gcn" else x for x in RECIPES if x != "graphormer"]
 )

@@ -79,6 +79,7 @@ def test_batches_are_a_function_of_the_step_and_leave_out_nothing():
         assert str(turns[0](step)) == str(turns[1](step))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tree_lstm", "lstm", "transformer", "bp_transformer"])
 def test_a_batch_says_of_each_example_what_it_says_of_it_alone(name):
     examples = FOREST if name == "tree_lstm" else SENTENCES[:4]

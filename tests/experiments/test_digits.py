@@ -18,6 +18,7 @@ def digits():
     return data.load(num_neighbors=3)
 
 
+@pytest.mark.slow
 def test_the_graph_joins_each_digit_to_its_nearest_in_both_directions(digits):
     adjacency = np.asarray(digits.layout.adjacency())
     assert (adjacency == adjacency.T).all() and adjacency.diagonal().all()
@@ -58,6 +59,7 @@ def test_a_run_reports_every_method(tmp_path, monkeypatch):
     assert all(len(summary["values"]) == 2 for summary in record["metrics"].values())
 
 
+@pytest.mark.slow
 def test_label_spreading_is_propagation_of_the_labels_on_aggregate(digits):
     """What scikit-learn computes is message passing with the weights of GCN, loops or not."""
     labels = data.reveal(digits.classes, 3, seed=0)

@@ -115,6 +115,7 @@ def test_an_unknown_data_set_ends_with_two_in_one_line(tmp_path, capsys):
     assert len(lines) == 1 and "NO/SUCH" in lines[0]
 
 
+@pytest.mark.slow
 def test_batches_of_unequal_graphs_share_one_shape():
     graphs = rings_and_chains().graphs
     space = room(graphs, 11)

@@ -77,6 +77,7 @@ def test_every_model_has_about_the_weights_of_the_transformer(name):
     assert abs(num_parameters(make(name, PRESETS["compare"], 65)[0].init) / budget - 1) < 0.08
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [patterns.causal(13), patterns.window(13, 4), patterns.strided_parts(13, 4)[1]])
 def test_edges_are_counted_without_being_listed(layout):
     assert mean_edges(layout) == np.asarray(layout.adjacency()).sum() / 13
@@ -185,6 +186,7 @@ def test_a_second_text_is_scored_as_test(file, tmp_path):
         data.load(file, SMOKE, test=tmp_path / "none.txt")
 
 
+@pytest.mark.slow
 @pytest.mark.nans
 def test_a_batch_that_spoils_the_memory_changes_neither_the_weights_nor_the_memory(file):
     text = data.load(file, SMOKE)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.common.packing.graphs import in_order, room, union
+from experiments.common.packing.graphs import Room, in_order, room, union
 from experiments.common.training import Trainer, num_parameters
 from experiments.molecules import data, run
 from experiments.molecules.config import PRESETS
@@ -53,7 +53,8 @@ def test_a_padded_union_has_the_predictions_and_gradients_of_its_graphs(name):
         return jax.grad(loss, has_aux=True)(params)
 
     gradient, together = evaluate(params, union(graphs, np.arange(5), n_graph=6, pairs=pairs))
-    alone = [evaluate(params, union(graphs, np.array([i]), pairs=pairs)) for i in range(5)]
+    one = {"pairs": pairs, "room": Room(8, 16, 64 if pairs else 0)}  # one program for all five
+    alone = [evaluate(params, union(graphs, np.array([i]), **one)) for i in range(5)]
     chex.assert_trees_all_close(together[:5], jnp.concatenate([said for _, said in alone]), atol=1e-5)
     total = jax.tree.map(lambda *x: sum(x), *(gradient for gradient, _ in alone))
     chex.assert_trees_all_close(gradient, total, atol=2e-5)
@@ -78,6 +79,7 @@ def test_signs_of_eigenvectors_flip_in_training_and_only_there():
     assert (kept ^ changed).all() and kept.any(axis=0).all() and changed.any(axis=0).all()
 
 
+@pytest.mark.slow
 def test_padding_is_no_graph_no_token_and_no_class():
     batch = union(replace(molecules(), labels=np.arange(5)), np.array([3, 1]), n_graph=3)
     assert batch.graphs.tolist() == [3, 1, -1] and batch.labels.tolist() == [3, 1, -1]
@@ -99,6 +101,7 @@ def test_an_evaluation_sees_every_graph_once():
     assert [batch.graphs.tolist() for batch in batches] == [[0, 1], [2, 3], [4, -1]]
 
 
+@pytest.mark.slow
 def test_an_epoch_of_zinc_has_one_shape_which_is_little_larger_than_a_batch(data_dir):
     graphs = data.load_zinc(data_dir("zinc").parent)["train"]
     batch_size, count = 64, len(graphs.labels)
@@ -109,6 +112,7 @@ def test_an_epoch_of_zinc_has_one_shape_which_is_little_larger_than_a_batch(data
     assert len(shapes) == 1 and batch.layout.n_edge < 1.3 * int(batch.layout.live.sum())
 
 
+@pytest.mark.slow
 def test_the_parts_of_esol_are_disjoint_and_standardised_by_the_training_molecules(data_dir):
     root = data_dir("molecules_delaney").parent
     task = data.load("esol", data_dir=root, train=None, validation=None, encode=data.encoder("gin", 0))

@@ -118,6 +118,7 @@ def test_what_is_no_word_is_refused(word):
         data.letter_ids(word)
 
 
+@pytest.mark.slow
 def test_no_word_is_in_two_splits():
     splits = [set(task.cmudict.load(split).words) for split in ("train", "validation", "test")]
     assert all(a.isdisjoint(b) for a, b in itertools.combinations(splits, 2))
@@ -126,6 +127,7 @@ def test_no_word_is_in_two_splits():
 # -- decoding ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rotate", [None, pytest.param(rotary, marks=pytest.mark.slow)], ids=["plain", "rotary"])
 def test_decoding_repeats_the_most_probable_phonemes_of_the_whole_model(params, rotate):
     word, length = "clock", 11
@@ -139,6 +141,7 @@ def test_decoding_repeats_the_most_probable_phonemes_of_the_whole_model(params, 
     np.testing.assert_array_equal(tokens[: end + 1], expected[: end + 1])
 
 
+@pytest.mark.slow
 def test_words_are_said_in_the_order_in_which_they_were_asked(params):
     words = ["through", "a", "cat", "live", "clock"]
     together = model.say(params, words, 16, batch_size=2)

@@ -101,6 +101,7 @@ def test_without_numbers_the_complete_graph_sees_a_set_and_the_strokes_an_order(
     assert difference(RELATIONS["multi_graph"], False) > 1e-4
 
 
+@pytest.mark.slow
 def test_the_first_five_count_as_such_and_padding_does_not_count():
     logits = np.tile(np.arange(6.0), (3, 1))
     labels = np.array([5, 1, -1])

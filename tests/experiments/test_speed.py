@@ -83,6 +83,7 @@ def test_every_case_of_every_preset_has_a_name():
         cases.make("nonsense-5", PRESETS["smoke"], None)
 
 
+@pytest.mark.slow
 def test_jraph_and_ours_are_equal_on_edges():
     graph = graphs.make("tiny")
     case = cases.edges.compare("edges-tiny", graph, 8)

@@ -59,6 +59,7 @@ def kill(at):
     return on_batch
 
 
+@pytest.mark.slow
 def test_ctrl_c_lets_the_step_end_and_saves_and_the_run_goes_on_to_the_same_end(tmp_path, capsys):
     whole = train_seeds(descent(), Config(), options(tmp_path / "a"))
     with pytest.raises(KeyboardInterrupt, match="stopped .*cpu-seed0 holds step 5; go on with --resume"):
@@ -118,6 +119,7 @@ def test_damaged_checkpoints_are_neither_used_nor_deleted(tmp_path):
     assert manifest.exists()
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_scored_also_after_an_interruption(tmp_path):
     task = {"evaluate": lambda params: {"near": -abs(float(params["x"]) - 1.0)}, "evaluate_every": 1, "keep": "near"}
     whole = train_seeds(descent(**task), Config(), options(tmp_path / "a"))

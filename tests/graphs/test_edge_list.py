@@ -11,6 +11,7 @@ from tests.support.layouts import LAYOUTS
 from tgnn.graphs.transforms import coalesce, self_loops, undirected
 
 
+@pytest.mark.slow
 def test_weights_are_in_the_callers_order():
     layout = tgnn.EdgeList.from_edges([0, 1, 1], [2, 2, 0], n_receivers=3)
     weights, x = jnp.array([[1.0], [2.0], [3.0]]), jnp.array([1.0, 10.0, 100.0])[:, None, None]
@@ -28,6 +29,7 @@ def weights_of(layout):
     return tgnn.attention_weights(layout, query, jnp.ones((layout.n_senders, 1, 1))).ravel().tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("implementation", ["definition", "fused"])
 def test_a_mask_drops_edges_that_are_in_range(implementation):
     mask = jnp.array([True, False, True])
@@ -47,6 +49,7 @@ def test_a_mask_drops_edges_that_are_in_range(implementation):
         assert [x.tolist() for x in layout.pairs()] == [[0, 2], [0, 1]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("implementation", ["definition", "fused"])
 def test_an_end_out_of_range_makes_an_edge_dead(implementation):
     senders, receivers = jnp.array([0, 1, 1, -1, 3, 0]), jnp.array([0, 3, -1, 1, 1, -4])
@@ -75,6 +78,7 @@ def test_a_layout_is_a_value_of_one_line(name):
         hash(layout)
 
 
+@pytest.mark.slow
 def test_other_edges_are_unequal_and_traced_ones_are_not_compared():
     layouts = [tgnn.EdgeList.from_edges([0, 1], x, n_receivers=3) for x in ([1, 2], [2, 1])]
     assert layouts[0] != layouts[1] and layouts[0] == tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)

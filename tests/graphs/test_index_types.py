@@ -24,6 +24,7 @@ def nodes(n):
     return [jnp.asarray(rng.normal(size=(n, 2, 3)), jnp.float32) for _ in range(3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype, n", TYPES)
 def test_edges_of_small_integers_are_those_of_int32(dtype, n):
     most = min(n - 1, np.iinfo(dtype).max)
@@ -72,6 +73,7 @@ def test_segments_offsets_and_prefixes_of_small_integers_are_those_of_int32(dtyp
         np.testing.assert_array_equal(np.stack(small.pairs()), np.stack(wide.pairs()))
 
 
+@pytest.mark.slow
 def test_tables_tiles_and_chunks_of_small_integers_are_those_of_int32():
     rng = np.random.default_rng(0)
     table = tgnn.Neighbors(jnp.asarray(rng.integers(0, 256, (256, 2))), 256)

@@ -45,6 +45,7 @@ def test_a_graphs_tuple_is_a_layout():
     np.testing.assert_allclose(tgnn.attend(g, g.nodes, g.nodes, g.nodes, bias=g.edges), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_padding_and_batching_change_no_output():
     single = [graph((3,), (5,), seed=1), graph((4,), (2,), seed=2)]
     expected = jnp.concatenate([attend(g) for g in single])
@@ -62,6 +63,7 @@ def test_padding_too_small_is_an_error():
         tgnn.pad(graph(), n_node=7)
 
 
+@pytest.mark.slow
 def test_readout_sums_the_nodes_of_each_graph():
     g = graph()
     pool = tgnn.readout(g)
@@ -70,6 +72,7 @@ def test_readout_sums_the_nodes_of_each_graph():
     np.testing.assert_allclose(jax.jit(lambda g: tgnn.aggregate(tgnn.readout(g), g.nodes))(g), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_networkx_round_trip():
     club = networkx.karate_club_graph()
     layout = tgnn.from_networkx(club)

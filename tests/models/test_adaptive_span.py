@@ -13,6 +13,7 @@ from tgnn.models.sequences.adaptive_span import adaptive_span, head_spans, init_
 from tgnn.nn.positions import sinusoidal
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", SIZES)
 def test_adaptive_span_is_a_mask_times_the_exponentials(n):
     params, tokens = filled(init_adaptive_span, ONE), tokens_of(n)

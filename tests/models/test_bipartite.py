@@ -39,6 +39,7 @@ def test_a_bipartite_graph_is_a_part_of_one_with_one_set_of_nodes(name):
     assert jnp.abs(both[np.unique(RECEIVERS)]).min() > 0
 
 
+@pytest.mark.slow
 def test_gcn_divides_by_the_degrees_of_both_sets():
     model, params = made("gcn")
     adjacency = np.asarray(LAYOUT.adjacency(), np.float64)
@@ -49,6 +50,7 @@ def test_gcn_divides_by_the_degrees_of_both_sets():
         np.testing.assert_allclose(model(params, LAYOUT, pair), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_coordinates_are_the_degrees_of_both_ends():
     expected = [np.bincount(ends)[ends] ** -0.5 for ends in (RECEIVERS, SENDERS)]
     np.testing.assert_allclose(degree_coordinates(LAYOUT), np.stack(expected, axis=1), rtol=1e-6)

@@ -42,6 +42,7 @@ def dense_bp(params, graph, tokens):
 BP_PARAMS = partial(init_bp_transformer, jax.random.key(2), CONFIG, max_length=32, k=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "lengths, causal",
     [([13], True), *(pytest.param(*case, marks=pytest.mark.slow) for case in [([1], True), ([5, 1, 6], False)])],
@@ -51,6 +52,7 @@ def test_bp_transformer_is_its_dense_form(lengths, causal):
     check_equal(bp_transformer, dense_bp, BP_PARAMS(), graph, tokens_of(17))
 
 
+@pytest.mark.slow
 def test_bp_transformer_sees_no_later_token():
     graph, tokens = partition([13], 2, causal=True), tokens_of(13)
     logits = jax.jit(bp_transformer)

@@ -51,6 +51,7 @@ def test_features_of_another_number_of_edges(name):
 INTEGERS = np.int8, np.uint8, np.int32, np.bool_
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, dtype", [("gat", np.uint8), ("gated_gcn", np.int8), ("monet", np.bool_), ("graph_transformer", np.int32)]
 )
@@ -81,6 +82,7 @@ def test_weights_of_edges_may_be_integers(dtype):
 MANY = 3000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, pytest.param(jnp.float16, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["gated_gcn", "gine", "graph_network"])
 def test_gradients_of_half_precision_are_summed_in_float32(name, dtype):

@@ -93,6 +93,7 @@ def test_a_graph_is_the_same_alone_padded_and_in_every_batch(name):
     assert (x_gradient[first:] == 0).all() and (edge_gradient[first_edge:] == 0).all()
 
 
+@pytest.mark.slow
 @EVERY_MODEL
 def test_output_follows_a_permutation_of_the_nodes(name):
     case, weight = CASES[name], np.ones((N, DIM), np.float32)

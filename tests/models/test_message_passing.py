@@ -40,6 +40,7 @@ def test_every_layout_and_jraphs_graph_give_the_same(name):
     assert expected.shape == (N, 3) and jnp.isfinite(expected).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_dropout_follows_its_key(name):
     model, init = MODELS[name]

@@ -106,6 +106,7 @@ def test_one_size_is_no_layer(name):
         init(KEY, (4, -3))
 
 
+@pytest.mark.slow
 def test_words_that_a_memory_network_does_not_know():
     params = models.init_memory_network(KEY, 5, 4)
     with pytest.raises(ValueError, match="ids go from 0 to 5 but the table has 5 rows"):

@@ -45,6 +45,7 @@ def make_reformer(**kwargs):
     return init_reformer(jax.random.key(1), CONFIG, **kwargs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "n, chunk, causal",
     [(13, 4, True), *(pytest.param(*case, marks=pytest.mark.slow) for case in [(1, 4, True), (7, 9, False)])],
@@ -58,6 +59,7 @@ def test_reformer_is_its_dense_form(n, chunk, causal):
         assert not np.asarray(rotation).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [check_logits, pytest.param(check_equal, marks=pytest.mark.slow)])
 def test_reformer_with_one_bucket_is_full_attention_with_shared_queries_and_keys(check):
     params, n = make_reformer(bucket_sizes=(2,), num_rounds=1), 11
@@ -90,6 +92,7 @@ def test_hashes_keep_factors_and_segments_apart():
     np.testing.assert_array_equal(apart[..., :-1], (segments[None, None] * 24 + codes)[..., :-1])
 
 
+@pytest.mark.slow
 def test_a_hash_without_borders_shows_the_past_alone():
     params, tokens = make_reformer(bucket_sizes=(4,)), tokens_of(16)
     run = jax.jit(lambda tokens: reformer(params, Hashing(chunk=16), tokens))

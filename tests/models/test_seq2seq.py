@@ -10,6 +10,7 @@ from tgnn.models.recurrent.seq2seq import init_seq2seq, init_seq2seq_state, seq2
 from tgnn.nn.basic import linear
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "attention", ["additive", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("multiplicative", "none"))]
 )
@@ -79,6 +80,7 @@ def test_attention_is_of_three_kinds():
         init_seq2seq(jax.random.key(5), VOCAB, VOCAB, 6, attention="bahdanau")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", ["additive", pytest.param("none", marks=pytest.mark.slow)])
 def test_an_empty_source_is_one_of_padding(attention):
     params, target = filled(init_seq2seq, VOCAB, VOCAB, 6, attention=attention), tokens_of(3)

@@ -80,6 +80,7 @@ def on_tokens(xl_params, compressive_params):
     }
 
 
+@pytest.mark.slow
 def test_tokens_of_another_shape_are_refused(xl_params, compressive_params):
     for name, model in on_tokens(xl_params, compressive_params).items():
         for shape in ((), (2, 4), (4, 4)) if name != "memory" else ((), (4,), (4, 1, 1)):

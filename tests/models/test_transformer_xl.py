@@ -57,6 +57,7 @@ def relative_exponentials(part, query, rows, mask=True):
     return jnp.where((distance[..., None] >= 0) & mask, jnp.exp(logits / np.sqrt(query.shape[-1])), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", SIZES)
 def test_transformer_xl_is_the_papers_four_terms(n):
     params = filled(init_transformer_xl, ONE, position_dim=6)
@@ -65,6 +66,7 @@ def test_transformer_xl_is_the_papers_four_terms(n):
     close(*outcomes(params, lambda p: transformer_xl(p, tokens, past)[0], dense))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.slow), 5])
 def test_a_cached_past_equals_one_long_segment(xl_params, long_segment, n):
     tokens, long = long_segment
@@ -161,6 +163,7 @@ def test_a_segment_is_a_multiple_of_the_rate(compressive_params):
         compressive_transformer(compressive_params, tokens_of(3), init_memories(compressive_params, 4, 2))
 
 
+@pytest.mark.slow
 def test_an_empty_segment_leaves_the_memories_as_they_are(compressive_params):
     run = jax.jit(compressive_transformer)
     memories = run(compressive_params, tokens_of(4), init_memories(compressive_params, 4, 2)).memories

@@ -14,6 +14,7 @@ CHILDREN = np.array([[-1, -1], [-1, -1], [0, 1], [-1, -1], [2, 3]])
 WORDS = np.array([3, 1, -1, 6, -1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arity", [None, 2])
 def test_a_tree_lstm_on_a_chain_is_an_lstm(arity):
     params, n = init_tree_lstm(jax.random.key(4), VOCAB, 3, 5, 4, arity=arity), 6

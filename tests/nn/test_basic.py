@@ -64,6 +64,7 @@ def test_layer_norm_and_rms_norm_equal_their_equations():
     chex.assert_trees_all_close(rms_norm(init_rms_norm(12), X), expected.astype(np.float32), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_norms_of_constant_rows_are_finite_with_gradients():
     for norm, params in ((layer_norm, init_layer_norm(5)), (rms_norm, init_rms_norm(5))):
         value, gradient = jax.value_and_grad(lambda x, norm=norm, params=params: norm(params, x).sum())(
@@ -80,6 +81,7 @@ def test_norms_keep_statistics_in_float32():
     chex.assert_trees_all_close(rounded.astype(jnp.float32), exact, atol=0.05)
 
 
+@pytest.mark.slow
 def test_embedding_gives_zeros_for_padding_and_no_gradient():
     params = init_embedding(RNG, 5, 3)
     ids = jnp.array([4, -1, 0])
@@ -169,6 +171,7 @@ def test_norms_and_perceptrons_of_another_size_are_errors():
         init_mlp(RNG, (3,))
 
 
+@pytest.mark.slow
 def test_bfloat16_works_under_strict_promotion():
     x = jnp.asarray(X, jnp.bfloat16)
     with jax.numpy_dtype_promotion("strict"):
@@ -179,6 +182,7 @@ def test_bfloat16_works_under_strict_promotion():
         assert feed_forward(filled(init_block, CONFIG)["mlp"], x).dtype == jnp.bfloat16
 
 
+@pytest.mark.slow
 def test_mlp_is_linear_maps_with_activations_between():
     params = init_mlp(RNG, (12, 5, 3))
     hidden = np.maximum(X @ params[0]["kernel"], 0)
@@ -186,6 +190,7 @@ def test_mlp_is_linear_maps_with_activations_between():
     assert (mlp(params, X, dropout_rate=0.5, rng=RNG) != mlp(params, X)).any()
 
 
+@pytest.mark.slow
 def test_dropout_keeps_the_mean_and_drops_at_its_rate():
     y = dropout(RNG, jnp.ones(100_003), 0.3)
     assert set(np.unique(y)) == {np.float32(0), np.float32(1 / 0.7)}
@@ -195,6 +200,7 @@ def test_dropout_keeps_the_mean_and_drops_at_its_rate():
         dropout(RNG, X, 1.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key_heads", [4, 2])
 def test_multi_head_attention_equals_numpy(key_heads):
     params = init_multi_head_attention(RNG, 12, 4, num_key_heads=key_heads, memory_dim=5)

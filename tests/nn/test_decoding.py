@@ -60,6 +60,7 @@ def test_cached_decoding_equals_full_decoding_for_any_steps(name):
     assert cache.step == N
 
 
+@pytest.mark.slow
 def test_cached_decoding_on_a_window():
     params = filled(init_language_model, CONFIG)
     full = jax.jit(language_model)(params, tgnn.Window(N, 2, 0), TOKENS)
@@ -90,6 +91,7 @@ def test_cached_decoding_reads_its_memory_like_full_decoding(stacked, rotate):
         chex.assert_trees_all_close(logits[0], full[i], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_fifty_tokens_are_one_trace():
     chex.clear_trace_counter()
     params = filled(init_language_model, CONFIG)
@@ -117,6 +119,7 @@ ROWS = {"left": [-1, -1, 3, 1, 4], "right": [3, 1, 4, -1, -1], "both": [-1, 3, 1
 SLOW = [pytest.param(x, marks=pytest.mark.slow) for x in VARIANTS if x != "rotary, grouped, gated"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rotary, grouped, gated", *SLOW])
 def test_padded_prompts_of_a_batch_decode_as_each_alone(name):
     config, options, norm, encoding = VARIANTS[name]
@@ -144,6 +147,7 @@ def test_padded_prompts_of_a_batch_decode_as_each_alone(name):
         assert (rows[prompt < 0] == 0).all()
 
 
+@pytest.mark.slow
 def test_searches_go_on_from_a_padded_prompt():
     params = filled(init_language_model, CONFIG)
     step, full = partial(decode_step, params), jax.jit(language_model)
@@ -159,6 +163,7 @@ def test_searches_go_on_from_a_padded_prompt():
             prefill(step, init_cache(params, 9), nothing)
 
 
+@pytest.mark.slow
 def test_bfloat16_decodes_under_strict_promotion():
     params = jax.tree.map(lambda p: p.astype(jnp.bfloat16), filled(init_language_model, CONFIG))
     with jax.numpy_dtype_promotion("strict"):
@@ -166,6 +171,7 @@ def test_bfloat16_decodes_under_strict_promotion():
     assert logits.dtype == jnp.bfloat16 and cache.step == N and jnp.isfinite(logits.astype("f4")).all()
 
 
+@pytest.mark.slow
 def test_tokens_beyond_the_cache_are_forgotten_under_jit():
     params = filled(init_language_model, CONFIG)
     step = jax.jit(partial(decode_step, params))

@@ -55,6 +55,7 @@ def test_gradients_of_norms_are_flaxs():
         assert_same(mine, lambda p, x, module=module: module.apply({"params": p}, x), params, X)
 
 
+@pytest.mark.slow
 def test_embeddings_and_tied_logits_are_flaxs():
     params, module = init_embedding(jax.random.key(0), 5, 12), linen.Embed(5, 12)
     ids = jnp.array([[4, 0], [2, 2]])
@@ -76,6 +77,7 @@ MASKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_multi_head_attention_is_flaxs(name):
     params = filled(init_multi_head_attention, 12, 3)

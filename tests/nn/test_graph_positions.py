@@ -172,6 +172,7 @@ def test_signs_take_segments_of_any_integer_type_and_lists(dtype):
     np.testing.assert_array_equal(flip_signs(jax.random.key(0), vectors.tolist(), given), expected)
 
 
+@pytest.mark.slow
 def test_what_has_no_sign_is_said_and_under_jit_becomes_zeros():
     vectors, key = np.ones((3, 2), np.float32), jax.random.key(0)
     for wrong, words in (([0, 1, 3], r"segments must lie in \[-1, 3\), got 3"), ([0, 1], r"shape \[3\]")):
@@ -193,6 +194,7 @@ def test_walks_return_as_often_as_the_closed_forms_say():
         np.testing.assert_allclose(result, np.broadcast_to(expected, (n, steps)), **CLOSE)
 
 
+@pytest.mark.slow
 def test_walks_follow_directed_edges_each_copy_counts_and_sinks_end_them():
     layout = tgnn.EdgeList.from_edges([0, 1, 2, 2, 2, 2], [1, 2, 0, 0, 0, 3], n_receivers=4)
     expected = np.zeros((4, 4))

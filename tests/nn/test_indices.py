@@ -57,6 +57,7 @@ def test_any_integer_type_gives_what_int32_gives(name):
             chex.assert_trees_all_close(traced, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_ids_of_a_table_as_long_as_their_type():
     assert embedding(WIDE, np.array([65, 255], np.uint8)).sum() == 2
     assert embedding(WIDE, np.array([-1], np.int8)).sum() == 0
@@ -92,6 +93,7 @@ def test_wide_types_stay_as_they_are_and_small_ones_become_int32():
     assert as_index("x", []).dtype == np.int32 and as_index("x", [1, 2]).dtype == np.int32
 
 
+@pytest.mark.slow
 def test_schedules_of_any_integer_type():
     layout = tgnn.EdgeList.from_edges([0, 1], [2, 2], n_receivers=3)
     expected = tgnn.recurrent.schedule(layout, slots=[1, 0])

@@ -36,6 +36,7 @@ def test_sinusoidal_equals_its_closed_form():
         sinusoidal(jnp.arange(N), 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interleaved", [False, True])
 def test_rotary_is_a_complex_phase(interleaved):
     positions = jnp.arange(N) * 3 + 1
@@ -65,6 +66,7 @@ def test_learned_positions_are_rows_and_end_with_the_table():
         learned_positions(params, jnp.array([5]))
 
 
+@pytest.mark.slow
 def test_segment_positions_restart():
     segments = jnp.array([0, 0, 1, 2, 2, 2, -1])
     chex.assert_trees_all_equal(jax.jit(segment_positions)(segments), jnp.array([0, 1, 0, 0, 1, 2, 0]))
@@ -93,6 +95,7 @@ def bucket_by_loop(distance, num_buckets, bidirectional, max_distance):
     return base + min(far, num_buckets - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_t5_buckets_equal_their_rule(bidirectional):
     # Distances at which the exact logarithm is an integer could fall to either side in float32.
@@ -103,6 +106,7 @@ def test_t5_buckets_equal_their_rule(bidirectional):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bias",
     [
@@ -164,6 +168,7 @@ def test_alibi_of_half_precision_keeps_long_distances():
     assert bias(jnp.array(100_001), jnp.array(0)).tolist() == [-50_000.5]
 
 
+@pytest.mark.slow
 def test_rotary_of_float64_and_strict_promotion():
     with jax.numpy_dtype_promotion("strict"):
         half = rotary(X.astype(jnp.bfloat16), jnp.arange(N))
@@ -175,6 +180,7 @@ def test_rotary_of_float64_and_strict_promotion():
         assert rotary(jnp.asarray(np.asarray(X, np.float64)), jnp.arange(N)).dtype == jnp.float64
 
 
+@pytest.mark.slow
 def test_bucket_table_gets_gradients():
     def loss(table):
         return (tgnn.attend(tgnn.Complete(N), X, X, X, bias=BucketBias(table)) ** 2).sum()

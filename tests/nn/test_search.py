@@ -30,6 +30,7 @@ def chain_step(count, tokens):
     return CHAIN[tokens], count + 1
 
 
+@pytest.mark.slow
 def test_a_sample_has_the_probabilities_of_the_model():
     draw = jax.jit(jax.vmap(lambda rng: sample(chain_step, jnp.array(0), 1, rng, end=-1, max_length=2)))
     tokens = np.asarray(draw(jax.random.split(RNG, 4000)))
@@ -39,6 +40,7 @@ def test_a_sample_has_the_probabilities_of_the_model():
     np.testing.assert_allclose(found, expected, atol=0.03)  # four standard deviations
 
 
+@pytest.mark.slow
 def test_samples_of_few_or_cold_tokens_are_greedy():
     expected = greedy(chain_step, jnp.array(0), 0, end=END, max_length=5).tolist()
     for options in ({"top_k": 1}, {"temperature": 1e-4}):
@@ -57,6 +59,7 @@ def test_greedy_takes_the_best_token_until_the_end():
     assert found.tolist() == expected + [END] * (11 - len(expected))
 
 
+@pytest.mark.slow
 def test_greedy_decoding_equals_a_loop_over_full_decoding_in_a_batch():
     params = filled(init_language_model, CONFIG)
     full = jax.jit(language_model)
@@ -111,6 +114,7 @@ def test_a_first_token_that_is_the_end_ends_nothing(first):
     assert beam_search(cycle_step, 0, first, beam_size=1, **options)[0].tolist() == [1, 2, 3, 0, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
 def test_a_sample_has_the_probabilities_of_the_logits_in_any_precision(dtype):
     logits = jnp.log(jnp.array([0.5] + 1000 * [0.0005])).astype(dtype)

@@ -26,6 +26,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(x, marks=[] if x == "gat" else pytest.mark.slow) for x in MODELS])
 def test_a_model_takes_a_bag_like_the_dense_matrix(name):
     model, init = MODELS[name]

@@ -126,6 +126,7 @@ def test_scanned_and_listed_blocks_are_the_same():
     chex.assert_trees_all_close(gradient, listed_gradient, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_stacked_is_only_another_arrangement_of_the_same_numbers():
     configs = [replace(CONFIG, stacked=stacked) for stacked in (False, True)]
     listed, stacked = jax.jit(lambda rng: [init_encoder(rng, config)["blocks"] for config in configs])(RNG)
@@ -163,6 +164,7 @@ def packed_loss(params, segments, positions, tokens, live):
     return (jnp.where(live[:, None], logits, 0) ** 2).sum(), logits
 
 
+@pytest.mark.slow
 def test_packed_documents_equal_separate_ones_with_gradients():
     gradient = jax.jit(jax.grad(packed_loss, has_aux=True))
     live = SEGMENTS >= 0
@@ -179,6 +181,7 @@ def test_packed_documents_equal_separate_ones_with_gradients():
     chex.assert_trees_all_close(packed_gradient, jax.tree.map(lambda *g: sum(g), *gradients), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_rotation_sees_distances_so_that_packing_needs_no_positions():
     block = partial(transformer_block, rotate=rotary)
     run = jax.jit(partial(language_model, block=block, encoding=None))
@@ -199,6 +202,7 @@ def test_what_padding_holds_reaches_no_live_row():
         chex.assert_trees_all_equal(run(ENCODER, layout, jnp.where(live[:, None], x, poison))[live], clean[live])
 
 
+@pytest.mark.slow
 def test_a_batch_is_a_vmap():
     batch = jnp.stack([TARGET, TARGET[::-1]])
     run = jax.jit(jax.vmap(transformer, in_axes=(None, None, None, 0)))
@@ -215,6 +219,7 @@ def test_bfloat16_stays_bfloat16_and_close():
     chex.assert_trees_all_close(narrow.astype(jnp.float32), wide, atol=0.1)
 
 
+@pytest.mark.slow
 def test_learned_positions_untied_output_and_no_biases_are_in_the_parameters():
     config = replace(CONFIG, max_length=7, tied=False, use_bias=False, gated=True)
     params = filled(init_language_model, config)
@@ -227,6 +232,7 @@ def test_learned_positions_untied_output_and_no_biases_are_in_the_parameters():
     assert (changed[:4] == logits[:4]).all() and (changed[4:] != logits[4:]).any(1).all()
 
 
+@pytest.mark.slow
 def test_embeddings_have_the_scale_that_is_asked_for():
     params = filled(init_language_model, replace(CONFIG, max_length=7))
     plain = embed(params, TARGET, scale=1.0)
@@ -238,6 +244,7 @@ def test_embeddings_have_the_scale_that_is_asked_for():
     chex.assert_trees_all_close(embed(MODEL, TARGET, scale=0.5), table[TARGET] / 2 + positions, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_models_and_decoding_share_the_scale_of_embeddings_and_logits():
     block = {"scale": jnp.array([1.0, 0.5, 2.0])}
     run = jax.jit(partial(language_model, block=partial(transformer_block, **block), embedding_scale=1.0))
@@ -247,6 +254,7 @@ def test_models_and_decoding_share_the_scale_of_embeddings_and_logits():
     assert jnp.abs(logits - jax.jit(language_model)(MODEL, tgnn.Causal(7), TARGET)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_scale_of_logits_is_a_scale_of_queries():
     params = jax.tree.map(lambda p: p[0], PARAMS["decoder"]["blocks"])
     x, memory = jax.random.normal(RNG, (7, 12)), jax.random.normal(jax.random.key(1), (5, 12))

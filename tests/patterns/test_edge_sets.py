@@ -21,6 +21,7 @@ def test_edge_sets(left, right):
         equal(result, expected)
 
 
+@pytest.mark.slow
 def test_rules_stay_rules():
     window, dilated = patterns.window(9, 3, 2), patterns.dilated(9, 2, 1, 2)
     causal, segments = patterns.causal(9), np.array([0, 0, 0, 1, 1, 2, 2, -1, -1])
@@ -47,6 +48,7 @@ def test_what_is_not_known_under_jit_is_said():
         patterns.causal(3) | 4
 
 
+@pytest.mark.slow
 @few
 @given(st.sampled_from(sorted(SETS)), st.sampled_from(sorted(SETS)))
 def test_de_morgan(left, right):

@@ -72,5 +72,6 @@ def test_the_future_moves_only_the_borders_of_chunks():
         assert (seen[:9] != instead[:9]).any() == depends
 
 
+@pytest.mark.slow
 def test_one_bucket_is_full_attention():
     equal(patterns.lsh_buckets(7, np.zeros(7, int), keep_self=True), np.tri(7, dtype=bool))

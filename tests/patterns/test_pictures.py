@@ -5,6 +5,7 @@ import pytest
 from tgnn import patterns
 
 
+@pytest.mark.slow
 def test_a_picture_in_one_call(tmp_path):
     pytest.importorskip("matplotlib")
     figure = patterns.draw(patterns.bigbird(12, 2, n_random=0), "BigBird")

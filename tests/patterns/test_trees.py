@@ -11,6 +11,7 @@ from tgnn.graphs.interop import live_edges
 from tgnn.patterns.partition import level_sizes
 
 
+@pytest.mark.slow
 @few
 @given(st.integers(0, 45), st.integers(1, 4), st.booleans())
 def test_binary_partition_shows_every_token_exactly_once(n, k, causal):
@@ -26,6 +27,7 @@ def test_binary_partition_shows_every_token_exactly_once(n, k, causal):
     assert sees[:n].sum(axis=1).max(initial=0) <= 1 + (1 if causal else 2) * k * levels
 
 
+@pytest.mark.slow
 @few
 @given(st.integers(1, 45), st.integers(1, 4), st.booleans())
 def test_relations_tell_level_and_side(n, k, causal):

@@ -23,6 +23,7 @@ def molecule(n, seed):
     return tgnn.EdgeList.from_edges(*(x.astype(int) for x in ends), n_receivers=n)
 
 
+@pytest.mark.slow
 def test_both_forms_compute_attention_within_each_graph():
     graphs = [molecule(5, 0), tgnn.Complete(3), molecule(7, 1)]
     nodes = [np.random.default_rng(i).normal(size=(15, 2, 3)).astype(np.float32) for i in range(3)]
@@ -37,6 +38,7 @@ def test_both_forms_compute_attention_within_each_graph():
         assert not np.asarray(got)[np.asarray(made.graph) < 0].any()  # padding receives nothing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["union", "stack"])
 def test_features_of_edges_follow_their_edges(form):
     """In the caller's order, whatever the layout sorts; a dead edge, also of a raw graph, has none."""
@@ -79,6 +81,7 @@ def test_nodes_of_each_graph_are_pooled(form):
         np.testing.assert_allclose(pooled, [*(expected(part, axis=0) for part in parts), [0, 0]], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_form_that_was_measured_to_be_faster_is_chosen(tmp_path):
     sizes = np.random.default_rng(0).integers(14, 33, 64)
     bonds, complete = [molecule(n, n) for n in sizes], [tgnn.Complete(int(n)) for n in sizes]

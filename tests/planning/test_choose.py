@@ -72,6 +72,7 @@ def gradients_of(layout, bias):
     return output, pull(jnp.cos(output)), weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", ["Dense", *(pytest.param(x, marks=pytest.mark.slow) for x in FAST if x != "Dense")])
 def test_attend_and_gradients_are_those_of_the_list_with_arrays_in_its_order(wanted, measured):
     live = np.ones(int(MASK.sum()), bool)
@@ -103,6 +104,7 @@ def test_fused_executions_take_planned_layouts_too(measured):
         tgnn.attend(planned, *nodes, bias=bias[1:], implementation="definition")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_edges_that_follow_a_rule_become_the_rule(rule):
     planned = plan(edges_of(RULES[rule]))
@@ -149,6 +151,7 @@ def test_traced_edges_and_broken_measurements_are_clear_errors(tmp_path):
         plan(edges_of(MASK), timings=broken)
 
 
+@pytest.mark.slow
 def test_explain_names_the_facts():
     text = explain(edges_of(MASK))
     for fact in (

@@ -86,6 +86,7 @@ def draw_everything():
     yield patterns.draw(tgnn.Causal(n), title)
 
 
+@pytest.mark.slow
 def test_every_word_is_drawn_as_it_is_written():
     found = set()
     for drawn in draw_everything():

@@ -102,6 +102,7 @@ def test_dead_edges_have_widths_that_are_not_drawn():
     assert [patch.get_linewidth() for patch in ax.patches] == [1, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [tgnn.Window(4, 1, 0), tgnn.Causal(4)])
 def test_layouts_with_slots_take_widths_in_their_shape(layout):
     width = np.arange(np.prod(layout.edge_shape)).reshape(layout.edge_shape)
@@ -174,6 +175,7 @@ def test_what_cannot_be_drawn_is_said(draw, words):
         draw()
 
 
+@pytest.mark.slow
 def test_importing_the_module_does_not_import_matplotlib():
     code = "import sys, tgnn.plot; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -72,6 +72,7 @@ def test_drawn_tokens_at_a_low_temperature_are_the_most_probable_ones(gpt2):
     np.testing.assert_array_equal(drawn, best)
 
 
+@pytest.mark.slow
 def test_attention_of_a_decoder_sees_the_past_only(llama):
     params, model, _ = llama
     weights = pretrained.attention(params, model, IDS, layer=1)
@@ -82,6 +83,7 @@ def test_attention_of_a_decoder_sees_the_past_only(llama):
     np.testing.assert_allclose(one, weights[:, 4], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_narrower_past_is_a_window(llama):
     params, model, _ = llama
     layout = tgnn.Window(7, 2, 0)

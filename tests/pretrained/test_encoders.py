@@ -46,6 +46,7 @@ def check_parity(params, model, reference, ids, mask, implementation=None):
         assert relative_error(weights[b], expected[-1]) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_bert_is_the_published_equations(tmp_path, implementation):
     tensors = published.wide(write_checkpoint(tmp_path, BERT, prefix="bert."))
@@ -53,6 +54,7 @@ def test_bert_is_the_published_equations(tmp_path, implementation):
     check_parity(*pretrained.load(tmp_path), reference, IDS, MASK, implementation)
 
 
+@pytest.mark.slow
 def test_the_types_of_a_pair_of_texts_are_looked_up(tmp_path):
     tensors = published.wide(write_checkpoint(tmp_path, BERT))
     params, model = pretrained.load(tmp_path)
@@ -63,6 +65,7 @@ def test_the_types_of_a_pair_of_texts_are_looked_up(tmp_path):
     assert relative_error(found[0], weights[1]) < 1e-5
 
 
+@pytest.mark.slow
 def test_roberta_counts_positions_of_tokens_that_are_no_padding(tmp_path):
     tensors = published.wide(write_checkpoint(tmp_path, ROBERTA, prefix="roberta."))
     params, model = pretrained.load(tmp_path)
@@ -74,6 +77,7 @@ def test_roberta_counts_positions_of_tokens_that_are_no_padding(tmp_path):
     assert model.max_length == 14
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_albert_is_the_published_equations(tmp_path, implementation):
     tensors = published.wide(write_checkpoint(tmp_path, ALBERT, prefix="albert."))
@@ -138,6 +142,7 @@ def bert(tmp_path_factory):
     return *pretrained.load(folder), tensors
 
 
+@pytest.mark.slow
 def test_restricting_the_graph_is_masking_the_dense_network(bert):
     params, model, tensors = bert
     edges = np.random.default_rng(1).random((7, 7)) < 0.4
@@ -150,6 +155,7 @@ def test_restricting_the_graph_is_masking_the_dense_network(bert):
         assert relative_error(found[0], weights[1]) < 1e-5
 
 
+@pytest.mark.slow
 def test_a_mask_takes_senders_from_a_graph_of_the_caller(bert):
     params, model, tensors = bert
     window = np.abs(np.arange(7)[:, None] - np.arange(7)) <= 2
@@ -159,6 +165,7 @@ def test_a_mask_takes_senders_from_a_graph_of_the_caller(bert):
     assert relative_error(found[:, rows], np.stack(hidden)[:, rows]) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_graph_of_one_layer_is_replaced_alone(bert):
     params, model, _ = bert
     own, layout = model(params, IDS[:1]).hidden, tgnn.Window(7, 1, 1)
@@ -168,6 +175,7 @@ def test_the_graph_of_one_layer_is_replaced_alone(bert):
     np.testing.assert_allclose(one, model(params, IDS[:1], layout=[None, layout]).hidden, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_each_text_may_have_a_graph_of_its_own(bert):
     params, model, _ = bert
     graphs = [tgnn.EdgeList.from_edges([*range(7), 0, i], [*range(7), 3, 5], n_receivers=7) for i in range(3)]
@@ -177,6 +185,7 @@ def test_each_text_may_have_a_graph_of_its_own(bert):
         np.testing.assert_allclose(together[:, b], alone, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_one_head_is_a_row_of_all(bert):
     params, model, _ = bert
     every = pretrained.attention(params, model, IDS, layer=1, mask=MASK)
@@ -186,6 +195,7 @@ def test_one_head_is_a_row_of_all(bert):
     )
 
 
+@pytest.mark.slow
 def test_padding_of_minus_one_sends_nothing(bert):
     params, model, _ = bert
     padded = np.where(MASK, IDS, -1)
@@ -201,6 +211,7 @@ def test_embedding_of_a_text_without_tokens_is_zero(bert):
     np.testing.assert_allclose(jnp.linalg.norm(found, axis=-1), [1, 0], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_sentences_of_different_lengths_embed_as_each_alone(bert):
     params, model, _ = bert
     together = pretrained.embed(params, model, IDS, mask=MASK)

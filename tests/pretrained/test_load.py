@@ -188,6 +188,7 @@ def test_layers_and_heads_that_do_not_exist_are_refused(folder, layer, head, mes
         pretrained.attention(params, model, IDS, layer=layer, head=head)
 
 
+@pytest.mark.slow
 def test_a_mask_takes_senders_from_any_layout():
     keep = np.array([True, False, True, True, False])
     near = np.abs(np.arange(5)[:, None] - np.arange(5)) <= 1

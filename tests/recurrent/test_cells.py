@@ -93,6 +93,7 @@ def test_a_chain_is_flaxs_cell_values_and_gradients(name):
     chex.assert_trees_all_close(mine[1], gradients, atol=2e-5, rtol=2e-5)
 
 
+@pytest.mark.slow
 def test_sequences_of_unequal_length_are_flaxs():
     params, lengths = make("lstm")[0], [4, 2, 3]
     x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4, IN)), "float32")
@@ -202,6 +203,7 @@ def test_gradients_of_a_tree_lstm_are_those_of_the_recursion(name):
     assert all(np.abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(expected))
 
 
+@pytest.mark.slow
 def test_nary_lstm_with_one_sender_on_a_chain_is_the_lstm():
     params, apply = make("nary", arity=1)
     chain, x = plan(patterns.chain(6)), inputs(6)
@@ -210,6 +212,7 @@ def test_nary_lstm_with_one_sender_on_a_chain_is_the_lstm():
     chex.assert_trees_all_close(apply(params, chain, x), make("lstm")[1](plain, chain, x), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_slots_tell_a_single_right_child_from_a_left_one():
     params, apply = make("nary")
     layout, x = tgnn.EdgeList.from_edges([0], [1], n_receivers=2), inputs(2)
@@ -224,6 +227,7 @@ def test_slots_tell_a_single_right_child_from_a_left_one():
 # -- laws ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @EACH
 def test_width_and_padding_change_nothing(name):
     params, apply = make(name)
@@ -249,6 +253,7 @@ def test_a_scan_that_carries_one_step_equals_one_that_carries_all_nodes(name):
     chex.assert_trees_all_close(gradient(params, x, schedule), expected, atol=2e-6)
 
 
+@pytest.mark.slow
 @EACH
 def test_padding_nodes_are_harmless_whatever_they_hold(name):
     params, apply = make(name)
@@ -271,6 +276,7 @@ def test_padding_nodes_are_harmless_whatever_they_hold(name):
     np.testing.assert_allclose(gradients[1], np.pad(clean[1], ((0, 2), (0, 0))), atol=1e-5)
 
 
+@pytest.mark.slow
 @EACH
 def test_a_batch_is_the_disjoint_union(name):
     params, apply = make(name)
@@ -285,6 +291,7 @@ def test_a_batch_is_the_disjoint_union(name):
         chex.assert_trees_all_close(mine, apply(params, plan(patterns.chain(3)), row), atol=1e-6)
 
 
+@pytest.mark.slow
 @EACH
 def test_a_given_state_continues_a_chain(name):
     params, apply = make(name)
@@ -304,6 +311,7 @@ def test_a_reversed_chain_reads_backwards(name):
     chex.assert_trees_all_close(backwards, jax.tree.map(lambda x: x[::-1], forwards), atol=1e-6)
 
 
+@pytest.mark.slow
 @EACH
 def test_empty_graphs_and_layouts_as_they_are(name):
     params, apply = make(name)
@@ -312,6 +320,7 @@ def test_empty_graphs_and_layouts_as_they_are(name):
     chex.assert_trees_all_close(alone, apply(params, plan(patterns.chain(1)), inputs(1)), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_schedules_of_one_bucket_share_one_program():
     params, _ = make("lstm")
     traced = jax.jit(chex.assert_max_traces(recurrent.lstm, n=1))
@@ -320,6 +329,7 @@ def test_schedules_of_one_bucket_share_one_program():
         traced(params, plan(layout, n_step=11, width=4, arity=3), inputs(11))
 
 
+@pytest.mark.slow
 def test_gradients_along_a_long_chain_are_finite():
     params, _ = make("lstm")
     chain, x = plan(patterns.chain(400)), 30 * inputs(400)
@@ -327,6 +337,7 @@ def test_gradients_along_a_long_chain_are_finite():
     chex.assert_tree_all_finite(gradients)
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_bfloat16():
     params, apply = make("lstm")
     state = apply(params, plan(patterns.chain(4)), inputs(4).astype(jnp.bfloat16))
@@ -360,6 +371,7 @@ def test_integers_are_refused():
         recurrent.lstm(make("lstm")[0], patterns.chain(4), jnp.ones((4, IN), int))
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.integers(0, 30), st.floats(0, 0.3), st.integers(0, 99), st.integers(1, 9))
 def test_a_schedule_computes_each_node_once_and_after_its_senders(n, density, seed, width):

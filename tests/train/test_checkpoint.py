@@ -58,6 +58,7 @@ def assert_same(got, expected):
         assert type(a) is type(b) and getattr(a, "dtype", None) == getattr(b, "dtype", None)
 
 
+@pytest.mark.slow
 def test_restore_returns_what_was_saved_values_types_and_keys(two_steps):
     tree, step = checkpoint.restore(two_steps, make_tree(0))
     assert step == 20 and checkpoint.latest_step(two_steps) == 20

@@ -30,6 +30,7 @@ def assert_other_weights(got, other):
     assert not np.array_equal(got.params["out"], other.params["out"])
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_the_straight_run_bit_by_bit(tmp_path):
     straight = fit(new_state(), STEP, batch_at, num_steps=20, run_dir=tmp_path / "a", log_every=2)
     half = fit(new_state(), STEP, batch_at, num_steps=10, run_dir=tmp_path / "b", log_every=2)
@@ -89,6 +90,7 @@ def test_a_finished_run_resumes_to_itself_and_a_new_one_does_not_overwrite_it(tm
         fit(new_state(), STEP, batch_at, num_steps=3, run_dir=tmp_path)
 
 
+@pytest.mark.slow
 def test_one_batch_is_learnt_by_heart():
     optimizer = make_optimizer(3e-2)
     step = make_step(lambda params, batch, rng: loss_fn(params, batch, jax.random.key(0)), optimizer)
@@ -97,6 +99,7 @@ def test_one_batch_is_learnt_by_heart():
     assert metrics["accuracy"] == 1 and metrics["loss"] < 0.02
 
 
+@pytest.mark.slow
 def test_the_step_is_traced_once():
     step = make_step(chex.assert_max_traces(loss_fn, n=1), OPTIMIZER)
     chex.clear_trace_counter()
@@ -241,6 +244,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_is_an_error_that_deletes_nothin
     assert contents(run_at_4) == before
 
 
+@pytest.mark.slow
 def test_a_folder_serves_one_run_at_a_time_and_is_free_again_after_it(tmp_path):
     def nested(state):
         with pytest.raises(ValueError, match="is in use by process .*; wait until it ends, or choose another folder"):
@@ -279,6 +283,7 @@ def poisoned(good):
     return batches
 
 
+@pytest.mark.slow
 @pytest.mark.nans
 def test_a_run_of_skipped_batches_stops_and_names_step_batch_and_tensors(tmp_path):
     with pytest.raises(ValueError) as error:

@@ -63,6 +63,7 @@ def test_an_empty_mask_gives_loss_zero_and_gradient_zero(loss):
     np.testing.assert_array_equal(gradient, jnp.zeros((3, 2)))
 
 
+@pytest.mark.slow
 def test_no_rows_at_all_give_zero():
     assert losses.cross_entropy(jnp.zeros((0, 3)), jnp.zeros(0, int)) == 0
     assert losses.accuracy(jnp.zeros((0, 3)), jnp.zeros(0, int)) == 0
@@ -87,6 +88,7 @@ def test_labels_of_every_integer_type_count_beside_more_classes_than_the_type_ho
     np.testing.assert_allclose(losses.cross_entropy(jnp.zeros((1, 256)), array([65], dtype)), np.log(256), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_labels_beyond_32_bits_are_no_classes():
     labels = np.array([2**32 + 1, 0, -(2**32), 2**31])
     logits = jnp.array([[0.0, 9.0], [0.0, 0.0], [9.0, 0.0], [9.0, 0.0]])
@@ -153,6 +155,7 @@ def test_losses_are_the_same_for_a_logit_shifted_by_a_constant():
     )
 
 
+@pytest.mark.slow
 def test_a_second_eager_call_compiles_nothing():
     logits, labels, mask = jnp.zeros((3, 4)), np.array([0, 2, -1], np.int8), np.array([True, True, False])
 

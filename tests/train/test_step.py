@@ -269,6 +269,7 @@ def test_parts_carry_their_own_rows():
     np.testing.assert_array_equal(parts.carry["state"].reshape(-1), whole.carry["state"])
 
 
+@pytest.mark.slow
 def test_a_line_search_sees_the_loss_of_all_parts():
     optimizer = optax.lbfgs()
     batch = jnp.arange(6.0).reshape(3, 2)

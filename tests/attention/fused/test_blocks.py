@@ -16,6 +16,7 @@ fused = partial(tgnn.attend, implementation="fused")
 define = jax.jit(partial(tgnn.attend, implementation="definition"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "case"), [("blocks", "plain"), ("blocks padded", "per edge"), ("blocks", "callable")])
 def test_equals_definition(name, case):
     assert_equals_definition(LAYOUTS[name], case)
@@ -58,6 +59,7 @@ def test_rows_without_edges_are_exactly_zero_and_may_hold_anything():
         np.testing.assert_array_equal(good, other)
 
 
+@pytest.mark.slow
 def test_stacked_layouts():
     layouts = [LAYOUTS["blocks padded"], LAYOUTS["blocks padded"]]
     layouts[1] = tgnn.Blocks(*(jnp.flip(x, 0) for x in jax.tree.leaves(layouts[1])), layouts[0].n_receivers, 11)
@@ -67,6 +69,7 @@ def test_stacked_layouts():
     np.testing.assert_allclose(got, jnp.stack(expected), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_million_edges_in_little_memory():
     """A tenth of the definition's temporary memory, and nothing of the size of all tiles."""
     rng = np.random.default_rng(0)

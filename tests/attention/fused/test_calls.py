@@ -29,6 +29,7 @@ def test_a_callable_bias_without_arrays(name):
     np.testing.assert_allclose(run(fused, *inputs(layout)), run(define, *inputs(layout)), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.nans
 @pytest.mark.parametrize("name", ["causal segments", pytest.param("window dilated", marks=pytest.mark.slow)])
 def test_what_dead_slots_of_edge_arrays_hold_reaches_nothing(name):
@@ -46,6 +47,7 @@ def test_what_dead_slots_of_edge_arrays_hold_reaches_nothing(name):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.nans
 @pytest.mark.parametrize("run", [fused, define], ids=["fused", "definition"])
 def test_second_derivatives_of_a_score_do_not_see_rows_that_no_edge_reads(run):
@@ -83,6 +85,7 @@ def test_a_number_in_a_score_is_known_before_jit(layout):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_segments_cost_no_square_array():
     def temporary(n):
         layout = tgnn.Causal(n).with_segments(jnp.zeros(n, int))
@@ -103,6 +106,7 @@ def test_features_of_size_zero_are_left_to_the_definition():
         fused(layout, none, none, x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["edges", "causal", "window", "blocks"])
 def test_float64_with_other_dtypes(name):
     with jax.enable_x64(True):
@@ -133,6 +137,7 @@ def test_pairs_that_do_not_exist_are_dropped(name):
     assert len(layout.pairs()[0])  # there are others
 
 
+@pytest.mark.slow
 def test_blocks_of_more_than_int32_places():
     n = 2**16
     layout = tgnn.Blocks.from_edges([0, 0], [0, n], 1, n_receivers=n + 1, n_senders=n)
@@ -142,6 +147,7 @@ def test_blocks_of_more_than_int32_places():
         jax.jit(layout.arrange)(jnp.ones((1, 1)), jnp.array([0]), jnp.array([0]))
 
 
+@pytest.mark.slow
 def test_small_integers_as_segments():
     segments = np.full(4, 127, np.int8)
     assert tgnn.Window(4, 1, 1).with_segments(segments).adjacency().sum() == 10

@@ -28,11 +28,13 @@ def small_tiles(monkeypatch):
     monkeypatch.setattr(dense, "NARROW", 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["complete", "complete segments", "dense", "causal offset", "prefix"])
 def test_equals_definition(name, small_tiles):
     assert_equals_definition(LAYOUTS[name], "plain")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "case"),
     [("causal segments", "per edge"), ("dense", "callable"), ("complete segments", "gatv2"), ("causal", "dropout")],
@@ -54,6 +56,7 @@ def test_few_nodes(layout):
     np.testing.assert_allclose(fused(layout, *nodes), define(layout, *nodes), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [LAYOUTS["causal segments"], tgnn.Causal(N, offset=-3)], ids=["segments", "offset"])
 @pytest.mark.nans
 def test_rows_without_edges_are_exactly_zero_and_may_hold_anything(layout, small_tiles):
@@ -77,6 +80,7 @@ def test_rows_without_edges_are_exactly_zero_and_may_hold_anything(layout, small
         np.testing.assert_array_equal(good, other)
 
 
+@pytest.mark.slow
 def test_masked_values_of_any_size_change_nothing(small_tiles):
     layout = tgnn.Causal(N)
     query, key, value = inputs(layout)
@@ -93,6 +97,7 @@ def test_masked_values_of_any_size_change_nothing(small_tiles):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_vmap_and_scan(small_tiles):
     layout = LAYOUTS["causal segments"]
     batch = [jnp.stack([x, 2.0 * x, -x]) for x in inputs(layout)]
@@ -117,6 +122,7 @@ def test_large_logits_keep_their_digits(small_tiles):
         np.testing.assert_allclose(b, a, rtol=2e-4, atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["causal segments", "window dilated", "blocks padded"])
 def test_inside_shard_map(name, small_tiles):
     """A mesh of one device carries the same types as a large one: heads sharded, keys shared by all shards."""
@@ -154,6 +160,7 @@ def test_derivatives_of_every_kind(small_tiles):
         np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_stacked_layouts(small_tiles):
     """vmap over offsets and segments: the branches of a batch agree on a part that all may read."""
     segments = jnp.stack([jnp.asarray(SEGMENTS_N), jnp.zeros(N, int), -jnp.ones(N, int)])

@@ -88,6 +88,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, kind", CASES)
 def test_values_and_every_gradient_equal_the_definition(name, kind):
     layout, (score, edge_shape) = EDGE_LISTS[name], SCORES[kind]
@@ -113,6 +114,7 @@ def test_values_and_every_gradient_equal_the_definition(name, kind):
     assert {name for name, x in gradients.items() if not all(map(jnp.any, jax.tree.leaves(x)))} == unused
 
 
+@pytest.mark.slow
 @EVERY
 def test_callable_and_narrow_biases_and_a_scale_per_head(layout):
     query, key, value = inputs(layout)
@@ -131,6 +133,7 @@ def test_callable_and_narrow_biases_and_a_scale_per_head(layout):
     compare(run, random(layout.n_edge, 1))
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_bias_of_minus_infinity_removes_the_edge(layout):
     query, key, value = inputs(layout)
@@ -145,6 +148,7 @@ def test_a_bias_of_minus_infinity_removes_the_edge(layout):
     assert (output[:, 2] == 0).all()
 
 
+@pytest.mark.slow
 def test_derivatives_of_any_order_and_mode_equal_the_definition():
     layout = EDGE_LISTS["edges padded"]
     query, key, value = inputs(layout)
@@ -221,6 +225,7 @@ def test_scan_and_new_indices_without_a_new_trace():
     assert len(traces) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.nans
 @pytest.mark.parametrize("kind", ["dot product", "gaussian", "user's own"])
 def test_what_dead_edges_and_their_nodes_hold_does_not_matter(kind):
@@ -247,6 +252,7 @@ def test_what_dead_edges_and_their_nodes_hold_does_not_matter(kind):
     assert all((gradient[rows] == 0).all() for rows, gradient in zip(dead, clean[1][1:], strict=True))
 
 
+@pytest.mark.slow
 def test_no_edge_no_receiver_no_sender():
     for n, m, edges in ((3, 2, []), (0, 2, []), (3, 0, [])):
         layout = tgnn.EdgeList.from_edges(edges, edges, n_receivers=n, n_senders=m)
@@ -289,6 +295,7 @@ def test_large_logits_keep_their_digits():
     compare(run, query, key, tolerance=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batched", [False, True])
 def test_inside_shard_map(batched):
     """A mesh of one device carries the same types as a large one: heads sharded, keys shared by all shards."""

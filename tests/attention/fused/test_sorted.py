@@ -27,6 +27,7 @@ def layout_of(name):
     return LAYOUTS["edges padded"].pad_slots(103) if name == "long" else LAYOUTS[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "case"), [*QUICK, *(pytest.param(*x, marks=pytest.mark.slow) for x in ALL if x not in QUICK)]
 )
@@ -34,6 +35,7 @@ def test_equals_the_definition(name, case, gpu):
     assert_equals_definition(layout_of(name), case)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"bias": jnp.ones((len(LAYOUTS["edges"].order), 4))}], ids=["plain", "bias"])
 def test_the_program_for_gpus_has_no_scatter(options, gpu):
     text = lowered(LAYOUTS["edges"], "cuda", **options)

@@ -66,6 +66,7 @@ def fits(layout, dtype=jnp.bfloat16, bias=None, score=tgnn.dot_product):
     return isinstance(choose(call_of(layout, query, key, value, score=score, bias=bias)), splash.Splash)
 
 
+@pytest.mark.slow
 def test_only_what_splash_computes_exactly_goes_there(pretend_tpu):
     assert all(fits(layout) for layout in LAYOUTS.values())
     assert not fits(tgnn.Causal(256), jnp.float32)

@@ -18,11 +18,13 @@ fused = partial(tgnn.attend, implementation="fused")
 define = jax.jit(partial(tgnn.attend, implementation="definition"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_equals_definition(name):
     assert_equals_definition(LAYOUTS[name], "plain")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "case"), [("window dilated", "per edge"), ("window segments", "callable")])
 def test_equals_definition_with_everything(name, case):
     assert_equals_definition(LAYOUTS[name], case)
@@ -46,6 +48,7 @@ def test_shapes_of_windows(offset, left, right, dilation):
         np.testing.assert_allclose(fused(layout, *nodes), define(layout, *nodes), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_slots_follow_tiles_that_were_moved_inside(monkeypatch):
     """Per-edge arrays stay with their edges at the border, in several tiles and classes."""
     layout = tgnn.Window(101, 17, 3, dilation=2, n_senders=83, offset=-5)
@@ -53,6 +56,7 @@ def test_slots_follow_tiles_that_were_moved_inside(monkeypatch):
     assert_equals_definition(layout, "per edge")
 
 
+@pytest.mark.slow
 @pytest.mark.nans
 def test_rows_without_edges_are_exactly_zero_and_may_hold_anything():
     layout = tgnn.Window(41, 2, 1, dilation=3, n_senders=43, offset=jnp.asarray(-9))
@@ -78,6 +82,7 @@ def test_rows_without_edges_are_exactly_zero_and_may_hold_anything():
         np.testing.assert_array_equal(good, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_touched_with_segments(seed):
     rng = np.random.default_rng(seed)
@@ -103,6 +108,7 @@ def test_new_offsets_do_not_retrace():
     assert len(traces) == 1
 
 
+@pytest.mark.slow
 def test_vmap_over_nodes_and_layouts():
     layouts = tgnn.stack([tgnn.Window(37, 3, 2, offset=jnp.asarray(o)) for o in (0, -30, 4)])
     batch = [jnp.stack([x, 2.0 * x, -x]) for x in inputs(tgnn.Window(37, 3, 2))]
