@@ -22,7 +22,7 @@ ORDER = (
     {"softmax"},
     {"graphs"},
     {"attention", "plot", "train"},
-    {"patterns", "planning"},
+    {"analysis", "patterns", "planning"},
     {"nn"},
     {"recurrent"},
     {"models"},

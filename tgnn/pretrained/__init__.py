@@ -14,6 +14,7 @@ from tgnn.pretrained.model import Output as Output
 from tgnn.pretrained.proteinmpnn import Design as Design
 from tgnn.pretrained.proteinmpnn import ProteinMPNN as ProteinMPNN
 from tgnn.pretrained.reading import attention as attention
+from tgnn.pretrained.reading import attention_at as attention_at
 from tgnn.pretrained.sentences import embed as embed
 from tgnn.pretrained.sentences import load_tokenizer as load_tokenizer
 from tgnn.pretrained.sentences import tokenize as tokenize
