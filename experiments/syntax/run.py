@@ -92,6 +92,8 @@ def load_network(name: str) -> Network:
     try:
         folder = Path(name) if Path(name).is_dir() else pretrained.installed(name)
         params, model = pretrained.load(folder)
+        if not isinstance(model, pretrained.Model) or model.is_causal:
+            raise command.Mistake(f"--network {name} is no encoder, such as BERT, whose words see all others; name one")
         tokenizer = pretrained.load_tokenizer(folder, max_length=model.max_length)
     except (ModuleNotFoundError, ValueError) as error:
         raise command.Mistake(str(error)) from error

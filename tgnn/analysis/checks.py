@@ -1,6 +1,7 @@
 """Graphs with a weight on each edge, checked: of one layer, or of one layer after the other."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -53,7 +54,7 @@ def checked_layers(
     return pairs
 
 
-def checked_nodes(name: str, nodes: Array | None, size: int) -> Array:
+def checked_nodes(name: str, nodes: Any, size: int) -> Any:
     """Numbers of nodes `[k]`, all of them by default."""
     nodes = np.arange(size) if nodes is None else as_index(name, nodes)
     if np.ndim(nodes) != 1:

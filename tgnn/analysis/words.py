@@ -1,5 +1,7 @@
 """Attention between words from attention between the tokens that they are cut into."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -7,7 +9,7 @@ from tgnn.errors import as_index, check_size
 from tgnn.typing import Array
 
 
-def word_weights(weights: Array, words: Array, *, n_words: int | None = None) -> Array:
+def word_weights(weights: Any, words: Array, *, n_words: int | None = None) -> Any:
     """Attention to a word is the sum over its tokens, attention from a word the mean over its tokens.
 
     Args:

@@ -153,7 +153,7 @@ def attention_at(
     return jnp.concatenate(found, axis=1)[:, order]  # [batch, k], as asked
 
 
-def checked_places(layers, heads, receivers, senders, depth: int, batch: int) -> tuple[np.ndarray, Array, Array, Array]:
+def checked_places(layers, heads, receivers, senders, depth: int, batch: int) -> tuple[np.ndarray, Any, Any, Any]:
     """Layers `[k]` on the host; heads, receivers and senders `[batch, k]`."""
     layers = np.asarray(as_index("layers", layers))
     for layer in np.unique(layers):
