@@ -87,7 +87,8 @@ def forward(call: Call) -> tuple[Array, Sums]:
         return maximum.at[chunk.to_receiver].max(logits, mode="drop"), logits
 
     maximum, logits = chunks.scan(measure, jnp.full((n, heads), -jnp.inf, wide))
-    shift, maximum = (jnp.where(keep, maximum, 0.0) for keep in (jnp.isfinite(maximum), maximum > -jnp.inf))
+    shift = jnp.where(jnp.isfinite(maximum), maximum, 0.0)
+    maximum = jnp.where(maximum == -jnp.inf, 0.0, maximum)  # +inf stays, and is loud
     kept = sums_of(call.layout)
     add = kept.add if kept else add_rows
 

@@ -54,7 +54,8 @@ def forward(call: Call) -> tuple[Array, Sums]:
     logits = edge_logits(parameters, chunk.inputs(call), chunk, wide)  # [n_edge, heads]
     logits = jnp.where(chunk.live[:, None], logits, -jnp.inf)
     maximum = reduce_runs(logits[..., None], chunk.to_receiver, n, "max")[..., 0]
-    shift, maximum = (jnp.where(keep, maximum, 0.0) for keep in (jnp.isfinite(maximum), maximum > -jnp.inf))
+    shift = jnp.where(jnp.isfinite(maximum), maximum, 0.0)
+    maximum = jnp.where(maximum == -jnp.inf, 0.0, maximum)  # +inf stays, and is loud
     weights = jnp.exp(logits - take(shift, chunk.receiver))
     messages = chunk.zero_dead(chunk.drop(call, weights)[..., None] * chunk.values(call, heads, wide))
     sums = reduce_runs(jnp.concatenate([messages, weights[..., None]], axis=-1), chunk.to_receiver, n)
