@@ -92,7 +92,8 @@ def attend(
       dropout_rate: probability of dropping a weight after normalisation, in [0, 1).
       rng: PRNG key; needed where `dropout_rate > 0`.
       origin: numbers of the first receiver, sender and head, where this call is a part of a larger one (a shard, a
-        graph of a batch): dropout then drops the edges that the whole would.
+        graph of a batch): dropout then drops the edges that the whole would. Each may also be the numbers of all,
+        int [n_receivers], [n_senders] or [heads], where they do not follow each other.
       implementation: None chooses; "definition" runs the three verbs; "fused" a fast path, or an error saying why not.
       return_lse: whether the log-sum-exp of each receiver is returned too: what `merge` joins parts of a graph by.
 

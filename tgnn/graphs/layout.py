@@ -239,6 +239,13 @@ class Layout(ABC):
         """The same edges in more slots, the new ones dead."""
         return self
 
+    def part(self, receivers: tuple, senders: tuple, segments: tuple | None = None) -> "Layout":
+        """A block of the adjacency matrix: (number of the first, which may be traced; how many), and their segments."""
+        raise ValueError(
+            f"layout must follow from positions, as Complete and Causal do, so that blocks of it are known, got "
+            f"{type(self).__name__}; use attend_edges or attend_nodes of tgnn.sharding on layout.to_edges()"
+        )
+
     def require_concrete(self) -> None:
         """A ValueError where edges are only known under jit."""
         if any(map(is_traced, jax.tree.leaves(self))):
