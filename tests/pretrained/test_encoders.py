@@ -11,7 +11,7 @@ import tgnn
 from tests.support import published
 from tests.support.checkpoints import ALBERT, BERT, ROBERTA, write_checkpoint
 from tests.support.published import relative_error
-from tests.support.reactions import reaction_of
+from tests.support.reactions import token_ids_of
 from tgnn import pretrained
 from tgnn.pretrained.files import read_weights
 
@@ -131,11 +131,8 @@ def test_rxnmapper_is_the_published_network_up_to_its_longest_text(data_dir):
     # Random ids are no text, and neither is a row of padding: on them the network, twelve times the same block,
     # multiplies a perturbation of one float32 rounding by about 1,000 (in float64: 1.7e-4 of the last state), so that
     # no float32 run need be within 1e-5 of the exact numbers. On the tokens of reactions it multiplies it by 1.
-    words = (folder / "vocab.txt").read_text().split("\n")
     lengths = model.max_length, 200
-    ids = np.zeros((2, model.max_length), int)
-    for b, length in enumerate(lengths):
-        ids[b, :length] = [words.index(word) for word in reaction_of(molecules, length, seed=b)]
+    ids = token_ids_of(folder / "vocab.txt", molecules, lengths)
     mask = np.arange(model.max_length)[None] < np.array(lengths)[:, None]
     reference = lambda ids, edges: published.albert(tensors, config, ids, edges)  # noqa: E731
     check_parity(params, model, reference, ids, mask, padding=False)

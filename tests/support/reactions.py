@@ -25,3 +25,12 @@ def reaction_of(folder, length, seed):
             tokens = [*molecules[i], ".", *tokens] if tokens[0] != ">>" else [*molecules[i], *tokens]
     tokens = ["C"] * (length - 2 - len(tokens)) + tokens  # a chain of carbon before the first molecule
     return ["[CLS]", *tokens, "[SEP]"]
+
+
+def token_ids_of(vocabulary, folder, lengths):
+    """Ids `[len(lengths), longest]` of such reactions under the words of a file, padded with 0."""
+    words = vocabulary.read_text().split("\n")
+    ids = np.zeros((len(lengths), max(lengths)), int)
+    for b, length in enumerate(lengths):
+        ids[b, :length] = [words.index(word) for word in reaction_of(folder, length, seed=b)]
+    return ids
