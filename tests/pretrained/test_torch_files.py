@@ -162,7 +162,9 @@ def test_a_file_of_fairseq_is_the_published_equations(tmp_path, torch):
     assert model.max_length == 14
     ids = np.array([[0, 5, 7, 9, 2]])
     tensors = from_fairseq(read_torch(tmp_path / "checkpoint.pt")["model"])
-    hidden, _ = published.bert(tensors, BERT | {"layer_norm_eps": 1e-5}, ids[0], np.ones((5, 5), bool), np.arange(5) + 2)
+    hidden, _ = published.bert(
+        tensors, BERT | {"layer_norm_eps": 1e-5}, ids[0], np.ones((5, 5), bool), np.arange(5) + 2
+    )
     assert relative_error(model(params, ids).hidden[:, 0], np.stack(hidden)) < 1e-5
 
 
