@@ -22,7 +22,7 @@ ORDER = (
     {"softmax"},
     {"graphs"},
     {"attention", "plot", "train"},
-    {"patterns", "planning"},
+    {"patterns", "planning", "sampling"},
     {"nn"},
     {"recurrent"},
     {"models"},
