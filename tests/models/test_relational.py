@@ -141,19 +141,6 @@ def test_a_mapping_a_joined_graph_and_tracing_agree(name):
     chex.assert_tree_all_finite(expected)
 
 
-@pytest.mark.parametrize("name", ["rgcn", "hgt"])
-def test_a_kind_that_hears_nobody_keeps_its_own_part(name):
-    params = layer_of(name)
-    own = jax.jit(getattr(models, name))(params, GRAPH, jax.tree.map(jnp.asarray, X))["venue"]
-    weights = f64(params)[0]
-    if name == "rgcn":
-        expected = affine(weights["self"]["venue"], X["venue"])
-    else:
-        share = 1 / (1 + np.exp(-weights["kinds"]["venue"]["skip"]))
-        expected = share * weights["kinds"]["venue"]["output"]["bias"] + (1 - share) * X["venue"]
-    np.testing.assert_allclose(own, expected, rtol=1e-5, atol=1e-5)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["rgcn bases", "rgat bases", "hgt"])
 def test_a_batch_without_a_relation_is_one_without_its_edges(name):

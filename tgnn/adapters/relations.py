@@ -116,12 +116,14 @@ def from_graphs_tuple(
     Raises:
         ValueError: a kind or relation out of range, or an edge between other kinds than its relation names.
     """
-    kind = check_indices('nodes["kind"]', graph.nodes["kind"], len(kinds))
-    relation = check_indices('edges["relation"]', graph.edges["relation"], len(relations))
+    nodes: Any = graph.nodes
+    edges: Any = graph.edges
+    kind = check_indices('nodes["kind"]', nodes["kind"], len(kinds))
+    relation = check_indices('edges["relation"]', edges["relation"], len(relations))
     members = {name: np.flatnonzero(kind == i) for i, name in enumerate(kinds)}
     place = np.zeros(len(kind), np.int64)
-    for nodes in members.values():
-        place[nodes] = np.arange(len(nodes))
+    for rows in members.values():
+        place[rows] = np.arange(len(rows))
     senders = check_indices("senders", graph.senders, len(kind))
     receivers = check_indices("receivers", graph.receivers, len(kind))
     layouts, number = {}, {name: i for i, name in enumerate(kinds)}
@@ -136,7 +138,7 @@ def from_graphs_tuple(
                 )
         sizes = {"n_receivers": len(members[receiver]), "n_senders": len(members[sender])}
         layouts[sender, name, receiver] = EdgeList.from_edges(place[senders[mine]], place[receivers[mine]], **sizes)
-    x = {name: np.asarray(graph.nodes["x"])[nodes] for name, nodes in members.items()} if "x" in graph.nodes else {}
+    x = {name: np.asarray(nodes["x"])[rows] for name, rows in members.items()} if "x" in nodes else {}
     return layouts, x, members
 
 

@@ -259,11 +259,11 @@ def offsets(sizes) -> dict:
 
 def join_concrete(edges: list[EdgeList], shifts: list[tuple[int, int]], n: int) -> EdgeList:
     """All edges between all nodes, sorted on the host."""
-    live = np.concatenate([x.on_edges(x.live) for x in edges])
-    senders, receivers = (
-        np.concatenate([np.asarray(index, np.int64) + shift[end] for index, shift in zip(indices, shifts, strict=True)])
-        for end, indices in enumerate(([x.sender_index for x in edges], [x.receiver_index for x in edges]))
-    )
+    slots = [
+        (senders + shift[0], receivers + shift[1], live)
+        for (senders, receivers, live), shift in zip((x.slots() for x in edges), shifts, strict=True)
+    ]
+    senders, receivers, live = map(np.concatenate, zip(*slots, strict=True))
     return EdgeList.from_edges(senders, receivers, n_receivers=n, mask=live)
 
 

@@ -51,14 +51,13 @@ def in_edges_of(graph: Graph) -> InEdges:
     layout = as_layout(graph)
     layout.require_concrete()
     edges = layout.to_edges()
-    live = edges.on_edges(edges.live)
-    receivers = np.where(live, np.asarray(edges.receiver_index), edges.n_receivers)
+    senders, receivers, live = edges.slots()
+    receivers = np.where(live, receivers, edges.n_receivers)
     order = stable_order(receivers) if edges.order is None else np.asarray(edges.order)
     order = order[: np.count_nonzero(live)]  # dead edges are sorted last
     counts = np.bincount(receivers[live], minlength=edges.n_receivers)
     first = np.append(0, np.cumsum(counts)).astype(np.int64)
-    senders = np.asarray(edges.sender_index)[order].astype(np.int32)
-    return InEdges(first, senders, order.astype(np.int32), edges.n_senders, edges.n_edge)
+    return InEdges(first, senders[order].astype(np.int32), order.astype(np.int32), edges.n_senders, edges.n_edge)
 
 
 def check_graph(graph: InEdges) -> InEdges:
