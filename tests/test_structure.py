@@ -22,7 +22,7 @@ ORDER = (
     {"softmax"},
     {"graphs"},
     {"attention", "plot", "train"},
-    {"patterns", "planning", "sharding"},
+    {"patterns", "planning", "sampling", "sharding"},
     {"nn"},
     {"recurrent"},
     {"models"},

@@ -43,6 +43,12 @@ from tgnn.models.recurrent.seq2seq import init_seq2seq_state as init_seq2seq_sta
 from tgnn.models.recurrent.seq2seq import seq2seq as seq2seq
 from tgnn.models.recurrent.tree_lstm import init_tree_lstm as init_tree_lstm
 from tgnn.models.recurrent.tree_lstm import tree_lstm as tree_lstm
+from tgnn.models.relational.hgt import hgt as hgt
+from tgnn.models.relational.hgt import init_hgt as init_hgt
+from tgnn.models.relational.rgat import init_rgat as init_rgat
+from tgnn.models.relational.rgat import rgat as rgat
+from tgnn.models.relational.rgcn import init_rgcn as init_rgcn
+from tgnn.models.relational.rgcn import rgcn as rgcn
 from tgnn.models.sequences.adaptive_span import adaptive_span as adaptive_span
 from tgnn.models.sequences.adaptive_span import init_adaptive_span as init_adaptive_span
 from tgnn.models.sequences.bp_transformer import bp_transformer as bp_transformer
