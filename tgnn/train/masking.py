@@ -1,13 +1,14 @@
 """Pre-training a graph network without labels: some attributes of nodes and edges are hidden, and it says which.
 
-Of each graph a share of the nodes is drawn, whose attributes are replaced by a token, and so are those of the edges that
-touch them. A network is trained to tell the hidden attributes from what is left: the edges themselves and the attributes
-around. Which are hidden depends on the key alone, and the loss counts nothing else.
+Of each graph a share of the nodes is drawn, whose attributes are replaced by a token, and so are those of the edges
+that touch them. A network is trained to tell the hidden attributes from what is left: the edges themselves and the
+attributes around. Which are hidden depends on the key alone, and the loss counts nothing else.
 
 Reference: Hu et al., Strategies for Pre-training Graph Neural Networks, arXiv:1905.12265, section 3.1.2 (attribute
     masking).
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -121,6 +122,11 @@ def draw_nodes(rng: Array, graph_of_node: Array, num_graphs: int, rate: float) -
     owner = jnp.asarray(as_index("graph_of_node", graph_of_node))
     if owner.ndim != 1:
         raise ValueError(f"graph_of_node must have one axis, got shape {owner.shape}; pass one graph a node")
+    return _draw(rng, owner, num_graphs, float(rate))
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _draw(rng, owner, num_graphs, rate):
     live = (owner >= 0) & (owner < num_graphs)
     owner = jnp.where(live, owner, num_graphs)  # padding comes last
     order = jnp.lexsort((jax.random.uniform(rng, owner.shape), owner))  # graph by graph, at random within each
