@@ -20,6 +20,7 @@ def pairs_in_order(scores, labels):
     return np.mean([float(p > n) + 0.5 * float(p == n) for p in positive for n in negative])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOTH)
 def test_equal_to_scikit_learn(name):
     sklearn = pytest.importorskip("sklearn.metrics")
@@ -30,8 +31,20 @@ def test_equal_to_scikit_learn(name):
     np.testing.assert_allclose(BOTH[name](infinite, LABELS), theirs(LABELS, largest), rtol=1e-6)
 
 
-def test_auc_is_the_share_of_pairs_in_order():
+def steps_of_recall(scores, labels):
+    """Precision at every threshold, weighed by how much recall it adds, in float64."""
+    area, before = 0.0, 0
+    for threshold in np.unique(scores)[::-1]:
+        found = np.sum(labels[scores >= threshold] == 1)
+        area += (found - before) * found / np.sum(scores >= threshold)
+        before = found
+    return area / np.sum(labels == 1)
+
+
+def test_both_equal_loops():
     np.testing.assert_allclose(metrics.roc_auc(SCORES, LABELS), pairs_in_order(SCORES, LABELS), rtol=1e-6)
+    found = metrics.average_precision(SCORES, LABELS)
+    np.testing.assert_allclose(found, steps_of_recall(SCORES, LABELS), rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64".split())

@@ -33,7 +33,7 @@ def loop(scores, relevant, k, seen):
 BOTH = [jax.jit(f, static_argnums=2) for f in (metrics.recall_at_k, metrics.ndcg_at_k)]
 
 
-@pytest.mark.parametrize("k", [1, 5, ITEMS, 100])
+@pytest.mark.parametrize("k", [5, 100])
 def test_recall_and_ndcg_equal_a_loop(k):
     nothing = np.zeros_like(SEEN)
     for seen in (SEEN, nothing):
@@ -42,6 +42,7 @@ def test_recall_and_ndcg_equal_a_loop(k):
     assert BOTH[0](SCORES, RELEVANT, k) == found[0]
 
 
+@pytest.mark.slow
 def test_ndcg_equals_scikit_learns_where_nothing_is_tied():
     sklearn = pytest.importorskip("sklearn.metrics")
     scores = RNG.permuted(np.arange(ROWS * ITEMS, dtype=np.float32).reshape(ROWS, ITEMS), axis=1)
