@@ -114,6 +114,11 @@ def on_relations(name: str, **sizes: Any) -> Call:
     return call
 
 
+def smoothed(dtype=jnp.float32, **options):
+    """Embeddings of users and items."""
+    return models.lightgcn(cast(params_of(models.init_lightgcn, N, DIM), dtype), LAYOUT, **options)
+
+
 CALLS: dict[str, Call] = {
     name: on_nodes(name) for name in ("gcn", "graph_sage", "gin", "basic_gnn", "monet", "gated_gcn")
 } | {
@@ -121,6 +126,7 @@ CALLS: dict[str, Call] = {
     "gatv2": on_nodes("gatv2", edges=True, num_heads=2, edge_dim=DIM),
     "transformer_conv": on_nodes("transformer_conv", edges=True, num_heads=2, edge_dim=DIM),
     "graph_network": network,
+    "lightgcn": smoothed,
     "graph_transformer": on_nodes("graph_transformer", edges=True, edge_dim=DIM, **SIZES),
     "gps": on_nodes("gps", edges=True, local="gated", edge_dim=DIM, **SIZES),
     "exphormer": on_nodes("exphormer", models.interactions(LAYOUT, degree=2), edges=True, **SIZES),

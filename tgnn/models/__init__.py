@@ -34,6 +34,8 @@ from tgnn.models.message_passing.graph_network import graph_network as graph_net
 from tgnn.models.message_passing.graph_network import init_graph_network as init_graph_network
 from tgnn.models.message_passing.graph_sage import graph_sage as graph_sage
 from tgnn.models.message_passing.graph_sage import init_graph_sage as init_graph_sage
+from tgnn.models.message_passing.lightgcn import init_lightgcn as init_lightgcn
+from tgnn.models.message_passing.lightgcn import lightgcn as lightgcn
 from tgnn.models.message_passing.monet import init_monet as init_monet
 from tgnn.models.message_passing.monet import monet as monet
 from tgnn.models.message_passing.transformer_conv import init_transformer_conv as init_transformer_conv
