@@ -13,7 +13,10 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
+from tgnn.compiled import is_array
 from tgnn.errors import check_size
+from tgnn.opened import closed as close_functions
+from tgnn.opened import opened
 from tgnn.pretrained import hard_concrete
 from tgnn.typing import Array
 
@@ -37,13 +40,26 @@ def head_importance(
         norm of its section 4.1.
     """
 
-    @jax.jit
     def run(gates, examples):
         each = jax.lax.map(lambda example: jax.grad(loss)(gates, example), examples, batch_size=batch_size)
         return jax.tree.map(lambda x: jnp.abs(x).mean(0), each)
 
-    found = run(gates, examples)
+    found = program(run)(gates, examples)
     return jax.tree.map(unit, found) if normalize else found
+
+
+def program(function: Callable) -> Callable:
+    """`function`, jitted; the weights that it holds are arguments: with constants XLA would compute for minutes."""
+    leaves, treedef = jax.tree.flatten(opened(function))
+    arrays = [x for x in leaves if is_array(x)]
+
+    @jax.jit
+    def run(arrays, *operands):
+        arrays = iter(arrays)
+        filled = treedef.unflatten([next(arrays) if is_array(x) else x for x in leaves])
+        return close_functions(filled)(*operands)
+
+    return lambda *operands: run(arrays, *operands)
 
 
 def unit(x: Array) -> Array:
@@ -83,7 +99,7 @@ def greedy_order(
     per_step = check_size("per_step", per_step, minimum=1)
     if num_remove > len(flat):
         raise ValueError(f"num_remove is {num_remove}, but there are {len(flat)} heads; remove fewer")
-    run = jax.jit(lambda flat: loss(unravel(flat)))
+    run = program(lambda flat: loss(unravel(flat)))
     order: list[int] = []
     while len(order) < num_remove:
         left = [head for head in range(len(flat)) if head not in order]
@@ -143,7 +159,6 @@ def learn_gates(
     optimizer = optax.adam(learning_rate)
     price = penalty if callable(penalty) else lambda step: penalty
 
-    @jax.jit
     def update(rng, log_alpha, state, batch, price):
         def total(log_alpha):
             drawn = unravel(flat * hard_concrete.sample(rng, log_alpha))
@@ -153,11 +168,11 @@ def learn_gates(
         log_alpha = optax.apply_updates(log_alpha, change)
         return log_alpha, state, hard_concrete.expected(log_alpha) > 0  # pyright: ignore
 
-    log_alpha = jnp.full_like(flat, start)
+    run, log_alpha = program(update), jnp.full_like(flat, start)
     state, last_open, num_open = optimizer.init(log_alpha), np.full(len(flat), -1), np.zeros(num_steps, np.int64)
     for step in range(num_steps):
         key = jax.random.fold_in(rng, step)
-        log_alpha, state, is_open = update(key, log_alpha, state, batches(step), jnp.asarray(price(step), flat.dtype))
+        log_alpha, state, is_open = run(key, log_alpha, state, batches(step), jnp.asarray(price(step), flat.dtype))
         is_open = np.asarray(is_open)
         last_open[is_open], num_open[step] = step, is_open.sum()
     return LearnedGates(log_alpha, last_open, num_open)
