@@ -4,7 +4,7 @@ The verbs on edges give what every model here takes as `layout=`; the verbs on h
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,8 @@ from tgnn.graphs import Dense, EdgeList, Layout
 from tgnn.pretrained.layouts import Place, layer_of
 from tgnn.typing import Array, Graph, Params
 
-Edited = Graph | dict[Any, Graph]
-"""A graph, or graphs of a `Place` each."""
+Edited: TypeAlias = Any
+"""A graph, or a mapping from a `Place` to each."""
 
 
 def replace(graph: Edited, edges: Edited, at: Place | Iterable[Place] = None) -> Edited:
@@ -85,7 +85,7 @@ def is_integer(x: Any) -> bool:
     return isinstance(x, int | np.integer)
 
 
-def strongest(weights: Array, k: int, graph: Layout | None = None) -> Layout:
+def strongest(weights: Array, k: int, graph: Layout | None = None) -> Any:
     """The k strongest edges into each receiver, of an attention's own weights.
 
     Args:
@@ -128,13 +128,13 @@ def parse_tree(heads: Array) -> EdgeList:
     >>> parse_tree([1, -1, 1]).adjacency().astype(int).tolist()
     [[1, 1, 0], [1, 1, 1], [0, 1, 1]]
     """
-    heads = np.asarray(heads)
-    words = np.arange(len(heads))
-    if heads.ndim != 1 or not np.issubdtype(heads.dtype, np.integer) or (heads >= len(heads)).any():
-        raise ValueError(f"heads must be ints [n] below n, got {heads.dtype} {heads.shape}; -1 is the root's")
-    real = (heads >= 0) & (heads != words)
-    ends = np.concatenate([words, words[real], heads[real]]), np.concatenate([words, heads[real], words[real]])
-    return EdgeList.from_edges(*ends, n_receivers=len(heads))
+    on = np.asarray(heads)
+    words = np.arange(len(on))
+    if on.ndim != 1 or not np.issubdtype(on.dtype, np.integer) or (on >= len(on)).any():
+        raise ValueError(f"heads must be ints [n] below n, got {on.dtype} {on.shape}; -1 is the root's")
+    real = (on >= 0) & (on != words)
+    ends = np.concatenate([words, words[real], on[real]]), np.concatenate([words, on[real], words[real]])
+    return EdgeList.from_edges(*ends, n_receivers=len(on))
 
 
 def edge_effects(

@@ -143,7 +143,7 @@ def edit_messages(params: Params, edit: Any) -> Params:
 
 def joined(layout: Layers, own: Any, n: int, layers: int) -> tuple[Layout | None, list[Array | None]]:
     """The edges that any layer has, None for the network's own, and for each layer which of them send messages."""
-    found = layouts_of_layers(layout, layers, (n, n), 1)
+    found: list[Any] = list(layouts_of_layers(layout, layers, (n, n), 1))
     found = [graph.of(0) if isinstance(graph, PerHead) else graph for graph in found]
     distinct = {id(graph): graph for graph in found}
     if len(distinct) == 1:
