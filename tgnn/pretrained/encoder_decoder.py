@@ -74,6 +74,12 @@ class EncoderDecoder:
         Raises:
             ValueError: for token ids or lengths out of range, and shapes that disagree.
         """
+        arrays, layouts = self.checked(source_ids, target_ids, mask, layout)
+        params, self = (params, self) if gates is None else self.with_gates(params, gates)
+        return Translation(*run_pairs(self, params, *arrays, layouts, implementation))
+
+    def checked(self, source_ids: Array, target_ids: Array, mask: Array | None, layout: Layouts | None) -> tuple:
+        """The ids of both sides, each with which of them send, and the layouts of every layer; or a ValueError."""
         source_ids, keep = self.checked_source(source_ids, mask)
         target_ids, kept = checked_tokens(
             "target_ids", target_ids, no_padding(target_ids, self.padding_id), *self.decoder.limits
@@ -87,8 +93,7 @@ class EncoderDecoder:
             layouts_of_layers(part, len(model.layers), shape, batch)
             for part, model, shape in zip(layout, depths, shapes, strict=True)
         ]
-        params, self = (params, self) if gates is None else self.with_gates(params, gates)
-        return Translation(*run_pairs(self, params, source_ids, keep, target_ids, kept, layouts, implementation))
+        return (source_ids, keep, target_ids, kept), layouts
 
     def graph(self, n_source: int, n_target: int) -> Layouts:
         """The network's own edges."""

@@ -131,14 +131,20 @@ def to_matrix(layout: Layout, weights: Array) -> Array:
 
 
 def weight_matrices(
-    params: Params, layout: Any, x: Array, *, head: int | None = None, rotate: Rotate | None = None
+    params: Params,
+    layout: Any,
+    x: Array,
+    memory: Array | None = None,
+    *,
+    head: int | None = None,
+    rotate: Rotate | None = None,
 ) -> Array:
     """The attention weights of a layer as matrices `[heads, n_receivers, n_senders]`; of one head, if it is named."""
     if not isinstance(layout, PerHead):
-        return to_matrix(layout, multi_head_weights(params, layout, x, head=head, rotate=rotate))
+        return to_matrix(layout, multi_head_weights(params, layout, x, memory, head=head, rotate=rotate))
     count = params["query"]["kernel"].shape[-2]
     heads = [h for group, _ in layout.groups(count) for h in group] if head is None else [head]
-    each = {h: multi_head_weights(params, layout.of(h), x, head=h, rotate=rotate) for h in heads}  # pyright: ignore
+    each = {h: multi_head_weights(params, layout.of(h), x, memory, head=h, rotate=rotate) for h in heads}  # pyright: ignore
     return jnp.concatenate([to_matrix(layout.of(h), each[h]) for h in sorted(each)])  # pyright: ignore
 
 

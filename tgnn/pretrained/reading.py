@@ -5,16 +5,20 @@ import jax
 from tgnn.compiled import compiled
 from tgnn.errors import check_size
 from tgnn.nn.stack import before
+from tgnn.pretrained.encoder_decoder import EncoderDecoder
 from tgnn.pretrained.layouts import Layers, in_axes, layout_of, layouts_of_layers, weight_matrices
 from tgnn.pretrained.model import Model, checked_tokens, checked_types, run_text
+from tgnn.pretrained.pair_reading import read_pairs
 from tgnn.typing import Array, Params
 
 
 def attention(
     params: Params,
-    model: Model,
+    model: Model | EncoderDecoder,
     token_ids: Array,
+    target_ids: Array | None = None,
     *,
+    part: str | None = None,
     layer: int,
     head: int | None = None,
     mask: Array | None = None,
@@ -26,7 +30,10 @@ def attention(
     Args:
         params: what `load` gave.
         model: what `load` gave.
-        token_ids: as for the model, like all that follow the next two.
+        token_ids: as for the model, like all that follow layer and head; of an encoder–decoder those of the source.
+        target_ids: of an encoder–decoder.
+        part: which graph of an encoder–decoder: "source" (which needs no target_ids), "target" or "cross", from the
+            source to the target.
         layer: in `0 ... layers - 1`; those after it are not run.
         head: in `0 ... heads - 1`; default all.
         mask: see `Model`.
@@ -35,11 +42,16 @@ def attention(
 
     Returns:
         `[batch, heads, n, n]`, or `[batch, n, n]` of one head: rows are receivers and sum to 1, columns are senders.
-        0 where there is no edge.
+        0 where there is no edge. Of an encoder–decoder `[batch, heads, n_receivers, n_senders]`.
 
     Raises:
         ValueError: for a layer or head that does not exist, and as the model.
     """
+    if isinstance(model, EncoderDecoder):
+        options = {"layer": layer, "head": head, "mask": mask, "layout": layout}
+        return read_pairs(params, model, token_ids, target_ids, part=part, **options)
+    if target_ids is not None or part is not None:
+        raise ValueError(f"{model.architecture} has one graph; target_ids and part are an encoder–decoder's")
     layer = check_size("layer", layer)
     if layer >= len(model.layers):
         raise ValueError(f"layer is {layer} but there are {len(model.layers)}; choose 0 ... {len(model.layers) - 1}")
