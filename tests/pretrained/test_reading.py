@@ -27,6 +27,7 @@ LAYOUTS = {
     "window": {0: tgnn.Window(N, 1, 1)},
     "blocks": tgnn.Blocks.from_edges(*PAIRS[0], n_receivers=N, block=4),
     "stack": tgnn.stack(EDGES),
+    "heads": {(0, 1): EDGES[2], 1: EDGES[1], (1, 0): tgnn.Window(N, 2, 0)},
     "neighbors": [tgnn.Neighbors.from_edges(*PAIRS[1], n_receivers=N), None],
 }
 

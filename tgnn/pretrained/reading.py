@@ -1,27 +1,27 @@
-"""The attention weights of a loaded network: matrices of one layer or of all, or only those that are asked for."""
+"""The attention weights of a loaded network, of one layer or of all, as matrices."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from tgnn.compiled import compiled
-from tgnn.errors import as_index, check_size
-from tgnn.graphs.layout import is_traced
-from tgnn.nn.multi_head import multi_head_weights
+from tgnn.errors import check_size
 from tgnn.nn.stack import before
-from tgnn.pretrained.layouts import Layers, in_axes, is_stacked, layout_of, layouts_of_layers, to_matrix
+from tgnn.pretrained.encoder_decoder import EncoderDecoder
+from tgnn.pretrained.layouts import Layers, in_axes, layout_of, layouts_of_layers, weight_matrices
 from tgnn.pretrained.model import Model, checked_tokens, checked_types, run_text
+from tgnn.pretrained.pair_reading import read_pairs
 from tgnn.typing import Array, Params
 
 
 def attention(
     params: Params,
-    model: Model,
+    model: Model | EncoderDecoder,
     token_ids: Array,
+    target_ids: Array | None = None,
     *,
+    part: str | None = None,
     layer: int | None,
     head: int | None = None,
     mask: Array | None = None,
@@ -33,8 +33,11 @@ def attention(
     Args:
         params: what `load` gave.
         model: what `load` gave.
-        token_ids: as for the model, like all that follow the next two.
-        layer: in `0 ... layers - 1`, those after it are not run; None for all, from one run.
+        token_ids: as for the model, like all that follow layer and head; of an encoder–decoder those of the source.
+        target_ids: of an encoder–decoder.
+        part: which graph of an encoder–decoder: "source" (which needs no target_ids), "target" or "cross", from the
+            source to the target.
+        layer: in `0 ... layers - 1`, those after it are not run; None for all of a `Model`, from one run.
         head: in `0 ... heads - 1`; default all.
         mask: see `Model`.
         layout: see `Model`.
@@ -42,11 +45,17 @@ def attention(
 
     Returns:
         `[batch, heads, n, n]`, or `[batch, n, n]` of one head: rows are receivers and sum to 1, columns are senders.
-        0 where there is no edge. Of all layers with an axis of layers in front. `attention_at` makes no matrices.
+        0 where there is no edge. Of an encoder–decoder `[batch, heads, n_receivers, n_senders]`. Of all layers with an
+        axis of layers in front. `attention_at` makes no matrices.
 
     Raises:
         ValueError: for a layer or head that does not exist, and as the model.
     """
+    if isinstance(model, EncoderDecoder):
+        options = {"layer": layer, "head": head, "mask": mask, "layout": layout}
+        return read_pairs(params, model, token_ids, target_ids, part=part, **options)
+    if target_ids is not None or part is not None:
+        raise ValueError(f"{model.architecture} has one graph; target_ids and part are an encoder–decoder's")
     depth = len(model.layers)
     wanted = tuple(range(depth)) if layer is None else (checked_layer("layer", layer, depth),)
     head = None if head is None else check_size("head", head)
@@ -71,133 +80,28 @@ def checked_layer(name: str, layer: Any, depth: int) -> int:
 def run_attention(model, params, token_ids, keep, types, layouts, wanted, head) -> Array:
     """The equations of `attention`: `[len(wanted), batch, heads, n, n]`."""
 
-    def read(layer, part, edges, x):
-        return to_matrix(edges, multi_head_weights(part, edges, x, head=head, rotate=model.rotate))
+    def read(i, part, edges, x, each):
+        return weight_matrices(part, edges, x, head=head, rotate=model.rotate)
 
     return jnp.stack(read_layers(model, params, token_ids, keep, types, layouts, wanted, read))
 
 
-def read_layers(model, params, token_ids, keep, types, layouts, wanted, read, *each) -> list[Array]:
-    """What `read(layer, part, edges, x, *each)` gives of every layer that is wanted, `[batch, ...]` each, from one run.
+def read_layers(model, params, token_ids, keep, types, layouts, wanted, read, each: Any = None) -> list[Array]:
+    """What `read(i, part, edges, x, each[i])` gives of the layers `wanted[i]`, from one run: `[batch, ...]` each.
 
-    `part` are the weights of its attention, `edges` its graph, `x` the rows that it reads, `each` what else belongs to
-    a text.
+    `part` are the weights of its attention, `edges` its graph, `x` the rows that it reads; `each` are arrays with an
+    axis of texts in front, a list of what belongs to each layer, or None.
     """
     stack = params["decoder" if model.is_causal else "encoder"]
 
-    def read_text(token_ids, keep, types, layouts, *each):
+    def read_text(token_ids, keep, types, layouts, each):
         n, found = len(token_ids), []
         hidden = run_text(model, params, token_ids, keep, types, layouts[:-1], None)
-        for layer in wanted:
+        for i, layer in enumerate(wanted):
             part = stack["blocks"][model.layers[layer]]["attention"]
             edges = layout_of(layouts[layer], n, n, keep, model.is_causal)
-            found.append(read(layer, part, edges, before(part, hidden[layer], model.norm_function), *each))
+            rows = before(part, hidden[layer], model.norm_function)
+            found.append(read(i, part, edges, rows, None if each is None else each[i]))
         return found
 
-    axes = (0, 0, 0, in_axes(layouts), *(0 for _ in each))
-    return jax.vmap(read_text, in_axes=axes)(token_ids, keep, types, layouts, *each)
-
-
-def attention_at(
-    params: Params,
-    model: Model,
-    token_ids: Array,
-    *,
-    layers: int | Sequence[int],
-    heads: Array,
-    receivers: Array,
-    senders: Array,
-    mask: Array | None = None,
-    layout: Layers = None,
-    types: Array | None = None,
-) -> Array:
-    """The attention weights of some edges alone, from one run: no matrix of all is made where a fused path exists.
-
-    What is asked for has shape `[k]`, or is one number for all k: entry i is the weight of the edge from `senders[i]`
-    to `receivers[i]` in head `heads[i]` of layer `layers[i]`. The statistics of the softmax are recovered from fused
-    runs, and only these edges are scored again (`tgnn.attention_weights(at=)`).
-
-    Args:
-        params: what `load` gave.
-        model: what `load` gave.
-        token_ids: as for the model, like those that follow the edges.
-        layers: Python ints, known before jit; layers after the last of them are not run.
-        heads: ints.
-        receivers: ints, or `[batch, k]` of each text its own.
-        senders: ints, or `[batch, k]` of each text its own.
-        mask: see `Model`.
-        layout: see `Model`.
-        types: see `Model`.
-
-    Returns:
-        `[batch, k]`; 0 where there is no such edge, node or head.
-
-    Raises:
-        ValueError: for a layer that does not exist, shapes that disagree, and as the model.
-    """
-    depth = len(model.layers)
-    token_ids, keep = checked_tokens("token_ids", token_ids, mask, model.vocab_size, model.max_length)
-    batch, n = token_ids.shape
-    types = None if types is None else checked_types(params, types, token_ids.shape)
-    asked = checked_places(layers, heads, receivers, senders, depth, batch)
-    wanted = tuple(sorted(set(asked[0].tolist())))
-    if not wanted:
-        return jnp.zeros((batch, 0))
-    layouts = layouts_of_layers(layout, depth, (n, n), batch)[: wanted[-1] + 1]
-    entries = [np.flatnonzero(asked[0] == layer) for layer in wanted]
-    places = []
-    for layer, own in zip(wanted, entries, strict=True):
-        places.append(places_of(layouts[layer], model.is_causal, keep, (batch, n), *(x[:, own] for x in asked[1:])))
-    found = run_attention_at(model, params, token_ids, keep, types, layouts, wanted, places)
-    order = np.argsort(np.concatenate(entries), kind="stable")
-    return jnp.concatenate(found, axis=1)[:, order]  # [batch, k], as asked
-
-
-def checked_places(layers, heads, receivers, senders, depth: int, batch: int) -> tuple[np.ndarray, Any, Any, Any]:
-    """Layers `[k]` on the host; heads, receivers and senders `[batch, k]`."""
-    layers = np.asarray(as_index("layers", layers))
-    for layer in np.unique(layers):
-        checked_layer("layers", layer, depth)
-    given = {"heads": heads, "receivers": receivers, "senders": senders}
-    given = {name: as_index(name, x) for name, x in given.items()}
-    shapes = [np.shape(x) for x in (layers, *given.values())]
-    try:
-        k = np.broadcast_shapes(*(shape[-1:] for shape in shapes), (1,))
-        host = not any(map(is_traced, given.values()))
-        spread = np.broadcast_to if host else jnp.broadcast_to
-        heads, receivers, senders = (spread(x, (batch, *k)) for x in given.values())
-        return np.broadcast_to(layers, k), heads, receivers, senders
-    except ValueError:
-        raise ValueError(
-            f"layers, heads, receivers and senders have shapes {shapes}, expected [k], or [{batch}, k] of the texts' "
-            "own edges; give one entry for each weight"
-        ) from None
-
-
-def places_of(layout, is_causal: bool, keep, shape: tuple[int, int], heads, receivers, senders) -> tuple[Array, ...]:
-    """Where the weights of each text stand, `[batch, k]` for each axis of the edges and for the heads."""
-    batch, n = shape
-    kept = None if keep is None else jnp.ones(n, bool)  # which edges are dead is known in the run
-
-    def locate(text: int) -> tuple[Array, ...]:
-        own = jax.tree.map(lambda x: x[text], layout) if is_stacked(layout) else layout
-        own = layout_of(own, n, n, kept, is_causal)
-        if any(map(is_traced, (senders, receivers))):
-            return own.locate(senders[text], receivers[text])
-        ends = np.stack([senders[text], receivers[text]])
-        once, back = np.unique(ends, axis=1, return_inverse=True)  # locate takes a pair's k-th copy for the k-th edge
-        return tuple(x[back.ravel()] for x in own.locate(*once))
-
-    same = not is_stacked(layout) and all(not is_traced(x) and (x == x[:1]).all() for x in (receivers, senders))
-    each = [locate(0)] * batch if same else [locate(text) for text in range(batch)]
-    return *(jnp.stack(x) for x in zip(*each, strict=True)), jnp.asarray(heads)
-
-
-@compiled
-def run_attention_at(model, params, token_ids, keep, types, layouts, wanted, places) -> list[Array]:
-    """The equations of `attention_at`: `[batch, k]` of each layer that is wanted."""
-
-    def read(layer, part, edges, x, places):
-        return multi_head_weights(part, edges, x, rotate=model.rotate, at=places[wanted.index(layer)])
-
-    return read_layers(model, params, token_ids, keep, types, layouts, wanted, read, places)
+    return jax.vmap(read_text, in_axes=(0, 0, 0, in_axes(layouts), 0))(token_ids, keep, types, layouts, each)
