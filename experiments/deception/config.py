@@ -20,6 +20,7 @@ class Config:
     min_count: int = 2  # words that occur less often are unknown
     lexicon_size: int = 300
     lexicon_min_count: int = 5
+    lexicon_odds: float = 2.0  # a sentence with a word of the lexicon has at least these odds of one class
     penalties: tuple[float, ...] = (0.0, 0.1, 1.0)  # the last two are the paper's
     train_sentences: int | None = None
     test_sentences: int | None = None

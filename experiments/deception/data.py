@@ -53,7 +53,8 @@ def load(config: Config, data_dir: Path | None) -> Reviews:
     count = Counter(word for sentence in train for word in sentence.words)
     known = sorted(word for word, times in count.items() if times >= config.min_count)
     number = {word: i + 2 for i, word in enumerate(known)}
-    words = [word for word in telling(train, config.lexicon_min_count) if word in number][: config.lexicon_size]
+    found = telling(train, config.lexicon_min_count, config.lexicon_odds)
+    words = [word for word in found if word in number][: config.lexicon_size]
     lexicon = np.zeros(len(known) + 2, bool)
     lexicon[[number[word] for word in words]] = True
     parts = [[to_ids(sentence, number) for sentence in part] for part in (train, test)]
@@ -71,18 +72,18 @@ def some(part: list[Sentence], size: int | None) -> list[Sentence]:
     return part if size is None else [part[i] for i in np.random.default_rng(0).permutation(len(part))[:size]]
 
 
-def telling(train: Sequence[Sentence], min_count: int) -> list[str]:
-    """Words by how surely they tell the class: log-odds of a sentence having them, in standard errors."""
+def telling(train: Sequence[Sentence], min_count: int, least_odds: float) -> list[str]:
+    """Words whose sentences have other odds of a class, by how sure that is: log-odds in standard errors."""
     counts = [Counter(word for x in train if x.label == label for word in set(x.words)) for label in (0, 1)]
     totals = [sum(x.label == label for x in train) for label in (0, 1)]
-
-    def strength(word: str) -> float:
+    strength = {}
+    for word, times in (counts[0] + counts[1]).items():
         has = np.array([count[word] + 0.5 for count in counts])
         lacks = np.array([total + 1 for total in totals]) - has
-        return float(abs(np.subtract(*np.log(has / lacks))) / np.sqrt((1 / has + 1 / lacks).sum()))
-
-    frequent = [word for word, times in (counts[0] + counts[1]).items() if times >= min_count]
-    return sorted(frequent, key=lambda word: (-strength(word), word))
+        log_odds = float(abs(np.subtract(*np.log(has / lacks))))
+        if times >= min_count and log_odds >= np.log(least_odds):
+            strength[word] = log_odds / np.sqrt((1 / has + 1 / lacks).sum())
+    return sorted(strength, key=lambda word: (-strength[word], word))
 
 
 def to_ids(sentence: Sentence, number: dict[str, int]) -> Example:

@@ -18,8 +18,8 @@ EXAMPLES = [data.Example(np.array([*range(2, 2 + n), data.END], np.int32), n % 2
 def test_telling_words_are_those_that_only_one_class_has():
     texts = ["a good film", "a good day", "a bad film", "a bad day", "a good one", "a bad one"]
     train = [data.Sentence(tuple(text.split()), int("good" in text)) for text in texts]
-    assert data.telling(train, min_count=2)[:2] == ["bad", "good"]
-    assert data.telling(train, min_count=4) == ["a"]
+    assert data.telling(train, min_count=2, least_odds=2.0) == ["bad", "good"]
+    assert data.telling(train, min_count=4, least_odds=1.0) == ["a"]
 
 
 def test_rows_hold_every_sentence_once():
