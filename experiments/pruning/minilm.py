@@ -122,8 +122,8 @@ def pairs(network: Network, config: Config, rng) -> tuple[list[int], Sentences, 
             if all(is_short(network, config, text) for text in (first, second)):
                 chosen[second] = int(i)
     rows = list(chosen.values())
-    sides = ([" ".join(side[i]) for i in rows] for side in (network.trial.first, network.trial.second))
-    return rows, *(embedded(network, config, side) for side in sides)
+    first, second = ([" ".join(side[i]) for i in rows] for side in (network.trial.first, network.trial.second))
+    return rows, embedded(network, config, first), embedded(network, config, second)
 
 
 def scores(first, second, whole_first: Sentences, whole_second: Sentences, relatedness) -> dict[str, float]:
