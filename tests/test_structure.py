@@ -22,7 +22,7 @@ ORDER = (
     {"softmax"},
     {"graphs"},
     {"attention", "metrics", "plot", "train"},
-    {"patterns", "planning", "sampling", "sharding"},
+    {"analysis", "patterns", "planning", "sampling", "sharding"},
     {"nn"},
     {"links", "recurrent"},
     {"models"},

@@ -112,6 +112,7 @@ def __dir__() -> list[str]:
     """The public names, and the submodules that a user looks for."""
     rooms = (
         "adapters",
+        "analysis",
         "checkpoint",
         "datasets",
         "decoding",

@@ -161,6 +161,7 @@ def multi_head_weights(
     scale: float | None = None,
     rotate: Rotate | None = None,
     positions: Array | None = None,
+    at: tuple | None = None,
 ) -> Array:
     """The weights with which `multi_head_attention` sums, of every head or of one: `[*edge_shape, heads]`.
 
@@ -174,6 +175,7 @@ def multi_head_weights(
         scale: see `tgnn.attend`.
         rotate: see `multi_head_attention`.
         positions: see `multi_head_attention`.
+        at: the weights that are asked for, see `tgnn.attention_weights`: the result is `[k]`.
 
     Raises:
         ValueError: for a head that does not exist, and as `multi_head_attention`.
@@ -192,4 +194,4 @@ def multi_head_weights(
     key = linear(params["key"], x if memory is None else memory)  # [n_senders, key_heads, head_dim]
     key = _rotated(rotate, key, positions if memory is None else None)
     query = _rotated(rotate, linear(params["query"], x), positions)  # [n_receivers, heads, head_dim]
-    return attention_weights(layout, query, key, bias=bias, scale=scale)
+    return attention_weights(layout, query, key, bias=bias, scale=scale, at=at)

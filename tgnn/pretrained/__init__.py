@@ -4,6 +4,7 @@
 `intersect`, `extend` and `knock_out` edit the edges of layers and heads; `remove_heads` and `gates=` the heads.
 """
 
+from tgnn.pretrained.edge_reading import attention_at as attention_at
 from tgnn.pretrained.editing import all_gates as all_gates
 from tgnn.pretrained.editing import edge_effects as edge_effects
 from tgnn.pretrained.editing import extend as extend
