@@ -87,6 +87,15 @@ def hgt(
     Reference: Hu et al., Heterogeneous Graph Transformer, arXiv:2003.01332, eqs. 2 to 5, without relative times. As in
         their code and PyG's HGTConv the residual is a learned share of both, where the sizes agree, and the matrices
         belong to triples. PyG drops kinds that no relation enters; we keep them.
+
+    >>> import jax, tgnn
+    >>> cites = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> writes = tgnn.EdgeList.from_edges([0, 0], [0, 1], n_receivers=3, n_senders=1)
+    >>> graph = {("paper", "cites", "paper"): cites, ("author", "writes", "paper"): writes}
+    >>> params = tgnn.models.init_hgt(jax.random.key(0), (4, 2), graph, num_heads=2)
+    >>> x = {"paper": jax.numpy.ones((3, 4)), "author": jax.numpy.ones((1, 4))}
+    >>> tgnn.models.hgt(params, graph, x)["paper"].shape
+    (3, 2)
     """
     layer = partial(hgt_layer, dropout_rate=dropout_rate, implementation=implementation)
     return run_kinds(layer, params, graph, x, activation=activation, dropout_rate=dropout_rate, rng=rng)

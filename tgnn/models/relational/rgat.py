@@ -101,6 +101,15 @@ def rgat(
 
     Reference: Busbridge et al., Relational Graph Attention Networks, arXiv:1904.05811, eqs. 3 to 7, additive. As in
         PyG's RGATConv the maps to the scores are shared by the relations, and read all heads.
+
+    >>> import jax, tgnn
+    >>> cites = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> writes = tgnn.EdgeList.from_edges([0, 0], [0, 1], n_receivers=3, n_senders=1)
+    >>> graph = {("paper", "cites", "paper"): cites, ("author", "writes", "paper"): writes}
+    >>> params = tgnn.models.init_rgat(jax.random.key(0), (4, 2), graph, num_heads=2)
+    >>> x = {"paper": jax.numpy.ones((3, 4)), "author": jax.numpy.ones((1, 4))}
+    >>> tgnn.models.rgat(params, graph, x)["paper"].shape
+    (3, 2)
     """
     layer = partial(rgat_layer, within=within, dropout_rate=dropout_rate, implementation=implementation)
     return run_kinds(layer, params, graph, x, activation=activation, dropout_rate=dropout_rate, rng=rng)

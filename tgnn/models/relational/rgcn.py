@@ -98,6 +98,15 @@ def rgcn(
     Reference: Schlichtkrull et al., Modeling Relational Data with Graph Convolutional Networks, arXiv:1703.06103, eqs.
         2 and 3, with c the number of in-edges in the relation. Each kind of nodes has a map `"self"` of its own; in the
         paper there is one kind.
+
+    >>> import jax, tgnn
+    >>> cites = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> writes = tgnn.EdgeList.from_edges([0, 0], [0, 1], n_receivers=3, n_senders=1)
+    >>> graph = {("paper", "cites", "paper"): cites, ("author", "writes", "paper"): writes}
+    >>> params = tgnn.models.init_rgcn(jax.random.key(0), (4, 2), graph)
+    >>> x = {"paper": jax.numpy.ones((3, 4)), "author": jax.numpy.ones((1, 4))}
+    >>> tgnn.models.rgcn(params, graph, x)["paper"].shape
+    (3, 2)
     """
     options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng}
     return run_kinds(rgcn_layer, params, graph, x, **options)
