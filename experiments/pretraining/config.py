@@ -61,7 +61,7 @@ PRESETS = {
         learning_rate=2e-3,
         dropout_rate=0.1,
     ),
-    # an accelerator: 100 epochs of all molecules, as many as Hu et al. take for theirs, arXiv:1905.12265, appendix
+    # an accelerator: 100 epochs of all molecules; not run
     "full": Config(
         model_dim=256,
         num_layers=5,

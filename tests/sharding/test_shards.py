@@ -71,7 +71,7 @@ def check_heads():
         "array": (GRAPH, lambda x: {"bias": x}, BIAS),
         "function": (tgnn.Causal(N), lambda x: {"bias": distance(x), "scale": x}, SLOPE),
         "additive": (GRAPH, lambda x: {"score": tgnn.Additive(x, 2 * x), "edges": BIAS}, vectors),
-        "values": (GRAPH, lambda x: {"edge_value": x[..., None]}, BIAS),
+        "values": (GRAPH, lambda x: {"edge_value": jnp.repeat(x[..., None], 3, axis=2)}, BIAS),
     }
     for layout, make, extra in cases.values():
         whole = lambda q, k, v, x: tgnn.attend(layout, q, k, v, **make(x), **OPTIONS)  # noqa: B023, E731
@@ -158,29 +158,23 @@ RINGS = {
 
 def check_ring():
     place = {"mesh": mesh_of(), "axis": "x"}
-    for (name, layout), implementation in zip(RINGS.items(), ("definition", "fused", "fused"), strict=True):
+    for layout, implementation in zip(RINGS.values(), ("definition", "fused", "fused"), strict=True):
         options = OPTIONS | {"implementation": implementation}
-        nodes = nodes_of(layout.n_senders, 4, 2)
-        whole = lambda q, k, v, s: tgnn.attend(layout, q, k, v, bias=distance(s), scale=s, **options)  # noqa: B023, E731
-        shards = lambda q, k, v, s: sharding.attend_ring(  # noqa: E731
-            layout,
-            q,
-            k,
-            v,
-            bias=distance(s),
-            scale=s,
-            **place,
-            **options,  # noqa: B023
-        )
-        equal(shards, whole, *nodes, SLOPE[:4])
-        assert name
+
+        def shards(q, k, v, s, layout=layout, options=options):
+            return sharding.attend_ring(layout, q, k, v, bias=distance(s), scale=s, **place, **options)
+
+        def whole(q, k, v, s, layout=layout, options=options):
+            return tgnn.attend(layout, q, k, v, bias=distance(s), scale=s, **options)
+
+        equal(shards, whole, *nodes_of(layout.n_senders, 4, 2), SLOPE[:4])
     check_memory_of_ring()
 
 
 def check_memory_of_ring():
-    """Four times the devices and the rows: the same memory of each, and no gathered rows."""
+    """Twice the devices and the rows: the same memory of each, and no gathered rows."""
     found = []
-    for count in (2, 8):
+    for count in (4, 8):
         mesh = mesh_of(count)
         rows = NamedSharding(mesh, PartitionSpec("x"))
         nodes = [jax.ShapeDtypeStruct((count * 256, 2, 16), jnp.float32, sharding=rows)] * 3
@@ -190,7 +184,9 @@ def check_memory_of_ring():
         assert kinds(program) == {"collective-permute"}
         share = 256 * 2 * 16 * 4  # keys of a device
         assert sent(program, "collective-permute") == (2 + 4 + 2) * share  # forward, backward, and home
-        found.append(program.memory_analysis().temp_size_in_bytes)
+        memory = program.memory_analysis()
+        assert memory is not None
+        found.append(memory.temp_size_in_bytes)
     assert found[1] <= 1.05 * found[0], found
 
 
@@ -220,8 +216,8 @@ def test_a_ring_has_second_derivatives_and_batches_and_runs_eagerly():
     batch = [jnp.stack([x, 2 * x]) for x in nodes]
     np.testing.assert_allclose(jax.vmap(ring)(*batch), jax.vmap(whole)(*batch), atol=1e-6)
     np.testing.assert_allclose(ring(*nodes), whole(*nodes), atol=1e-6)
-    half = ring(*(x.astype(jnp.bfloat16) for x in nodes))
-    assert half.dtype == jnp.bfloat16
+    half = [x.astype(jnp.bfloat16) for x in nodes]
+    equal(partial(ring, return_lse=True), partial(whole, return_lse=True), *half, tolerance=4e-3)
 
 
 def test_refusals_name_what_does():

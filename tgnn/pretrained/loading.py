@@ -13,6 +13,7 @@ from tgnn.pretrained.bert import read_bert
 from tgnn.pretrained.encoder_decoder import EncoderDecoder
 from tgnn.pretrained.fairseq import read_fairseq, settings_of
 from tgnn.pretrained.files import read_json, read_torch, read_weights
+from tgnn.pretrained.gat import Gat, read_gat
 from tgnn.pretrained.glassllm import config_of, read_glassllm
 from tgnn.pretrained.gpt2 import read_gpt2
 from tgnn.pretrained.llama import read_llama
@@ -32,19 +33,21 @@ READERS: dict[str, Callable[[Config, Tensors], tuple[Params, Any]]] = {
 ANARCII = {"INPUT_DIM", "OUTPUT_DIM", "HID_DIM", "HEADS", "LAYERS"}  # its config has no model_type
 
 
-def load(folder: str | Path, *, dtype: Any = jnp.float32) -> tuple[Params, Model | EncoderDecoder | ProteinMPNN]:
+def load(folder: str | Path, *, dtype: Any = jnp.float32) -> tuple[Params, Model | EncoderDecoder | ProteinMPNN | Gat]:
     """A trained network as parameters of this library's own blocks, and a function of them.
 
     Args:
         folder: one with a config.json and the weights as model.safetensors (needs `tgnn[hf]`; also in several files),
             weights.npz or pytorch_model.bin, of which nothing is executed; or one .npz file of glassllm, which holds
-            its config, or of ProteinMPNN (v_48_020.npz), which has none; or one torch file of a RoBERTa of fairseq
-            (checkpoint_vh.pt of Sapiens). `installed` finds that of a package.
+            its config, or of ProteinMPNN (v_48_020.npz), which has none; or that of the GAT that its authors trained
+            on Cora (gat_cora_weights.npz); or one torch file of a RoBERTa of fairseq (checkpoint_vh.pt of Sapiens).
+            `installed` finds that of a package.
         dtype: of the parameters, and so of what is computed.
 
     Returns:
         `(params, model)`: `model(params, token_ids)`, see `Model`, or `model(params, source_ids, target_ids)`, see
-        `EncoderDecoder`, or `model(params, coordinates, residue_index, sequence)`, see `ProteinMPNN`.
+        `EncoderDecoder`, or `model(params, coordinates, residue_index, sequence)`, see `ProteinMPNN`, or
+        `model(params, graph, x)`, see `Gat`.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -55,6 +58,8 @@ def load(folder: str | Path, *, dtype: Any = jnp.float32) -> tuple[Params, Model
     if not jnp.issubdtype(dtype, jnp.floating):
         raise ValueError(f"dtype must be floating point, got {dtype}; weights are real numbers")
     folder = local_path("folder", folder)
+    if (folder / "gat_cora_weights.npz").is_file():
+        return read_gat(folder, dtype)
     alone = [folder] if folder.is_file() else list(folder.glob("v_*.npz"))  # those of ProteinMPNN have no config
     if len(alone) == 1 and not (folder / "config.json").is_file():
         if alone[0].suffix == ".pt":

@@ -5,11 +5,10 @@ import jax
 from tgnn.compiled import compiled
 from tgnn.errors import check_size
 from tgnn.nn.block import transformer_block
-from tgnn.nn.multi_head import multi_head_weights
 from tgnn.nn.stack import before
 from tgnn.nn.transformer import Layouts
 from tgnn.pretrained.encoder_decoder import EncoderDecoder
-from tgnn.pretrained.layouts import in_axes, layout_of, to_matrix
+from tgnn.pretrained.layouts import in_axes, layout_of, weight_matrices
 from tgnn.pretrained.model import run_text
 from tgnn.typing import Array, Params
 
@@ -62,7 +61,7 @@ def run_pair_attention(model, params, source_ids, keep, target_ids, kept, layout
     def of_rows(name, edges, x, memory=None):
         own, rotate = block[name], side.rotate if memory is None else None
         rows = before(own, x, side.norm_function)
-        return to_matrix(edges, multi_head_weights(own, edges, rows, memory, head=head, rotate=rotate))
+        return weight_matrices(own, edges, rows, memory, head=head, rotate=rotate)
 
     def read(source_ids, keep, target_ids, kept, source, target, cross):
         n, m = len(target_ids), len(source_ids)

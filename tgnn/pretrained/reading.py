@@ -4,10 +4,9 @@ import jax
 
 from tgnn.compiled import compiled
 from tgnn.errors import check_size
-from tgnn.nn.multi_head import multi_head_weights
 from tgnn.nn.stack import before
 from tgnn.pretrained.encoder_decoder import EncoderDecoder
-from tgnn.pretrained.layouts import Layers, in_axes, layout_of, layouts_of_layers, to_matrix
+from tgnn.pretrained.layouts import Layers, in_axes, layout_of, layouts_of_layers, weight_matrices
 from tgnn.pretrained.model import Model, checked_tokens, checked_types, run_text
 from tgnn.pretrained.pair_reading import read_pairs
 from tgnn.typing import Array, Params
@@ -76,6 +75,6 @@ def run_attention(model, params, token_ids, keep, types, layouts, head) -> Array
         x = run_text(model, params, token_ids, keep, types, layouts[:-1], None)[-1]
         edges = layout_of(layouts[-1], n, n, keep, model.is_causal)
         rows = before(part, x, model.norm_function)
-        return to_matrix(edges, multi_head_weights(part, edges, rows, head=head, rotate=model.rotate))
+        return weight_matrices(part, edges, rows, head=head, rotate=model.rotate)
 
     return jax.vmap(weights, in_axes=(0, 0, 0, in_axes(layouts)))(token_ids, keep, types, layouts)

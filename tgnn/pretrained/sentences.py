@@ -12,6 +12,7 @@ from tgnn.datasets.files.download import local_path
 from tgnn.pretrained.files import read_json
 from tgnn.pretrained.layouts import Layers, layouts_of_layers
 from tgnn.pretrained.model import Model, checked_tokens, run_batch
+from tgnn.pretrained.surgery import Gates
 from tgnn.pretrained.vocabularies import build_tokenizer
 from tgnn.typing import Array, Params
 
@@ -82,6 +83,7 @@ def embed(
     *,
     mask: Array | None = None,
     layout: Layers = None,
+    gates: Gates | None = None,
     implementation: str | None = None,
 ) -> Array:
     """One unit vector for each text: the mean of its tokens' last hidden states, divided by its length.
@@ -92,6 +94,7 @@ def embed(
         token_ids: as for the model, like all that follow; `tokenize` makes them and the mask.
         mask: see `Model`.
         layout: see `Model`.
+        gates: see `Model`.
         implementation: see `Model`.
 
     Returns:
@@ -105,6 +108,7 @@ def embed(
     token_ids, keep = checked_tokens("token_ids", token_ids, mask, model.vocab_size, model.max_length)
     batch, n = token_ids.shape
     layouts = layouts_of_layers(layout, len(model.layers), (n, n), batch)
+    params, model = (params, model) if gates is None else model.with_gates(params, gates)
     return run_embed(model, params, token_ids, keep, layouts, implementation)
 
 

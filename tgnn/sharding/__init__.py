@@ -7,3 +7,6 @@ from tgnn.sharding.nodes import attend_nodes as attend_nodes
 from tgnn.sharding.partition import Partition as Partition
 from tgnn.sharding.partition import partition_nodes as partition_nodes
 from tgnn.sharding.ring import attend_ring as attend_ring
+from tgnn.sharding.rules import place as place
+from tgnn.sharding.rules import place_batch as place_batch
+from tgnn.sharding.rules import shardings as shardings

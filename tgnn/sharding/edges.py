@@ -29,13 +29,13 @@ def split_edges(layout: Graph, parts: int) -> EdgeList:
     Raises:
       ValueError: for layouts that are no list.
     """
-    layout = as_layout(layout)
-    if layout.form != "list":
-        raise ValueError(f"layout must be an EdgeList, got {type(layout).__name__}; use layout.to_edges()")
-    size = -(-max(layout.data_slots() or 0, parts) // parts)
-    layout = layout.pad_slots(size * parts)
-    arrays = layout.sender_index, layout.receiver_index, layout.live
-    sizes = {"n_receivers": layout.n_receivers, "n_senders": layout.n_senders}
+    edges: Any = as_layout(layout)
+    if edges.form != "list":
+        raise ValueError(f"layout must be an EdgeList, got {type(edges).__name__}; use layout.to_edges()")
+    size = -(-max(edges.n_edge, parts) // parts)
+    edges = edges.pad_slots(size * parts)
+    arrays = edges.sender_index, edges.receiver_index, edges.live
+    sizes = {"n_receivers": edges.n_receivers, "n_senders": edges.n_senders}
     if any(map(is_traced, arrays)):
         senders, receivers, live = (x.reshape(parts, size) for x in arrays)
         return EdgeList(senders, receivers, *sizes.values(), live)
@@ -69,7 +69,7 @@ def attend_edges(
       ValueError: for layouts that are no list, parts that are not one for each device, or an Explicit mesh.
     """
     chosen, size = Options(**options), check_mesh(mesh, axis)
-    parts = layout if np.ndim(getattr(layout, "receivers", 0)) == 2 else split_edges(layout, size)
+    parts: Any = layout if np.ndim(getattr(layout, "receivers", 0)) == 2 else split_edges(layout, size)
     shape = parts.senders.shape
     if shape[0] != size:
         raise ValueError(

@@ -17,6 +17,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from tgnn.attention import attend, merge
 from tgnn.attention.fused.derivatives import Structure, take_apart, vary_alike
+from tgnn.graphs.interop import as_layout
 from tgnn.sharding.numbering import renumber
 from tgnn.sharding.on_mesh import SHARED, check_mesh, check_share, on_mesh
 from tgnn.sharding.options import Options, check_no_arrays_of_edges
@@ -49,18 +50,17 @@ def attend_ring(layout: Graph, query: Array, key: Array, value: Array, *, mesh: 
     query, key, value = jnp.asarray(query), jnp.asarray(key), jnp.asarray(value)
     check_no_arrays_of_edges(chosen, "give bias as a function, or use attend_heads")
     remedy = "pad the rows, and give the padding segment -1: layout.with_segments(...)"
-    shares = [check_share(name, len(x), size, axis, remedy) for name, x in (("receivers", query), ("senders", key))]
-    rows, columns = ((0, n) for n in shares)
-    layout.part(rows, columns)  # pyright: ignore  # refuses what is no rule
-    if (len(query), len(key), len(value)) != (layout.n_receivers, layout.n_senders, layout.n_senders):  # pyright: ignore
+    for name, x in (("receivers", query), ("senders", key)):
+        check_share(name, len(x), size, axis, remedy)
+    rule: Any = as_layout(layout, len(query), len(key))
+    whole = rule.part((0, len(query)), (0, len(key)))  # without segments; refuses what is no rule
+    if (len(query), len(key), len(value)) != (rule.n_receivers, rule.n_senders, rule.n_senders):
         raise ValueError(
             f"query, key and value have {len(query)}, {len(key)} and {len(value)} rows, but the layout has "
-            f"{layout.n_receivers} receivers and {layout.n_senders} senders; give a row for each"  # pyright: ignore
+            f"{rule.n_receivers} receivers and {rule.n_senders} senders; give a row for each"
         )
-    segments = layout.segments  # pyright: ignore
-    whole = layout.part((0, len(query)), (0, len(key)))  # pyright: ignore  # without segments
     part = PartitionSpec(axis)
-    arguments = segments, query, key, value, whole, chosen
+    arguments = rule.segments, query, key, value, whole, chosen
     output, lse = on_mesh(some_rows, mesh, axis, (part,) * 4 + (SHARED,) * 2, part, *arguments)
     return (output, lse) if chosen.return_lse else output
 
@@ -96,14 +96,14 @@ def some_rows(axis: str, segments, query, key, value, whole, options: Options):
     structure, floats, others = take_apart(Fixed(whole, mine, options))
     floats = vary_alike(floats, query)  # each device has a gradient of its own for what all share; shard_map adds them
     ring = Ring(axis, jax.lax.axis_size(axis), structure)
-    wide = value.astype(wide_dtype(query.dtype, key.dtype, value.dtype))
-    output, lse = around(ring, query, key, wide, floats, others, theirs)
+    found: Any = around(ring, query, key, value, floats, others, theirs)
+    output, lse = found
     return output.astype(value.dtype), lse
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def around(ring: Ring, query, key, value, floats, others, segments) -> tuple[Array, Array]:
-    """Output and log-sum-exp of this device's receivers, from all senders."""
+    """Output and log-sum-exp of this device's receivers, from all senders; both float32 or wider."""
 
     def step(carry, number):
         moving, *found = carry
@@ -118,7 +118,7 @@ def around(ring: Ring, query, key, value, floats, others, segments) -> tuple[Arr
 
 def forward(ring: Ring, query, key, value, floats, others, segments):
     """The forward pass keeps what is local."""
-    found = around(ring, query, key, value, floats, others, segments)
+    found: Any = around(ring, query, key, value, floats, others, segments)
     return found, (query, key, value, floats, others, segments, *found)
 
 
@@ -134,7 +134,8 @@ def backward(ring: Ring, saved, gradients):
         # The whole is sum_b share_b part_b, with share_b = exp(lse_b - lse).
         dead = part_lse == -jnp.inf
         share = jnp.where(dead, 0.0, jnp.exp(jnp.where(dead, 0.0, part_lse - lse)))
-        return pull((share[..., None] * gradient, share * ((gradient * part).sum(-1) - delta)))
+        found = pull((share[..., None] * gradient, share * ((gradient * part).sum(-1) - delta)))
+        return jax.tree.map(lambda x: x.astype(wide_dtype(x.dtype)), found)  # sums of all blocks are rounded once
 
     def step(carry, number):
         moving, to_moving, to_fixed = carry
@@ -147,8 +148,8 @@ def backward(ring: Ring, saved, gradients):
     to_query, to_key, to_value, to_floats = slopes(moving, 0)
     start = moving, (to_key, to_value), (to_query, to_floats)
     _, to_moving, (to_query, to_floats) = jax.lax.scan(step, start, jnp.arange(1, ring.size))[0]
-    to_key, to_value = send(ring, to_moving)  # home
-    return to_query, to_key, to_value, to_floats, None, None
+    slopes_of = to_query, *send(ring, to_moving), to_floats  # home
+    return *jax.tree.map(lambda x, like: x.astype(like.dtype), slopes_of, (query, key, value, floats)), None, None
 
 
 around.defvjp(forward, backward)
@@ -170,4 +171,5 @@ def block(ring: Ring, query, key, value, floats, others, segments, number) -> tu
     options = options._replace(
         bias=renumber(options.bias, first, source), origin=(receiver + first, sender + source, head), return_lse=True
     )
-    return attend(layout, query, key, value, **options.keywords())
+    wide = value.astype(wide_dtype(query.dtype, key.dtype, value.dtype))  # here, so that less goes around
+    return attend(layout, query, key, wide, **options.keywords())
