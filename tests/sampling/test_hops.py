@@ -136,7 +136,7 @@ def test_training_on_samples_of_cora_is_as_good_as_on_all_of_it(data_dir):
     x = np.zeros(rows.shape, np.float32)
     x[np.repeat(np.arange(len(x)), np.diff(rows[0])), rows[1]] = 1
     x = x / np.maximum(x.sum(1, keepdims=True), 1)
-    x = x @ np.random.default_rng(0).normal(size=(x.shape[1], 128)).astype(np.float32)  # a tenth of the time
+    x = x @ np.random.default_rng(0).normal(size=(x.shape[1], 256)).astype(np.float32)  # a fifth of the time
     labels, train = data.labels, data.train
     options = {"dropout_rate": 0.5}
     optimizer = optax.adamw(0.01, weight_decay=0.1)
@@ -159,7 +159,7 @@ def test_training_on_samples_of_cora_is_as_good_as_on_all_of_it(data_dir):
             return optax.apply_updates(params, updates), state
 
         sizes = sample_neighbors(graph, train[:70], [10, 10], seed=9).sizes
-        for i in range(30):
+        for i in range(40):
             rng = jax.random.fold_in(jax.random.key(seed), i)
             if sampled:
                 seeds = train[batch_indices(i, len(train), 70, seed=seed)]
@@ -172,5 +172,5 @@ def test_training_on_samples_of_cora_is_as_good_as_on_all_of_it(data_dir):
 
     whole, samples = ([accuracy(sampled, seed) for seed in range(2)] for sampled in (False, True))
     print("whole", whole, "samples", samples)
-    assert min(whole) > 0.6
+    assert min(whole) > 0.68
     assert abs(np.mean(whole) - np.mean(samples)) < max(0.02, 2 * np.std(whole), 2 * np.std(samples))
