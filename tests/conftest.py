@@ -1,6 +1,7 @@
 """Settings and fixtures of the whole suite."""
 
 import os
+import signal
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +23,9 @@ if os.environ.get("TGNN_DATA_DIR"):
 import hypothesis
 import jax
 import pytest
+
+# A shell ignores Ctrl-C for what it runs in the background, and Python keeps it so: some tests send that signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Broadcasting between ranks is written out: [n, 1] + [n, m], never [m] + [n, m].
 jax.config.update("jax_numpy_rank_promotion", "raise")

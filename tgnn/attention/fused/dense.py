@@ -33,8 +33,8 @@ class Rows(Tiled):
     def forward(self, plan, packed, data):
         return forward(plan, packed, data)
 
-    def backward(self, plan, packed, data, output, statistics, gradient):
-        return backward(plan, packed, data, output, statistics, gradient)
+    def backward(self, plan, packed, data, statistics, gradient, delta):
+        return backward(plan, packed, data, statistics, gradient, delta)
 
 
 def pack(call: Call) -> tuple[Plan, Packed, Data]:

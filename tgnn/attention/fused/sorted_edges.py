@@ -11,8 +11,8 @@ import numpy as np
 
 from tgnn.attention.call import Call
 from tgnn.attention.fused.chunk import Chunk, Parameters, edge_logits, take
-from tgnn.attention.fused.derivatives import attend_with
-from tgnn.attention.fused.edges import Gradients, Sums, chunk_gradients, is_differentiable
+from tgnn.attention.fused.derivatives import attend_with, attend_with_lse
+from tgnn.attention.fused.edges import Gradients, Sums, chunk_gradients, is_differentiable, log_sum_exp
 from tgnn.attention.fused.execution import Execution, Statistics, backend, own_structure
 from tgnn.errors import widen_index
 from tgnn.typing import Array
@@ -40,9 +40,11 @@ class SortedEdges(Execution):
     def run(self, call: Call) -> Array:
         return attend_with(forward, backward, call)
 
+    def run_with_lse(self, call: Call) -> tuple[Array, Array]:
+        return attend_with_lse(forward, backward, log_sum_exp, call)
+
     def statistics(self, call: Call) -> Statistics:
-        found = forward(call)[1]
-        return Statistics(found.maximum, jnp.log(found.total))
+        return forward(call)[1].statistics
 
 
 def forward(call: Call) -> tuple[Array, Sums]:
@@ -52,18 +54,19 @@ def forward(call: Call) -> tuple[Array, Sums]:
     logits = edge_logits(parameters, chunk.inputs(call), chunk, wide)  # [n_edge, heads]
     logits = jnp.where(chunk.live[:, None], logits, -jnp.inf)
     maximum = reduce_runs(logits[..., None], chunk.to_receiver, n, "max")[..., 0]
-    maximum = jnp.where(jnp.isfinite(maximum), maximum, 0.0)
-    weights = jnp.exp(logits - take(maximum, chunk.receiver))
+    shift = jnp.where(jnp.isfinite(maximum), maximum, 0.0)
+    maximum = jnp.where(maximum == -jnp.inf, 0.0, maximum)  # +inf stays, and is loud
+    weights = jnp.exp(logits - take(shift, chunk.receiver))
     messages = chunk.zero_dead(chunk.drop(call, weights)[..., None] * chunk.values(call, heads, wide))
     sums = reduce_runs(jnp.concatenate([messages, weights[..., None]], axis=-1), chunk.to_receiver, n)
-    total = jnp.where(sums[..., -1] == 0.0, 1.0, sums[..., -1])
+    total = jnp.where(sums[..., -1] == 0.0, jnp.inf, sums[..., -1])
     return (sums[..., :-1] / total[..., None]).astype(call.value.dtype), Sums(maximum, total)
 
 
-def backward(call: Call, output: Array, sums: Sums, gradient: Array) -> Call:
+def backward(call: Call, output: Array, sums: Sums, gradient: Array, to_lse: Array | None = None) -> Call:
     """Gradients of all floating-point operands, as a Call."""
     layout = call.layout
-    gradients, _, join = chunk_gradients(call, output, sums, gradient)
+    gradients, _, join = chunk_gradients(call, output, sums, gradient, to_lse)
     chunk = ordered(call, layout.order)
     to_floats, to_inputs, to_values = gradients(chunk)
     to_receiver = reduce_runs(rows_of(chunk, to_inputs.receiver, call.query), chunk.to_receiver, layout.n_receivers)

@@ -31,8 +31,8 @@ class Bands(Tiled):
     def forward(self, plan, packed, data):
         return forward(plan, packed, data)
 
-    def backward(self, plan, packed, data, output, statistics, gradient):
-        return backward(plan, packed, data, output, statistics, gradient)
+    def backward(self, plan, packed, data, statistics, gradient, delta):
+        return backward(plan, packed, data, statistics, gradient, delta)
 
     def unpack(self, call: Call, output: Array) -> Array:
         """[receivers by class, key_heads, group, dim] -> [n_receivers, heads, dim]."""

@@ -6,7 +6,6 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from tgnn.attention.api import attend
 from tgnn.attention.scores import Additive
 from tgnn.graphs import Layout
 from tgnn.models.cards import Choice
@@ -14,6 +13,7 @@ from tgnn.models.edge_features import attention_options, check_edge_features, in
 from tgnn.models.heads import add_bias, glorot, layer_sizes
 from tgnn.models.layers import Nodes, ends, ends_dims, run_layers
 from tgnn.nn.basic import init_linear, linear
+from tgnn.nn.per_head import PerHead, attend_per_head, gated
 from tgnn.typing import Array, Graph, Params
 
 
@@ -89,6 +89,13 @@ def gat(
 
     Reference: Veličković et al., Graph Attention Networks, arXiv:1710.10903, eqs. 3 to 6. Edges are not in the paper: a
         linear map adds one number of each edge and head to the score, which PyG factorises into a map and a vector.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.models.init_gat(jax.random.key(0), (4, 8, 2))
+    >>> edges = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> graph = tgnn.self_loops(edges)
+    >>> tgnn.models.gat(params, graph, jax.numpy.ones((3, 4))).shape
+    (3, 2)
     """
     check_edge_features(params[0], edges)
     layer = partial(gat_layer, dropout_rate=dropout_rate, implementation=implementation)
@@ -98,7 +105,7 @@ def gat(
 
 def gat_layer(
     params: Params,
-    layout: Layout,
+    layout: Layout | PerHead,
     x: Nodes,
     rng: Array | None = None,
     edges: Array | None = None,
@@ -106,13 +113,19 @@ def gat_layer(
     dropout_rate: float = 0.0,
     implementation: str | None = None,
 ) -> Array:
-    """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
+    """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one.
+
+    Parameters may hold two parts more: a `"score_bias"` `[heads]`, and a `"gate"` `[heads]`, which multiplies the
+    output of each head, with its bias where it has one of its own.
+    """
     senders, receivers = ends(x)
     value = linear(params["linear"], senders)  # [n_senders, heads, head_dim]
     query = value if receivers is senders else linear(params.get("receiver", params["linear"]), receivers)
-    score = Additive(params["receiver_vector"], params["sender_vector"])
+    score = Additive(params["receiver_vector"], params["sender_vector"], bias=params.get("score_bias"))
     options = attention_options(params, edges, dropout_rate, rng, implementation)
-    return add_bias(params["bias"], attend(layout, query, value, value, score=score, **options))
+    output = gated(params, attend_per_head(layout, query, value, value, score=score, **options))
+    bias = params["bias"]  # [heads, head_dim], or [head_dim] where heads are averaged
+    return add_bias(gated(params, bias[None])[0] if bias.ndim == 2 else bias, output)
 
 
 CHOICES = (Choice("GAT", "neighbours and itself", "`Additive`", "softmax", "arXiv:1710.10903"),)

@@ -68,6 +68,12 @@ def transformer_conv(
 
     Reference: Shi et al., Masked Label Prediction: Unified Message Passing Model for Semi-Supervised Classification,
         arXiv:2009.03509, eqs. 3 to 5, without their gate.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.models.init_transformer_conv(jax.random.key(0), (4, 8, 2))
+    >>> graph = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> tgnn.models.transformer_conv(params, graph, jax.numpy.ones((3, 4))).shape
+    (3, 2)
     """
     check_edge_features(params[0], edges)
     layer = partial(transformer_conv_layer, dropout_rate=dropout_rate, implementation=implementation)
