@@ -5,7 +5,7 @@ import jax
 from tgnn.compiled import compiled
 from tgnn.errors import check_size
 from tgnn.nn.multi_head import multi_head_weights
-from tgnn.nn.stack import before
+from tgnn.nn.stack import normed
 from tgnn.pretrained.layouts import Layers, in_axes, layout_of, layouts_of_layers, to_matrix
 from tgnn.pretrained.model import Model, checked_tokens, checked_types, run_text
 from tgnn.typing import Array, Params

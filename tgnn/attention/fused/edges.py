@@ -9,6 +9,7 @@ Chunks follow the order of the receivers where it is known (`EdgeList.from_edges
 the order of memory, while arrays per edge stay in the caller's order.
 """
 
+from abc import abstractmethod
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -44,25 +45,27 @@ class Sums(NamedTuple):
     logits: Array | None = None  # of the chunks, [count, size, heads]; None where they are computed again
 
 
-class Chunks(Execution):
-    """Chunks of an edge list, one after the other."""
+class Summed(Execution):
+    """An execution of edge lists whose forward pass keeps `Sums`, from which the backward pass starts."""
 
-    name = "chunks of edges"
     form = "list"
-    when = "on CPU from one full chunk on; below, the definition compiles sooner"
 
-    def refusal(self, call: Call) -> str | None:
-        return own_structure(call)
+    @staticmethod
+    @abstractmethod
+    def forward(call: Call) -> tuple[Array, Sums]:
+        """The output, and the statistics of the softmax."""
 
-    def is_faster(self, call: Call) -> bool:
-        return backend() == "cpu" and call.layout.n_edge * width_of(call) >= CHUNK_NUMBERS
+    @staticmethod
+    @abstractmethod
+    def backward(call: Call, output: Array, sums: Sums, gradient: Array) -> Call:
+        """Gradients of all floating-point operands, as a Call."""
 
     def run(self, call: Call) -> Array:
-        return attend_with(forward, backward, call)
+        return attend_with(self.forward, self.backward, call)
 
     def statistics(self, call: Call) -> Statistics:
-        found = forward(call)[1]
-        return Statistics(found.maximum, jnp.log(found.total))
+        sums = self.forward(call)[1]
+        return Statistics(sums.maximum, jnp.log(sums.total))
 
 
 def forward(call: Call) -> tuple[Array, Sums]:
@@ -183,3 +186,18 @@ class Gradients(NamedTuple):
 def is_differentiable(x) -> bool:
     """Whether `x` is an array that gradients may be asked of."""
     return hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating)
+
+
+class Chunks(Summed):
+    """Chunks of an edge list, one after the other."""
+
+    name = "chunks of edges"
+    when = "on CPU from one full chunk on; below, the definition compiles sooner"
+
+    def refusal(self, call: Call) -> str | None:
+        return own_structure(call)
+
+    def is_faster(self, call: Call) -> bool:
+        return backend() == "cpu" and call.layout.n_edge * width_of(call) >= CHUNK_NUMBERS
+
+    forward, backward = staticmethod(forward), staticmethod(backward)

@@ -1,7 +1,7 @@
 """GAT: the score of an edge is a sum of one number from each of its ends."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from tgnn.attention.api import attend
 from tgnn.attention.scores import Additive
 from tgnn.graphs import Layout
+from tgnn.models.attention_layers import layer_sizes, run_attention_layers
 from tgnn.models.cards import Choice
-from tgnn.models.edge_features import attention_options, check_edge_features, init_edge
-from tgnn.models.heads import add_bias, glorot, layer_sizes
-from tgnn.models.layers import Nodes, ends, ends_dims, run_layers
+from tgnn.models.edge_features import init_edge
+from tgnn.models.heads import add_bias, glorot
+from tgnn.models.layers import Nodes, ends, ends_dims
 from tgnn.nn.basic import init_linear, linear
 from tgnn.typing import Array, Graph, Params
 
@@ -90,28 +91,16 @@ def gat(
     Reference: Veličković et al., Graph Attention Networks, arXiv:1710.10903, eqs. 3 to 6. Edges are not in the paper: a
         linear map adds one number of each edge and head to the score, which PyG factorises into a map and a vector.
     """
-    check_edge_features(params[0], edges)
-    layer = partial(gat_layer, dropout_rate=dropout_rate, implementation=implementation)
-    options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng}
-    return run_layers(layer, params, graph, x, edges, **options)
+    options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng, "implementation": implementation}
+    return run_attention_layers(gat_layer, params, graph, x, edges, **options)
 
 
-def gat_layer(
-    params: Params,
-    layout: Layout,
-    x: Nodes,
-    rng: Array | None = None,
-    edges: Array | None = None,
-    *,
-    dropout_rate: float = 0.0,
-    implementation: str | None = None,
-) -> Array:
+def gat_layer(params: Params, layout: Layout, x: Nodes, options: dict[str, Any]) -> Array:
     """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
     senders, receivers = ends(x)
     value = linear(params["linear"], senders)  # [n_senders, heads, head_dim]
     query = value if receivers is senders else linear(params.get("receiver", params["linear"]), receivers)
     score = Additive(params["receiver_vector"], params["sender_vector"])
-    options = attention_options(params, edges, dropout_rate, rng, implementation)
     return add_bias(params["bias"], attend(layout, query, value, value, score=score, **options))
 
 
