@@ -35,7 +35,7 @@ test-nans: $(VENV)/test.stamp ## Run the quick tests with JAX stopping at the fi
 	JAX_DEBUG_NANS=1 $(PYTEST) -n $(WORKERS) -m "not slow and not nans" $(ARGS)
 
 doctest: $(VENV)/test.stamp ## Run the examples in the docstrings
-	JAX_PLATFORMS=$${JAX_PLATFORMS-cpu} JAX_NUMPY_RANK_PROMOTION=raise $(PYTEST) --doctest-modules tgnn $(ARGS)
+	$(PYTEST) -n $(WORKERS) --doctest-modules tgnn tests/conftest.py $(ARGS) # the latter for its settings
 
 notebooks: $(VENV)/test.stamp ## Run the notebooks
 	JAX_PLATFORMS=$${JAX_PLATFORMS-cpu} $(PYTEST) --nbmake notebooks $(ARGS)

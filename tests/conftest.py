@@ -1,6 +1,7 @@
 """Settings and fixtures of the whole suite."""
 
 import os
+import signal
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,6 +19,9 @@ os.environ.setdefault(
 # Some tests change the folder, and a relative path would no longer lead to the data.
 if os.environ.get("TGNN_DATA_DIR"):
     os.environ["TGNN_DATA_DIR"] = str(Path(os.environ["TGNN_DATA_DIR"]).resolve())
+
+# A shell ignores Ctrl-C for what it runs in the background, and Python keeps it so: some tests send that signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import hypothesis
 import jax

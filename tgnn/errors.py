@@ -40,7 +40,7 @@ def widen_index(x) -> Any:
     beyond = xp.greater(x, limit.max)
     if np.issubdtype(dtype, np.signedinteger):
         beyond = xp.logical_or(beyond, xp.less(x, limit.min))
-    return xp.where(beyond, -1, x).astype(np.int32)
+    return xp.where(beyond, np.int32(-1), xp.where(beyond, 0, x).astype(np.int32))  # -1 is no uint32
 
 
 def is_integer(dtype) -> bool:

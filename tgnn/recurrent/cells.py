@@ -47,6 +47,11 @@ def rnn(params: Params, graph: Graph | Levels, x: Array, given: Array | None = N
         ValueError: for sizes that disagree with the graph.
 
     Reference: Elman, Finding Structure in Time, Cognitive Science 14, 1990.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.recurrent.init_rnn(jax.random.key(0), 4, 8)
+    >>> tgnn.recurrent.rnn(params, tgnn.patterns.chain(5), jax.numpy.ones((5, 4))).shape
+    (5, 8)
     """
     return run_rnn(params, checked(params, graph, x, given), x, given)
 
@@ -86,6 +91,11 @@ def gru(params: Params, graph: Graph | Levels, x: Array, given: Array | None = N
 
     Reference: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, arXiv:1406.1078; the reset gate
         stands after the matrix product, as in cuDNN, PyTorch and flax.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.recurrent.init_gru(jax.random.key(0), 4, 8)
+    >>> tgnn.recurrent.gru(params, tgnn.patterns.chain(5), jax.numpy.ones((5, 4))).shape
+    (5, 8)
     """
     return run_gru(params, checked(params, graph, x, given), x, given)
 

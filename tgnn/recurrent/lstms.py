@@ -118,6 +118,13 @@ def nary_lstm(params: Params, graph: Graph | Levels, x: Array, given: LSTMState 
         ValueError: for sizes that disagree with the graph, or nodes with too many senders.
 
     Reference: Tai, Socher and Manning, arXiv:1503.00075, equations 9 to 14. With an arity of 1 on a chain: the LSTM.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.recurrent.init_nary_lstm(jax.random.key(0), 4, 8)
+    >>> tree = tgnn.EdgeList.from_edges([0, 1], [2, 2], n_receivers=3)
+    >>> levels = tgnn.recurrent.schedule(tree, slots=[0, 1], arity=2)
+    >>> tgnn.recurrent.nary_lstm(params, levels, jax.numpy.ones((3, 4))).hidden.shape
+    (3, 8)
     """
     plan, arity = checked(params, graph, x, given), params["state"]["kernel"].shape[0]
     if plan.senders.shape[-1] > arity:

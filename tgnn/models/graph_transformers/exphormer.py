@@ -89,6 +89,14 @@ def exphormer(
     Reference: Shirzad et al., Exphormer: Sparse Transformers for Graphs, arXiv:2303.06147, eqs. 1 to 3 and section 3.1.
         This is the attention by itself, with the norms and the perceptron of the Graph Transformer; theirs stands in
         GPS beside a local branch. Edges from and to virtual nodes are two kinds.
+
+    >>> import jax, tgnn
+    >>> sizes = {"num_layers": 2, "model_dim": 8, "num_heads": 2}
+    >>> params = tgnn.models.init_exphormer(jax.random.key(0), **sizes)
+    >>> edges = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> graph = tgnn.models.interactions(edges, degree=2)
+    >>> tgnn.models.exphormer(params, graph, jax.numpy.ones((3, 8))).shape
+    (3, 8)
     """
     dropout_rate = check_dropout(dropout_rate, rng)
     if not isinstance(graph, Interactions):

@@ -109,6 +109,13 @@ def gps(
     Reference: Rampášek et al., Recipe for a General, Powerful, Scalable Graph Transformer, arXiv:2205.12454, eqs. 1 to
         4; GINE: Hu et al., Strategies for Pre-training Graph Neural Networks, arXiv:1905.12265. We take layer norm,
         which needs no state and cannot see the other graphs of a batch; their results are with batch norm.
+
+    >>> import jax, tgnn
+    >>> sizes = {"num_layers": 2, "model_dim": 8, "num_heads": 2}
+    >>> params = tgnn.models.init_gps(jax.random.key(0), **sizes)
+    >>> graph = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> tgnn.models.gps(params, graph, jax.numpy.ones((3, 8))).shape
+    (3, 8)
     """
     dropout_rate = check_dropout(dropout_rate, rng)
     attention_dropout_rate = check_dropout(attention_dropout_rate, rng, "attention_dropout_rate")

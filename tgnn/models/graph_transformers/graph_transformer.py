@@ -133,6 +133,13 @@ def graph_transformer(
     Reference: Dwivedi and Bresson, A Generalization of Transformer Networks to Graphs, arXiv:2012.09699, eqs. 3 to 12.
         We always take the layer norm, which needs no state and cannot see the other graphs of a batch; their best
         results are with batch norm. Their code also clips logits to [-5, 5], where we subtract the largest.
+
+    >>> import jax, tgnn
+    >>> sizes = {"num_layers": 2, "model_dim": 8, "num_heads": 2}
+    >>> params = tgnn.models.init_graph_transformer(jax.random.key(0), **sizes)
+    >>> graph = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> tgnn.models.graph_transformer(params, graph, jax.numpy.ones((3, 8))).shape
+    (3, 8)
     """
     dropout_rate = check_dropout(dropout_rate, rng)
     check_edge_features(params, edges, stacked=True)

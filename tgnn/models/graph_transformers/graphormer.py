@@ -100,6 +100,15 @@ def graphormer(
 
     Reference: Ying et al., Do Transformers Really Perform Bad for Graph Representation?, arXiv:2106.05234, eqs. 5 to 9.
         Pairs of nodes without a path share a bias of their own.
+
+    >>> import jax, tgnn
+    >>> sizes = {"num_layers": 2, "model_dim": 8, "num_heads": 2}
+    >>> params = tgnn.models.init_graphormer(jax.random.key(0), **sizes)
+    >>> edges = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> graph = tgnn.models.surroundings(edges)
+    >>> nodes, whole = tgnn.models.graphormer(params, graph, jax.numpy.ones((3, 8)))
+    >>> nodes.shape, whole.shape
+    ((3, 8), (1, 8))
     """
     dropout_rate = check_dropout(dropout_rate, rng)
     check_surroundings(params, graph)

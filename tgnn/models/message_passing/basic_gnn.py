@@ -60,6 +60,12 @@ def basic_gnn(
 
     Reference: Joshi, Transformers are Graph Neural Networks, The Gradient, 2020; Morris et al., Weisfeiler and Leman Go
         Neural, arXiv:1810.02244, eq. 5 (PyG's GraphConv).
+
+    >>> import jax, tgnn
+    >>> params = tgnn.models.init_basic_gnn(jax.random.key(0), (4, 8, 2))
+    >>> graph = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> tgnn.models.basic_gnn(params, graph, jax.numpy.ones((3, 4))).shape
+    (3, 2)
     """
 
     def layer(params, layout, x, rng, edges):

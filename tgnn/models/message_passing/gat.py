@@ -90,6 +90,13 @@ def gat(
 
     Reference: Veličković et al., Graph Attention Networks, arXiv:1710.10903, eqs. 3 to 6. Edges are not in the paper: a
         linear map adds one number of each edge and head to the score, which PyG factorises into a map and a vector.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.models.init_gat(jax.random.key(0), (4, 8, 2))
+    >>> edges = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> graph = tgnn.self_loops(edges)
+    >>> tgnn.models.gat(params, graph, jax.numpy.ones((3, 4))).shape
+    (3, 2)
     """
     options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng, "implementation": implementation}
     return run_attention_layers(gat_layer, params, graph, x, edges, **options)

@@ -68,6 +68,12 @@ def gated_gcn(
 
     Reference: Bresson and Laurent, Residual Gated Graph ConvNets, arXiv:1711.07553, eq. 11; edge features as in Dwivedi
         et al., Benchmarking Graph Neural Networks, arXiv:2003.00982, without their batch norm and normalised gates.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.models.init_gated_gcn(jax.random.key(0), (4, 4, 2))
+    >>> graph = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> tgnn.models.gated_gcn(params, graph, jax.numpy.ones((3, 4))).shape
+    (3, 2)
     """
     dropout_rate = check_dropout(dropout_rate, rng)
     check_edge_features(params[0], edges)

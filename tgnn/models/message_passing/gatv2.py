@@ -71,6 +71,13 @@ def gatv2(
 
     Reference: Brody, Alon and Yahav, How Attentive are Graph Attention Networks?, arXiv:2105.14491, eq. 7; both ends
         have weights of their own, and edges may have features, as in PyG's GATv2Conv.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.models.init_gatv2(jax.random.key(0), (4, 8, 2))
+    >>> edges = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> graph = tgnn.self_loops(edges)
+    >>> tgnn.models.gatv2(params, graph, jax.numpy.ones((3, 4))).shape
+    (3, 2)
     """
     options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng, "implementation": implementation}
     return run_attention_layers(gatv2_layer, params, graph, x, edges, **options)

@@ -51,6 +51,13 @@ def gcn(
 
     Reference: Kipf and Welling, Semi-Supervised Classification with Graph Convolutional Networks, arXiv:1609.02907, eq.
         2. As in PyG's GCNConv, degrees are in-degrees where edges are directed.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.models.init_gcn(jax.random.key(0), (4, 8, 2))
+    >>> edges = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> graph = tgnn.self_loops(edges)
+    >>> tgnn.models.gcn(params, graph, jax.numpy.ones((3, 4))).shape
+    (3, 2)
     """
     options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng}
     return run_layers(gcn_layer, params, graph, x, edge_weight, **options)

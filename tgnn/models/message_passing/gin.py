@@ -55,6 +55,12 @@ def gin(
         ValueError: x are not the nodes of the graph, or there is a rate above 0 without a key.
 
     Reference: Xu et al., How Powerful are Graph Neural Networks?, arXiv:1810.00826, eq. 4.1.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.models.init_gin(jax.random.key(0), (4, 8, 2))
+    >>> graph = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> tgnn.models.gin(params, graph, jax.numpy.ones((3, 4))).shape
+    (3, 2)
     """
 
     def layer(params, layout, x, rng, edges):

@@ -72,6 +72,15 @@ def graph_network(
 
     Reference: Battaglia et al., Relational inductive biases, deep learning, and graph networks, arXiv:1806.01261,
         algorithm 1. As there, nodes see the edges they receive; jraph's GraphNetwork by default also those they send.
+
+    >>> import jax, tgnn
+    >>> import jraph, numpy as np
+    >>> params = tgnn.models.init_graph_network(jax.random.key(0), (4, 8), (4, 8), (4, 2))
+    >>> nodes, edges, whole = (np.ones((n, 4), np.float32) for n in (3, 2, 1))
+    >>> ends = np.array([1, 2]), np.array([0, 1])
+    >>> graph = jraph.GraphsTuple(nodes, edges, *ends, whole, np.array([3]), np.array([2]))
+    >>> tgnn.models.graph_network(params, graph).globals.shape
+    (1, 2)
     """
     dropout_rate = check_dropout(dropout_rate, rng)
     _check_features(graph)

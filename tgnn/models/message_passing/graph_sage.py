@@ -61,6 +61,12 @@ def graph_sage(
 
     Reference: Hamilton, Ying and Leskovec, Inductive Representation Learning on Large Graphs, arXiv:1706.02216,
         algorithm 1 and eq. 3. As in PyG's SAGEConv the output is not normalised to unit length.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.models.init_graph_sage(jax.random.key(0), (4, 8, 2))
+    >>> graph = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> tgnn.models.graph_sage(params, graph, jax.numpy.ones((3, 4))).shape
+    (3, 2)
     """
 
     def layer(params, layout, x, rng, edges):

@@ -84,6 +84,12 @@ def monet(
 
     Reference: Monti et al., Geometric deep learning on graphs and manifolds using mixture model CNNs, arXiv:1611.08402,
         eqs. 9 to 11 and 13.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.models.init_monet(jax.random.key(0), (4, 8, 2))
+    >>> graph = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> tgnn.models.monet(params, graph, jax.numpy.ones((3, 4))).shape
+    (3, 2)
     """
     if reduction not in ("sum", "mean"):
         raise ValueError(f'reduction must be "sum" or "mean", got {reduction!r}')

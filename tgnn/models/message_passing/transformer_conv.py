@@ -69,6 +69,12 @@ def transformer_conv(
 
     Reference: Shi et al., Masked Label Prediction: Unified Message Passing Model for Semi-Supervised Classification,
         arXiv:2009.03509, eqs. 3 to 5, without their gate.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.models.init_transformer_conv(jax.random.key(0), (4, 8, 2))
+    >>> graph = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    >>> tgnn.models.transformer_conv(params, graph, jax.numpy.ones((3, 4))).shape
+    (3, 2)
     """
     options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng, "implementation": implementation}
     return run_attention_layers(transformer_conv_layer, params, graph, x, edges, **options)

@@ -94,6 +94,12 @@ def seq2seq(params: Params, source: Array, target: Array, *, implementation: str
         Cho and Bengio, Neural Machine Translation by Jointly Learning to Align and Translate, arXiv:1409.0473; Luong,
         Pham and Manning, Effective Approaches to Attention-based Neural Machine Translation, arXiv:1508.04025. All
         three with one bidirectional layer of GRUs, Luong's "general" score, no input feeding and no maxout.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.models.init_seq2seq(jax.random.key(0), 30, 40, 8)
+    >>> source, target = jax.numpy.arange(5), jax.numpy.arange(3)
+    >>> tgnn.models.seq2seq(params, source, target).shape
+    (3, 40)
     """
     return seq2seq_step(params, init_seq2seq_state(params, source), target, implementation=implementation)[0]
 

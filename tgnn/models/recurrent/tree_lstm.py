@@ -59,6 +59,12 @@ def tree_lstm(
 
     Reference: Tai, Socher and Manning, Improved Semantic Representations From Tree-Structured Long Short-Term Memory
         Networks, arXiv:1503.00075, section 4.1.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.models.init_tree_lstm(jax.random.key(0), 50, 8, 8, 5)
+    >>> tree = tgnn.EdgeList.from_edges([0, 1], [2, 2], n_receivers=3)  # two words and their phrase
+    >>> tgnn.models.tree_lstm(params, tgnn.recurrent.schedule(tree), jax.numpy.arange(3)).shape
+    (3, 5)
     """
     dropout_rate = check_dropout(dropout_rate, rng)
     x = dropout(fold(rng, 0), embedding(params["embedding"], tokens), dropout_rate)

@@ -100,6 +100,13 @@ def adaptive_span(
     Reference: Sukhbaatar, Grave, Bojanowski and Joulin, Adaptive Attention Span in Transformers, arXiv:1905.07799,
         equations 5 to 7. The span is `max_span` times a sigmoid instead of a number clipped after every update.
         Positions are absolute ones, added to the tokens, where the paper has relative ones, added to the keys.
+
+    >>> import jax, tgnn
+    >>> config = tgnn.nn.transformer.TransformerConfig(50, model_dim=8, num_layers=1, num_heads=2, hidden_dim=16)
+    >>> params = tgnn.models.init_adaptive_span(jax.random.key(0), config)
+    >>> tokens = jax.numpy.arange(6)
+    >>> tgnn.models.adaptive_span(params, tgnn.Window(6, 4, 0), tokens, max_span=4, ramp=2).shape
+    (6, 50)
     """
     dropout_rate = check_dropout(dropout_rate, rng)
     if not 0 < ramp < math.inf:

@@ -80,6 +80,14 @@ def bp_transformer(
 
     Reference: Ye, Guo, Gan, Qiu and Zhang, BP-Transformer: Modelling Long-Range Context via Binary Partitioning,
         arXiv:1911.04070, section 3. As there, spans begin as zeros and no other positions are added. Pre-LN by default.
+
+    >>> import jax, tgnn
+    >>> config = tgnn.nn.transformer.TransformerConfig(50, model_dim=8, num_layers=1, num_heads=2, hidden_dim=16)
+    >>> graph = tgnn.models.sequences.partitions.partition([6], 1)
+    >>> params = tgnn.models.init_bp_transformer(jax.random.key(0), config, max_length=6, k=1)
+    >>> tokens = jax.numpy.arange(6)
+    >>> tgnn.models.bp_transformer(params, graph, tokens).shape
+    (6, 50)
     """
     options = {"dropout_rate": dropout_rate, "rng": rng, "implementation": implementation, "remat": remat}
     nodes = bp_nodes(params, graph, tokens, **options)

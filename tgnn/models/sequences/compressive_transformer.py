@@ -107,6 +107,13 @@ def compressive_transformer(
     Reference: Rae, Potapenko, Jayakumar and Lillicrap, Compressive Transformers for Long-Range Sequence Modelling,
         arXiv:1911.05507, section 3. Of the paper's compressions this has one, the convolution (it also tries pooling,
         dilated convolutions and the most used rows), and of its losses the best one, attention reconstruction.
+
+    >>> import jax, tgnn
+    >>> config = tgnn.nn.transformer.TransformerConfig(50, model_dim=8, num_layers=1, num_heads=2, hidden_dim=16)
+    >>> params = tgnn.models.init_compressive_transformer(jax.random.key(0), config)
+    >>> memories = tgnn.models.init_compressive_transformer_state(params, 6, 4)
+    >>> tgnn.models.compressive_transformer(params, jax.numpy.arange(6), memories).logits.shape
+    (6, 50)
     """
     dropout_rate = check_dropout(dropout_rate, rng)
     check_stacked(params)

@@ -92,6 +92,13 @@ def light_conv(
 
     Reference: Wu, Fan, Baevski, Dauphin and Auli, Pay Less Attention with Lightweight and Dynamic Convolutions,
         arXiv:1901.10430, sections 3 and 4. Pre-LN by default, where the paper is post-LN.
+
+    >>> import jax, tgnn
+    >>> config = tgnn.nn.transformer.TransformerConfig(50, model_dim=8, num_layers=1, num_heads=2, hidden_dim=16)
+    >>> params = tgnn.models.init_light_conv(jax.random.key(0), config, width=3)
+    >>> tokens = jax.numpy.arange(6)
+    >>> tgnn.models.light_conv(params, tgnn.Window(6, 2, 0), tokens).shape
+    (6, 50)
     """
     options = {"dropout_rate": check_dropout(dropout_rate, rng), "rng": rng, "remat": remat}
     block = block_of(partial(convolve, implementation=implementation))

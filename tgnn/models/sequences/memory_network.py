@@ -89,6 +89,12 @@ def memory_network(
         Age is one number, added to a logit, where the paper adds vectors to keys and values; words are not weighed by
         their position in a sentence; half of the units are rectified after
         every hop, as in their language model.
+
+    >>> import jax, tgnn
+    >>> params = tgnn.models.init_memory_network(jax.random.key(0), 50, 8)
+    >>> sentences, question = jax.numpy.ones((3, 4), int), jax.numpy.ones((1, 4), int)
+    >>> tgnn.models.memory_network(params, tgnn.Complete(1, 3), sentences, question).shape
+    (1, 50)
     """
     layout = as_layout(graph, None if query is None else len(query), len(memory))
     check_tokens("memory", memory, ("n_memories", "words"))

@@ -112,6 +112,14 @@ def reformer(
         drawn once for each layer and head, not in every step; positions are sinusoidal, not axial; blocks are not
         reversible (`remat` saves the same memory) and maps of nodes not cut into chunks; the first chunk does not see
         the last one.
+
+    >>> import jax, tgnn
+    >>> config = tgnn.nn.transformer.TransformerConfig(50, model_dim=8, num_layers=1, num_heads=2, hidden_dim=16)
+    >>> graph = tgnn.models.sequences.reformer.Hashing(2)
+    >>> params = tgnn.models.init_reformer(jax.random.key(0), config, bucket_sizes=(2,))
+    >>> tokens = jax.numpy.arange(6)
+    >>> tgnn.models.reformer(params, graph, tokens).shape
+    (6, 50)
     """
     if not isinstance(graph, Hashing):
         raise ValueError(

@@ -54,6 +54,13 @@ def sparse_transformer(
 
     Reference: Child, Gray, Radford and Sutskever, Generating Long Sequences with Sparse Transformers, arXiv:1904.10509,
         section 4.3; with learned or sinusoidal positions instead of embeddings of row and column, and ReLU.
+
+    >>> import jax, tgnn
+    >>> config = tgnn.nn.transformer.TransformerConfig(50, model_dim=8, num_layers=1, num_heads=2, hidden_dim=16)
+    >>> params = tgnn.models.init_sparse_transformer(jax.random.key(0), config)
+    >>> tokens = jax.numpy.arange(6)
+    >>> tgnn.models.sparse_transformer(params, tgnn.patterns.strided_parts(6, 2), tokens).shape
+    (6, 50)
     """
     dropout_rate = check_dropout(dropout_rate, rng)
     block = block_of(partial(split_attention, implementation=implementation))

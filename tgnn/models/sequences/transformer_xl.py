@@ -94,6 +94,14 @@ def transformer_xl(
 
     Reference: Dai, Yang, Yang, Carbonell, Le and Salakhutdinov, Transformer-XL: Attentive Language Models Beyond a
         Fixed-Length Context, arXiv:1901.02860, sections 3.2 and 3.3; the two biases are each block's own.
+
+    >>> import jax, tgnn
+    >>> config = tgnn.nn.transformer.TransformerConfig(50, model_dim=8, num_layers=1, num_heads=2, hidden_dim=16)
+    >>> params = tgnn.models.init_transformer_xl(jax.random.key(0), config)
+    >>> past = tgnn.models.init_transformer_xl_state(params, 4)
+    >>> logits, past = tgnn.models.transformer_xl(params, jax.numpy.arange(6), past)
+    >>> logits.shape
+    (6, 50)
     """
     dropout_rate = check_dropout(dropout_rate, rng)
     span = None if span is None else check_size("span", span)

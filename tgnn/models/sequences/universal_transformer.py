@@ -81,6 +81,13 @@ def universal_transformer(
 
     Reference: Dehghani, Gouws, Vinyals, Uszkoreit and Kaiser, Universal Transformers, arXiv:1807.03819; the map of
         every node is two linear layers, and norms stand before the parts unless the config says otherwise.
+
+    >>> import jax, tgnn
+    >>> config = tgnn.nn.transformer.TransformerConfig(50, model_dim=8, num_layers=1, num_heads=2, hidden_dim=16)
+    >>> params = tgnn.models.init_universal_transformer(jax.random.key(0), config)
+    >>> tokens = jax.numpy.arange(6)
+    >>> tgnn.models.universal_transformer(params, tgnn.Causal(6), tokens, num_steps=2)[0].shape
+    (6, 50)
     """
     dropout_rate = check_dropout(dropout_rate, rng)
     x = dropout(fold(rng, 0), embed(params, tokens, encoding=None), dropout_rate)
