@@ -160,9 +160,23 @@ def check_call(
     for name, x in (("edges", edges), ("edge_value", edge_value)):
         if x is not None:
             check_edges(layout, name, x)
-    for name, x in (
-        (("query", query), ("key", key)) if value is None else (("query", query), ("key", key), ("value", value))
-    ):
+    check_nodes(layout, query, key, value)
+    heads = query.shape[1]
+    if edge_value is not None and value is not None:
+        check_tail(layout, "edge_value", edge_value, (heads, value.shape[2]))
+    if scale is not None and np.shape(scale) not in ((), (heads,)):
+        raise ValueError(
+            f"scale must be a number or one per head, [{heads}], got shape {np.shape(scale)}; "
+            "what differs from edge to edge belongs into bias, or into query and key"
+        )
+    check_dropout(dropout_rate, rng)
+
+
+def check_nodes(layout, query, key, value) -> None:
+    """Floating-point rows of the nodes of the layout, whose heads fit together."""
+    for name, x in {"query": query, "key": key, "value": value}.items():
+        if x is None:  # where only weights are asked for
+            continue
         if x.ndim != 3:
             raise ValueError(
                 f"{name} must have shape [nodes, heads, dim], got {x.shape}; use jax.vmap for a batch axis"
@@ -186,14 +200,6 @@ def check_call(
         raise ValueError(
             f"query has {heads} heads, which is no multiple of the {key_heads} heads of key; choose a divisor"
         )
-    if edge_value is not None and value is not None:
-        check_tail(layout, "edge_value", edge_value, (heads, value.shape[2]))
-    if scale is not None and np.shape(scale) not in ((), (heads,)):
-        raise ValueError(
-            f"scale must be a number or one per head, [{heads}], got shape {np.shape(scale)}; "
-            "what differs from edge to edge belongs into bias, or into query and key"
-        )
-    check_dropout(dropout_rate, rng)
 
 
 def check_edges(layout, name: str, x) -> None:

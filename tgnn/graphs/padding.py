@@ -15,7 +15,6 @@ from tgnn.graphs import EdgeList, Layout
 from tgnn.graphs.interop import as_layout, live_edges
 from tgnn.typing import Array
 
-
 INDICES = "senders", "receivers", "n_node", "n_edge"  # the integers of a GraphsTuple
 
 

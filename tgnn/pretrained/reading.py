@@ -63,7 +63,7 @@ def run_attention(model, params, token_ids, keep, types, layouts, head) -> Array
         n = len(token_ids)
         x = run_text(model, params, token_ids, keep, types, layouts[:-1], None)[-1]
         edges = layout_of(layouts[-1], n, n, keep, model.is_causal)
-        rows = before(part, x, model.norm_function)
+        rows = normed(part, "norm_before", x, model.norm_function)
         return to_matrix(edges, multi_head_weights(part, edges, rows, head=head, rotate=model.rotate))
 
     return jax.vmap(weights, in_axes=(0, 0, 0, in_axes(layouts)))(token_ids, keep, types, layouts)

@@ -88,7 +88,7 @@ def adaptive_span(
         dropout_rate: of the embeddings, the blocks and the attention weights.
         rng: key of the dropout.
         implementation: see `tgnn.attend`.
-        remat: recompute each block in the backward pass; see `tgnn.transformer.decoder`.
+        remat: recompute each block in the backward pass; see `tgnn.nn.transformer.decoder`.
 
     Returns:
         `[n, vocab_size]`.

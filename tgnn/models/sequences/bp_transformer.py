@@ -69,7 +69,7 @@ def bp_transformer(
         dropout_rate: of the embeddings, the blocks and the attention weights.
         rng: key of the dropout.
         implementation: see `tgnn.attend`.
-        remat: see `tgnn.transformer.decoder`.
+        remat: see `tgnn.nn.transformer.decoder`.
 
     Returns:
         `[n_token, vocab_size]`. O(k n log(n / k)) time and memory.

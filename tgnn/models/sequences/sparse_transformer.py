@@ -43,7 +43,7 @@ def sparse_transformer(
         dropout_rate: of the embeddings, the blocks and the attention weights.
         rng: key of the dropout.
         implementation: see `tgnn.attend`.
-        remat: recompute each block in the backward pass; see `tgnn.transformer.decoder`.
+        remat: recompute each block in the backward pass; see `tgnn.nn.transformer.decoder`.
 
     Returns:
         `[n, vocab_size]`. Time and memory O(n sqrt(n)) for a stride of sqrt(n).
