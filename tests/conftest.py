@@ -20,12 +20,12 @@ os.environ.setdefault(
 if os.environ.get("TGNN_DATA_DIR"):
     os.environ["TGNN_DATA_DIR"] = str(Path(os.environ["TGNN_DATA_DIR"]).resolve())
 
-# A shell ignores Ctrl-C for what it runs in the background, and Python keeps it so: some tests send that signal.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
 import hypothesis
 import jax
 import pytest
+
+# A shell ignores Ctrl-C for what it runs in the background, and Python keeps it so: some tests send that signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Broadcasting between ranks is written out: [n, 1] + [n, m], never [m] + [n, m].
 jax.config.update("jax_numpy_rank_promotion", "raise")

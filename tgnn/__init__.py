@@ -33,6 +33,7 @@ from tgnn.graphs.ordering import reorder as reorder
 from tgnn.graphs.padding import Masks as Masks
 from tgnn.graphs.padding import pad as pad
 from tgnn.graphs.padding import stack as stack
+from tgnn.graphs.relations import Relations as Relations
 from tgnn.graphs.transforms import coalesce as coalesce
 from tgnn.graphs.transforms import degrees as degrees
 from tgnn.graphs.transforms import readout as readout
@@ -62,6 +63,7 @@ __all__ = [
     "Masks",
     "Neighbors",
     "Prefix",
+    "Relations",
     "Score",
     "SortedChunks",
     "SparseFeatures",
@@ -110,14 +112,18 @@ def __dir__() -> list[str]:
     """The public names, and the submodules that a user looks for."""
     rooms = (
         "adapters",
+        "analysis",
         "checkpoint",
         "datasets",
         "decoding",
+        "links",
         "losses",
+        "metrics",
         "models",
         "nn",
         "plot",
         "pretrained",
+        "sampling",
         "schedules",
         "training",
     )

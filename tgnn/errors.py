@@ -286,11 +286,11 @@ def check_pairs(senders, receivers, values=None) -> None:
 
 
 def check_origin(origin) -> None:
-    """Three numbers: of the first receiver, sender and head."""
-    if not isinstance(origin, tuple | list) or len(origin) != 3:
+    """Three numbers: of the first receiver, sender and head; or the numbers of all of one kind."""
+    if not isinstance(origin, tuple | list) or len(origin) != 3 or any(np.ndim(x) > 1 for x in origin):
         raise ValueError(
-            f"origin must be three integers, of the first receiver, sender and head, got {origin!r}; "
-            "use (0, 0, 0) for a call that is no part of another"
+            f"origin must be three integers, of the first receiver, sender and head (or [n] for those of all), got "
+            f"{origin!r}; use (0, 0, 0) for a call that is no part of another"
         )
 
 

@@ -71,6 +71,24 @@ def group_softmax(
       weights [*edge_shape, heads], float32 or wider: 0 on dead edges, summing to 1 over each group with a live edge.
       A NaN or +inf logit on a live edge makes its own group NaN: loud, and confined to it.
     """
+    exponentials, _, total = group_exponentials(logits, mask, reduce, to_edges)
+    total = to_edges(total)
+    return exponentials / jnp.where(total == 0.0, 1.0, total)
+
+
+def group_log_sum_exp(
+    logits: Array, mask: Array | None, reduce: Callable[[Array, str], Array], to_edges: Callable[[Array], Array]
+) -> Array:
+    """The logarithm of the sums by which `group_softmax` divides: [n_receivers, heads], -inf for a group of no edge."""
+    _, maximum, total = group_exponentials(logits, mask, reduce, to_edges)
+    empty = total == 0.0
+    return jnp.where(empty, -jnp.inf, maximum + jnp.log(jnp.where(empty, 1.0, total)))
+
+
+def group_exponentials(
+    logits: Array, mask: Array | None, reduce: Callable[[Array, str], Array], to_edges: Callable[[Array], Array]
+) -> tuple[Array, Array, Array]:
+    """exp(logits - maximum) on the edges, 0 on dead ones; the maximum of each group, 0 for none; the sum of each."""
     logits = logits.astype(wide_dtype(logits.dtype))
     live = logits != -jnp.inf
     if mask is not None:
@@ -79,8 +97,7 @@ def group_softmax(
     maximum = jnp.where(jnp.isfinite(maximum), maximum, 0.0)
     # Two wheres: the inner one keeps exp and its derivative finite on dead edges, the outer one removes them.
     exponentials = jnp.where(live, jnp.exp(jnp.where(live, logits - to_edges(maximum), 0.0)), 0.0)
-    total = to_edges(reduce(exponentials, "sum"))
-    return exponentials / jnp.where(total == 0.0, 1.0, total)
+    return exponentials, maximum, reduce(exponentials, "sum")
 
 
 def segment_reduce(x: Array, segment_ids: Array, num_segments: int, op: str = "sum", *, depth: int = 0) -> Array:

@@ -13,7 +13,7 @@ import tgnn
 from tests.support.filled import filled
 from tgnn.nn.block import TransformerConfig
 from tgnn.nn.decoding import decode_step, init_cache
-from tgnn.nn.search import beam_search, greedy, sample
+from tgnn.nn.search import beam_search, greedy, in_nucleus, sample
 from tgnn.nn.transformer import init_language_model, language_model
 
 RNG = jax.random.key(0)
@@ -129,6 +129,40 @@ def test_of_equal_logits_the_first_k_are_drawn(top_k):
     step = lambda cache, tokens: (jnp.ones((1, 5)), cache)  # noqa: E731
     drawn = sample(step, 0, 0, RNG, end=-1, max_length=60, top_k=top_k)
     assert set(drawn.tolist()) == set(range(top_k))
+
+
+def smallest_set(probabilities, top_p):
+    """How many of the most probable ones have top_p together, by trying every number of them."""
+    return next(k for k in range(1, len(probabilities) + 1) if probabilities[:k].sum() >= top_p - 1e-12)
+
+
+def test_the_nucleus_is_the_smallest_set_of_that_probability():
+    rng = np.random.default_rng(0)
+    logits = -np.sort(-rng.normal(0, 2, (40, 23)))
+    top_p = rng.uniform(0.01, 0.99, 40)
+    top_p[:2], logits[:2] = (1, 1e-9), 0  # of which the sum rounds
+    found = np.asarray(jax.jit(jax.vmap(in_nucleus))(jnp.asarray(logits, jnp.float32), jnp.asarray(top_p, jnp.float32)))
+    for row, p, kept in zip(np.exp(logits), top_p, found, strict=True):
+        assert kept.tolist() == [i < smallest_set(row / row.sum(), p) for i in range(23)]
+
+
+@pytest.mark.slow
+def test_tokens_are_drawn_from_the_nucleus_of_the_k_best_at_their_temperature():
+    logits = jnp.log(jnp.array([[0.1, 0.4, 0.05, 0.25, 0.2]]))
+
+    def drawn(**options):
+        return set(sample(lambda c, t: (logits, c), 0, 0, RNG, end=-1, max_length=200, **options).tolist())
+
+    assert drawn(top_p=0.39) == {1} and drawn(top_p=1e-9) == {1}
+    assert drawn(top_p=0.6) == {1, 3} and drawn(top_p=0.86) == {0, 1, 3, 4}
+    assert drawn(top_p=0.6, top_k=2) == {1}  # 0.4 / 0.65 is enough
+    assert drawn(top_p=0.6, temperature=0.5) == {1, 3} and drawn(top_p=0.5, temperature=0.5) == {1}
+
+
+@pytest.mark.parametrize("top_p", [0.0, -0.1, 1.5, np.nan, np.ones(2)])
+def test_a_nucleus_of_no_probability_is_refused(top_p):
+    with pytest.raises(ValueError, match="top_p must be above 0 and at most 1, got"):
+        sample(cycle_step, 0, 0, RNG, end=0, max_length=5, top_p=top_p)
 
 
 @pytest.mark.parametrize("temperature", [1e-4, 1e-38, 1e-45])

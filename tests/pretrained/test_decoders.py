@@ -73,6 +73,16 @@ def test_drawn_tokens_at_a_low_temperature_are_the_most_probable_ones(gpt2):
 
 
 @pytest.mark.slow
+def test_drawn_tokens_of_the_smallest_nucleus_are_the_most_probable_ones(gpt2):
+    params, model, _ = gpt2
+    best = pretrained.generate(params, model, IDS[:, :4], max_length=3)
+    options = {"temperature": 1.0, "rng": jax.random.key(0)}
+    np.testing.assert_array_equal(
+        pretrained.generate(params, model, IDS[:, :4], max_length=3, top_p=1e-6, **options), best
+    )
+
+
+@pytest.mark.slow
 def test_attention_of_a_decoder_sees_the_past_only(llama):
     params, model, _ = llama
     weights = pretrained.attention(params, model, IDS, layer=1)
@@ -115,6 +125,7 @@ def test_glassllm_continues_as_the_published_network(glassllm):
         ({"max_length": 10}, "17 tokens, but 16 fit"),
         ({"max_length": 0}, "max_length must be"),
         ({"max_length": 2, "temperature": 1.0}, "PRNG key"),
+        ({"max_length": 2, "top_p": 0.0}, "top_p must be above 0"),
         ({"max_length": 2, "mask": np.zeros((2, 7), bool)}, "prompt without tokens"),
     ],
 )

@@ -44,6 +44,16 @@ def pairs(folder):
 
 def torch_reference(folder, source, target):
     """Memory and logits in float64, from torch's own layers."""
+    return torch_network(folder, source, target)[:2]
+
+
+def torch_weights(folder, source, target):
+    """The attention weights of each graph and layer, in float64, from torch's own layers."""
+    return torch_network(folder, source, target)[2]
+
+
+def torch_network(folder, source, target):
+    """Memory, logits and weights in float64, from torch's own layers."""
     torch = pytest.importorskip("torch", reason="needs torch for the original's modules")
     tensors = {name: torch.tensor(x, dtype=torch.float64) for name, x in read_weights(folder)[1].items()}
 
@@ -71,18 +81,33 @@ def torch_reference(folder, source, target):
             layer.load_state_dict(state)
             yield layer.train()  # evaluation has another, fused path; without dropout both are alike
 
+    weights = {}
+
+    def record(attention, name):
+        """Asks a torch attention for its weights, and keeps them."""
+        forward = attention.forward
+
+        def recording(*args, **options):
+            out, weights[name] = forward(*args, **options | {"need_weights": True, "average_attn_weights": False})
+            return out, None
+
+        attention.forward = recording
+
     padded = torch.tensor(source == 0)
     with torch.no_grad():
         memory = embedded("encoder", source)
-        for layer in layers(torch.nn.TransformerEncoderLayer, "encoder"):
+        for i, layer in enumerate(layers(torch.nn.TransformerEncoderLayer, "encoder")):
+            record(layer.self_attn, ("source", i))
             memory = layer(memory, src_key_padding_mask=padded)
         x = embedded("decoder", target)
         future = ~torch.tril(torch.ones((target.shape[1],) * 2, dtype=torch.bool))
         masks = {"tgt_key_padding_mask": torch.tensor(target == 0), "memory_key_padding_mask": padded}
-        for layer in layers(torch.nn.TransformerDecoderLayer, "decoder"):
+        for i, layer in enumerate(layers(torch.nn.TransformerDecoderLayer, "decoder")):
+            record(layer.self_attn, ("target", i))
+            record(layer.multihead_attn, ("cross", i))
             x = layer(x, memory, tgt_mask=future, **masks)
         logits = x @ tensors["decoder.fc_out.weight"].T + tensors["decoder.fc_out.bias"]
-    return memory.numpy(), logits.numpy()
+    return memory.numpy(), logits.numpy(), {name: x.numpy() for name, x in weights.items()}
 
 
 @pytest.mark.slow
@@ -96,6 +121,39 @@ def test_anarcii_is_the_published_network(folder, pairs, implementation):
     with jax.enable_x64(True):
         params, model = pretrained.load(folder, dtype=jnp.float64)
         assert relative_error(model(params, *pairs, implementation=implementation).logits, logits) < 1e-10
+
+
+@pytest.mark.slow
+def test_the_weights_of_all_three_graphs_are_those_of_the_published_network(folder, pairs):
+    expected, (source, target) = torch_weights(folder, *pairs), pairs
+    with jax.enable_x64(True):  # float32 is 1.4e-5 away in the target's second layer: random numbers are no numbering
+        params, model = pretrained.load(folder, dtype=jnp.float64)
+        for (part, layer), weights in expected.items():
+            found = pretrained.attention(params, model, source, target, part=part, layer=layer)
+            assert relative_error(found, weights) < 1e-10
+    params, model = pretrained.load(folder)
+    one = pretrained.attention(params, model, source, part="source", layer=1, head=2)
+    np.testing.assert_allclose(one, expected["source", 1][:, 2], rtol=1e-4, atol=1e-6)
+    band = tgnn.Dense(jnp.asarray(np.abs(np.arange(90)[:, None] - np.arange(source.shape[1])) <= 5))
+    options = {"layout": Layouts(None, None, band), "part": "cross", "layer": 0}
+    assert (np.asarray(pretrained.attention(params, model, source, target, **options))[:, :, ~band.mask] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"part": "sideways", "layer": 0}, "part must be one of source, target, cross, got 'sideways'"),
+        ({"part": None, "layer": 0}, "part must be one of"),
+        ({"part": "cross", "layer": 0, "target_ids": None}, "needs the target's tokens"),
+        ({"part": "target", "layer": 2}, "layer is 2 but there are 2"),
+        ({"part": "source", "layer": 0, "head": 4}, "head is 4 but there are 4"),
+    ],
+)
+def test_graphs_of_an_encoder_decoder_that_do_not_exist_are_refused(folder, pairs, options, message):
+    params, model = pretrained.load(folder)
+    options = {"target_ids": pairs[1]} | options
+    with pytest.raises(ValueError, match=message):
+        pretrained.attention(params, model, pairs[0], **options)
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ def refused(folder, message):
         pretrained.load(folder)
 
 
-@pytest.mark.parametrize("kind", [None, "t5", 3])
+@pytest.mark.parametrize("kind", ["", "t5", 3])
 def test_an_unknown_architecture_is_refused(folder, kind):
     (folder / "config.json").write_text(json.dumps(BERT | {"model_type": kind}))
     refused(folder, f"config.json has the model_type {kind!r}, but only bert, ")
@@ -232,3 +232,11 @@ def test_an_installed_package_is_compared_with_its_record(tmp_path, monkeypatch)
     weights.write_bytes(flipped(weights.read_bytes(), 3000))
     with pytest.raises(ValueError, match="weights.npz was changed since it was installed"):
         pretrained.installed("some-network")
+
+
+@pytest.mark.parametrize("kind", ["missing", None])
+def test_a_config_of_2019_without_a_model_type_is_told_by_its_tensors(tmp_path, kind):
+    write_checkpoint(tmp_path, BERT)
+    config = {name: x for name, x in BERT.items() if name != "model_type"}
+    (tmp_path / "config.json").write_text(json.dumps(config if kind == "missing" else config | {"model_type": None}))
+    assert pretrained.load(tmp_path)[1].architecture == "bert"

@@ -97,6 +97,28 @@ def tree(dtype=jnp.float32, **options):
     return models.tree_lstm(params, tgnn.recurrent.schedule(patterns.chain(N)), TOKENS, **options)
 
 
+RELATIONS = {
+    ("node", "follows", "node"): LAYOUT,
+    ("item", "tagged", "node"): tgnn.EdgeList.from_edges([0, 1, 1], [2, 2, 5], n_receivers=N, n_senders=2),
+}
+
+
+def on_relations(name: str, **sizes: Any) -> Call:
+    """A model of several kinds of nodes and edges."""
+    model, init = getattr(models, name), getattr(models, f"init_{name}")
+
+    def call(dtype=jnp.float32, **options):
+        x = {"node": jnp.asarray(NODES, dtype), "item": jnp.asarray(NODES[:2], dtype)}
+        return model(params_of(init, (DIM, 4, 2), tuple(RELATIONS), **sizes), RELATIONS, x, **options)
+
+    return call
+
+
+def smoothed(dtype=jnp.float32, **options):
+    """Embeddings of users and items."""
+    return models.lightgcn(cast(params_of(models.init_lightgcn, N, DIM), dtype), LAYOUT, **options)
+
+
 CALLS: dict[str, Call] = {
     name: on_nodes(name) for name in ("gcn", "graph_sage", "gin", "basic_gnn", "monet", "gated_gcn")
 } | {
@@ -104,11 +126,15 @@ CALLS: dict[str, Call] = {
     "gatv2": on_nodes("gatv2", edges=True, num_heads=2, edge_dim=DIM),
     "transformer_conv": on_nodes("transformer_conv", edges=True, num_heads=2, edge_dim=DIM),
     "graph_network": network,
+    "lightgcn": smoothed,
     "graph_transformer": on_nodes("graph_transformer", edges=True, edge_dim=DIM, **SIZES),
     "gps": on_nodes("gps", edges=True, local="gated", edge_dim=DIM, **SIZES),
     "exphormer": on_nodes("exphormer", models.interactions(LAYOUT, degree=2), edges=True, **SIZES),
     "graphormer": on_nodes("graphormer", models.surroundings(LAYOUT), edges=True, edge_dim=DIM, **SIZES),
     "multi_graph_transformer": on_nodes("multi_graph_transformer", [LAYOUT, tgnn.Complete(N)], num_graphs=2, **SIZES),
+    "rgcn": on_relations("rgcn"),
+    "rgat": on_relations("rgat", num_heads=2),
+    "hgt": on_relations("hgt", num_heads=2),
     "adaptive_span": on_tokens("adaptive_span", patterns.window(N, 4), max_span=2.0, ramp=2.0),
     "bp_transformer": on_tokens(
         "bp_transformer", partition([N], 1), partial(models.init_bp_transformer, config=CONFIG, max_length=N, k=1)

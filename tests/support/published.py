@@ -36,7 +36,10 @@ def attend(query, key, value, heads, edges):
 
 
 def bert(t, config, ids, edges, positions=None, types=None):
-    """Hidden states of every layer and weights of every layer of one text; t without prefix."""
+    """Hidden states of every layer and weights of every layer of one text; t without prefix.
+
+    Edges are `[n, n]`, `[heads, n, n]`, or a list of these for each layer.
+    """
     heads, epsilon = config["num_attention_heads"], config["layer_norm_eps"]
     positions = np.arange(len(ids)) if positions is None else positions
     x = t["embeddings.word_embeddings.weight"][ids] + t["embeddings.position_embeddings.weight"][positions]
@@ -46,7 +49,7 @@ def bert(t, config, ids, edges, positions=None, types=None):
     for i in range(config["num_hidden_layers"]):
         name = f"encoder.layer.{i}"
         parts = [dense(t, f"{name}.attention.self.{part}", x) for part in ("query", "key", "value")]
-        mixed, layer_weights = attend(*parts, heads, edges)
+        mixed, layer_weights = attend(*parts, heads, edges[i] if isinstance(edges, list) else edges)
         mixed = dense(t, f"{name}.attention.output.dense", mixed)
         x = layer_norm(t, f"{name}.attention.output.LayerNorm", x + mixed, epsilon)
         inner = dense(t, f"{name}.output.dense", gelu(dense(t, f"{name}.intermediate.dense", x)))

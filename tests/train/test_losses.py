@@ -218,3 +218,15 @@ def test_bfloat16_is_averaged_in_float32():
 def test_bad_input_is_a_clear_error(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.nans
+def test_bpr_is_the_likelihood_of_every_order():
+    positive, negative = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    mask = np.arange(5) != 2
+    expected = np.log1p(np.exp(negative[mask].astype(np.float64) - positive[mask])).mean()
+    positive[2], negative[2] = np.inf, np.nan
+    np.testing.assert_allclose(losses.bpr_loss(positive, negative, mask), expected, rtol=1e-6)
+    assert losses.bpr_loss(np.float32([1e4, 0]), np.float32([0, 1e4])) == 5000.0
+    with pytest.raises(ValueError, match=r"positive have shape \(5, 3\) but negative \(5, 2\)"):
+        losses.bpr_loss(positive, negative[:, :2])

@@ -168,7 +168,11 @@ def mean_log_degree(layout: Layout) -> Array:
     return jnp.log1p(degrees(layout)).mean()
 
 
-def symmetric_weights(layout: Layout | jraph.GraphsTuple, edge_weight: Array | None = None) -> Array:
+def symmetric_weights(
+    layout: Layout | jraph.GraphsTuple,
+    edge_weight: Array | None = None,
+    node_degrees: tuple[Array, Array] | None = None,
+) -> Array:
     """GCN's weights `w / sqrt(degree_i * degree_j)` on every edge: [*edge_shape, 1], in the caller's order.
 
     Degrees sum the weights of in-edges of receivers and, as in PyG, of in-edges of senders where both are one set of
@@ -177,6 +181,8 @@ def symmetric_weights(layout: Layout | jraph.GraphsTuple, edge_weight: Array | N
     Args:
       layout: which edges exist, a layout or a graph.
       edge_weight: [*edge_shape] in the caller's order; None: 1 each.
+      node_degrees: of the senders, [n_senders], and of the receivers, [n_receivers], where the layout is a part of the
+        graph whose degrees count, such as a sample; None: those of the layout.
 
     Reference: Kipf & Welling, arXiv:1609.02907, equation 2, where A may be weighted.
     """
@@ -184,14 +190,33 @@ def symmetric_weights(layout: Layout | jraph.GraphsTuple, edge_weight: Array | N
     if edge_weight is not None:
         check_edges(layout, "edge_weight", edge_weight)
         edge_weight = jnp.asarray(edge_weight)
-    return by_degrees(layout, edge_weight)
+    if node_degrees is not None:
+        node_degrees = check_node_degrees(layout, node_degrees)
+    return by_degrees(layout, edge_weight, node_degrees)
+
+
+def check_node_degrees(layout: Layout, node_degrees: tuple[Array, Array]) -> tuple[Array, Array]:
+    """A number for each sender and for each receiver, as float32 or wider, or a ValueError."""
+    sizes = (layout.n_senders,), (layout.n_receivers,)
+    found = tuple(map(jnp.shape, node_degrees)) if isinstance(node_degrees, tuple | list) else type(node_degrees)
+    if found != sizes:
+        raise ValueError(
+            f"node_degrees must be a pair of shapes {sizes}, of the senders and of the receivers, got {found}; give "
+            "one number for each node"
+        )
+    senders, receivers = map(jnp.asarray, node_degrees)
+    return senders.astype(wide_dtype(senders.dtype)), receivers.astype(wide_dtype(receivers.dtype))
 
 
 @compiled
-def by_degrees(layout: Layout, edge_weight: Array | None) -> Array:
+def by_degrees(layout: Layout, edge_weight: Array | None, node_degrees: tuple[Array, Array] | None = None) -> Array:
     """`symmetric_weights` after its checks."""
-    inner = degrees(layout, edge_weight=edge_weight)
-    outer = inner if layout.n_receivers == layout.n_senders else degrees(layout, "senders", edge_weight=edge_weight)
+    if node_degrees is not None:
+        outer, inner = node_degrees
+    else:
+        inner = degrees(layout, edge_weight=edge_weight)
+        square = layout.n_receivers == layout.n_senders
+        outer = inner if square else degrees(layout, "senders", edge_weight=edge_weight)
     roots = layout.from_receivers(inverse_root(inner)) * layout.from_senders(inverse_root(outer))
     weights = roots if edge_weight is None else roots * layout.zero_dead_edges(edge_weight.astype(roots.dtype))
     return layout.zero_dead_edges(weights[..., None])

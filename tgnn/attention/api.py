@@ -1,11 +1,13 @@
 """`attend` and `attention_weights`: operands are checked, and the first execution that accepts the call runs it."""
 
+from typing import Any, Literal, overload
+
 import jax.numpy as jnp
 import jraph
 
 from tgnn.attention import definition
 from tgnn.attention.call import prepare
-from tgnn.attention.fused.executions import run
+from tgnn.attention.fused.executions import run, run_with_lse
 from tgnn.attention.fused.weights import chosen_weights
 from tgnn.attention.scores import Score, dot_product
 from tgnn.compiled import compiled
@@ -14,6 +16,46 @@ from tgnn.graphs.interop import as_layout
 from tgnn.graphs.layout import Layout
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
+
+
+@overload
+def attend(
+    layout: Layout | jraph.GraphsTuple,
+    query: Array,
+    key: Array,
+    value: Array,
+    *,
+    score: Score = ...,
+    bias: Any = ...,
+    scale: float | Array | None = ...,
+    edges: Array | None = ...,
+    edge_value: Array | None = ...,
+    dropout_rate: float = ...,
+    rng: Array | None = ...,
+    origin: tuple = ...,
+    implementation: str | None = ...,
+    return_lse: Literal[False] = False,
+) -> Array: ...
+
+
+@overload
+def attend(
+    layout: Layout | jraph.GraphsTuple,
+    query: Array,
+    key: Array,
+    value: Array,
+    *,
+    score: Score = ...,
+    bias: Any = ...,
+    scale: float | Array | None = ...,
+    edges: Array | None = ...,
+    edge_value: Array | None = ...,
+    dropout_rate: float = ...,
+    rng: Array | None = ...,
+    origin: tuple = ...,
+    implementation: str | None = ...,
+    return_lse: Literal[True],
+) -> tuple[Array, Array]: ...
 
 
 def attend(
@@ -31,7 +73,8 @@ def attend(
     rng: Array | None = None,
     origin: tuple = (0, 0, 0),
     implementation: str | None = None,
-) -> Array:
+    return_lse: bool = False,
+) -> Array | tuple[Array, Array]:
     """Attention over the edges of any graph: each receiver sums its senders' values, weighted by a softmax of scores.
 
     Args:
@@ -49,12 +92,17 @@ def attend(
       dropout_rate: probability of dropping a weight after normalisation, in [0, 1).
       rng: PRNG key; needed where `dropout_rate > 0`.
       origin: numbers of the first receiver, sender and head, where this call is a part of a larger one (a shard, a
-        graph of a batch): dropout then drops the edges that the whole would.
+        graph of a batch): dropout then drops the edges that the whole would. Each may also be the numbers of all,
+        int [n_receivers], [n_senders] or [heads], where they do not follow each other.
       implementation: None chooses; "definition" runs the three verbs; "fused" a fast path, or an error saying why not.
+      return_lse: whether the log-sum-exp of each receiver is returned too: what `merge` joins parts of a graph by.
 
     Returns:
       [n_receivers, heads, value_dim] in the dtype of `value`, computed in float32 or wider. A receiver without a live
       in-edge receives zeros. There is no batch axis: use `jax.vmap`, or segments.
+
+      With `return_lse` a pair of it and log(sum_j exp(logits_ij)), [n_receivers, heads] in float32 or wider: before
+      dropout, -inf for a receiver without a live in-edge. Both have gradients.
 
     Raises:
       ValueError: for shapes that disagree with the layout or with each other.
@@ -69,7 +117,7 @@ def attend(
     layout = as_layout(layout, query.shape[0] if query.ndim else None, key.shape[0] if key.ndim else None)
     check_call(layout, query, key, value, scale, dropout_rate, rng, edges, edge_value, implementation, origin)
     operands = (layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng, origin)
-    return output(*operands, implementation)
+    return (output_and_lse if return_lse else output)(*operands, implementation)
 
 
 @compiled
@@ -77,6 +125,13 @@ def output(*operands) -> Array:
     """`attend` after its checks."""
     *operands, implementation = operands
     return run(prepare(*operands), implementation)
+
+
+@compiled
+def output_and_lse(*operands) -> tuple[Array, Array]:
+    """`attend(..., return_lse=True)` after its checks."""
+    *operands, implementation = operands
+    return run_with_lse(prepare(*operands), implementation)
 
 
 def attention_weights(

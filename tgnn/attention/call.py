@@ -58,6 +58,10 @@ class Call:
         """The output where there is nothing to sum."""
         return jnp.zeros((self.layout.n_receivers, self.query.shape[1], self.value.shape[2]), self.value.dtype)
 
+    def no_lse(self) -> Array:
+        """The log-sum-exp where there is nothing to sum."""
+        return jnp.full((self.layout.n_receivers, self.query.shape[1]), -jnp.inf, self.wide)
+
 
 def prepare(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng, origin) -> Call:
     """The call of operands in the caller's order, whose shapes were checked."""

@@ -16,8 +16,19 @@ from tgnn.typing import Array
 
 def output(call: Call) -> Array:
     """[n_receivers, heads, value_dim]: the weighted sum of the senders' values, in the dtype of value."""
+    return messages(call, weights(call))
+
+
+def output_and_lse(call: Call) -> tuple[Array, Array]:
+    """The output, and log(sum_j exp(logits_ij)): [n_receivers, heads], float32 or wider, -inf without an edge."""
+    every = logits(call)
+    return messages(call, call.layout.normalize(every)), call.layout.log_sum_exp(every)
+
+
+def messages(call: Call, weights: Array) -> Array:
+    """The sum of what the edges carry, after dropout of their weights [*edge_shape, heads]."""
     layout, heads = call.layout, call.query.shape[1]
-    kept = apply_dropout(call.draw, call.dropout_rate, weights(call), *edge_numbers(call))  # [*edge_shape, heads]
+    kept = apply_dropout(call.draw, call.dropout_rate, weights, *edge_numbers(call))  # [*edge_shape, heads]
     result = layout.aggregate(kept, repeat_heads(call.value, heads))
     if call.edge_value is not None:
         edge_value = layout.zero_dead_edges(call.edge_value.astype(call.wide))  # [*edge_shape, heads, value_dim]

@@ -13,7 +13,8 @@ class Draw(NamedTuple):
 
     Attributes:
       rng: PRNG key.
-      origin: numbers of the first receiver, sender and head in the whole, each a Python or a traced integer.
+      origin: of the receivers, senders and heads: the number of the first in the whole, a Python or a traced integer,
+        or the numbers of all, [n], where they do not follow each other.
     """
 
     rng: Array
@@ -39,10 +40,15 @@ def is_kept(draw: Draw, rate: float, receiver: Array, sender: Array, heads: Arra
     words = jax.random.key_data(draw.rng).astype(jnp.uint32).ravel()
     state = words[0]
     places = (receiver, sender, heads)
-    numbers = (jnp.asarray(x + first).astype(jnp.uint32) for x, first in zip(places, draw.origin, strict=True))
+    numbers = (jnp.asarray(in_whole(x, to)).astype(jnp.uint32) for x, to in zip(places, draw.origin, strict=True))
     for word in (words[-1], *numbers):
         state = mix(state ^ (word * jnp.uint32(0x9E3779B9) + jnp.uint32(0x7F4A7C15)))
     return state >= jnp.uint32(min(round(rate * 2**32), 2**32 - 1))
+
+
+def in_whole(index: Array, origin: Array | int) -> Array:
+    """The numbers in the whole of what has these in a part; `origin` as in `Draw`. Any number where there is none."""
+    return index + origin if jnp.ndim(origin) == 0 else jnp.asarray(origin).at[index].get(mode="clip")
 
 
 def apply_dropout(

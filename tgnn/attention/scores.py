@@ -221,6 +221,7 @@ class Additive(Score):
       receiver_vector: [heads, head_dim].
       sender_vector: [heads, head_dim].
       slope: slope of the negative half, static.
+      bias: [heads], added to the sum of both; default none, as in the paper. The authors' code has one.
 
     Edge features, where given, are [..., heads]: already projected. Reference: Veličković et al., Graph Attention
     Networks, arXiv:1710.10903, equation 3.
@@ -229,9 +230,11 @@ class Additive(Score):
     receiver_vector: Array
     sender_vector: Array
     slope: float = jax.tree.static(default=0.2)  # pyright: ignore
+    bias: Array | None = None
 
     def receiver(self, query: Array) -> Array:
-        return head_dot(query, self.receiver_vector)
+        dot = head_dot(query, self.receiver_vector)
+        return dot if self.bias is None else dot + self.bias.astype(dot.dtype)[None]
 
     def sender(self, key: Array) -> Array:
         return head_dot(key, self.sender_vector)

@@ -26,3 +26,4 @@ from tgnn.datasets import text as text
 from tgnn.datasets import tu as tu
 from tgnn.datasets import ud_ewt as ud_ewt
 from tgnn.datasets import zinc as zinc
+from tgnn.datasets import zinc250k as zinc250k

@@ -76,12 +76,15 @@ def parse_smiles(smiles: str) -> Molecule:
     atoms, bonds, places = _read(smiles)
     ends = np.array([pair for pair, _ in bonds], np.int32).reshape(-1, 2)
     aromatic = np.array([symbol.islower() for symbol, _, _ in atoms], bool)
-    written = [order for _, order in bonds]
-    orders = np.array([order or _implied(i, ends, aromatic) for i, order in enumerate(written)], np.int32)
-    for i in np.flatnonzero(aromatic):
-        here = np.flatnonzero((ends == i).any(1))
-        if not ((orders[here] == AROMATIC).any() or any(_on_ring(bond, ends, len(atoms)) for bond in here)):
-            raise _error(smiles, places[i], "an aromatic atom on a ring")
+    # An unwritten bond is aromatic if it lies on a ring of aromatic atoms, and not between two such rings.
+    implied = np.ones(len(bonds), np.int32)
+    kept = np.flatnonzero(aromatic[ends].all(1))
+    implied[kept[_on_rings(ends[kept], len(atoms))]] = AROMATIC
+    orders = np.array([order or implied[i] for i, (_, order) in enumerate(bonds)], np.int32)
+    ringed = np.zeros(len(atoms), bool)
+    ringed[ends[(orders == AROMATIC) | _on_rings(ends, len(atoms))]] = True
+    for i in np.flatnonzero(aromatic & ~ringed):
+        raise _error(smiles, places[i], "an aromatic atom on a ring")
     used = np.bincount(ends.reshape(-1), np.repeat(np.where(orders == AROMATIC, 1, orders), 2), len(atoms)).astype(int)
     hydrogens = [
         _free_valence(symbol, int(used[i])) if count is None else count for i, (symbol, count, _) in enumerate(atoms)
@@ -151,26 +154,31 @@ def _bracket(smiles: str, position: int, text: str) -> tuple[str, int, int]:
     return match["symbol"], int(hydrogens[1:] or 1) if hydrogens else 0, signed
 
 
-def _implied(bond: int, ends: np.ndarray, aromatic: np.ndarray) -> int:
-    """The order of an unwritten bond: aromatic if it lies on a ring of aromatic atoms (not between two rings)."""
-    first, second = ends[bond]
-    if not (aromatic[first] and aromatic[second]):
-        return 1
-    kept = np.flatnonzero(aromatic[ends].all(1))
-    return AROMATIC if _on_ring(int((kept < bond).sum()), ends[kept], len(aromatic)) else 1
-
-
-def _on_ring(bond: int, ends: np.ndarray, n_atom: int) -> bool:
-    """Whether the two ends of a bond are joined by the others too."""
-    first, second = ends[bond]
-    others = np.delete(ends, bond, axis=0)
-    reached = np.zeros(n_atom, bool)
-    reached[first] = True
-    while True:
-        touched = others[reached[others].any(1)].reshape(-1)
-        if reached[touched].all():
-            return bool(reached[second])
-        reached[touched] = True
+def _on_rings(ends: np.ndarray, n_atom: int) -> np.ndarray:
+    """Of each bond, whether its two ends are joined by the others too: bool [n_bond]."""
+    pairs: list[tuple[int, int]] = [tuple(pair) for pair in ends.tolist()]
+    neighbors: list[list[tuple[int, int]]] = [[] for _ in range(n_atom)]
+    for bond, (first, second) in enumerate(pairs):
+        neighbors[first].append((second, bond))
+        neighbors[second].append((first, bond))
+    parent, via, depth = [-1] * n_atom, [-1] * n_atom, [-1] * n_atom  # of a spanning tree
+    for root in range(n_atom):
+        queue = [root] if depth[root] < 0 else []
+        depth[root] = max(depth[root], 0)
+        for atom in queue:
+            for other, bond in neighbors[atom]:
+                if depth[other] < 0:
+                    parent[other], via[other], depth[other] = atom, bond, depth[atom] + 1
+                    queue.append(other)
+    found = np.zeros(len(pairs), bool)
+    for bond, (first, second) in enumerate(pairs):
+        if bond not in (via[first], via[second]):  # it closes a ring with the tree's path between its ends
+            found[bond] = True
+            while first != second:
+                first, second = (first, second) if depth[first] >= depth[second] else (second, first)
+                found[via[first]] = True
+                first = parent[first]
+    return found
 
 
 def _free_valence(symbol: str, used: int) -> int:

@@ -131,6 +131,9 @@ class Complete(Segmented, DenseLike):
     def seen(self) -> tuple[None, None]:
         return None, None
 
+    def part(self, receivers: tuple, senders: tuple, segments: tuple | None = None) -> "Complete":
+        return Complete(receivers[1], senders[1], *segments or (None, None))
+
     def known_mask(self) -> tuple | None:
         return ("full",) if self.segments is None else None
 
@@ -187,6 +190,10 @@ class Causal(Segmented, DenseLike):
 
     def last_sender(self, receivers: Array) -> Array:
         return receivers + self.offset
+
+    def part(self, receivers: tuple, senders: tuple, segments: tuple | None = None) -> "Causal":
+        offset = self.offset + receivers[0] - senders[0]
+        return Causal(receivers[1], senders[1], offset, *segments or (None, None))
 
     def seen(self) -> tuple[Array | None, Array | None]:
         offset, n, m = self.offset, self.n, self.n_senders

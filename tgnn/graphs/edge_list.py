@@ -167,11 +167,15 @@ class EdgeList(Layout):
         return layout.reduce(weights.astype(wide)[..., None] * layout.from_senders(value.astype(wide)))
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        senders, receivers, live = self.slots()
+        return senders[live], receivers[live]
+
+    def slots(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sender and receiver of every stored edge, int64, and whether it is live. NumPy: nothing is compiled."""
         self.require_concrete()
         senders, receivers = np.asarray(self.senders, np.int64), np.asarray(self.receivers, np.int64)
         live = (receivers >= 0) & (receivers < self.n_receivers) & (senders >= 0) & (senders < self.n_senders)
-        live = live if self.mask is None else live & np.asarray(self.mask)
-        return senders[live], receivers[live]
+        return senders, receivers, live if self.mask is None else live & np.asarray(self.mask)
 
     def temporary_bytes(self, heads: int, head_dim: int, gradients: bool) -> int:
         """Logits of the edges and sums of rows: chunks of edges are read in turn. Compensated sums are kept twice."""

@@ -22,7 +22,7 @@ import numpy as np
 
 from tgnn.errors import check_edges, check_pairs, check_verb, widen_index
 from tgnn.graphs.host import match, pair_key
-from tgnn.softmax import expand, group_softmax, segment_reduce, wide_dtype
+from tgnn.softmax import expand, group_log_sum_exp, group_softmax, segment_reduce, wide_dtype
 from tgnn.typing import Array
 
 if TYPE_CHECKING:
@@ -103,6 +103,10 @@ class Layout(ABC):
     def normalize(self, logits: Array) -> Array:
         """Softmax over the in-edges of each receiver: [*edge_shape, heads], float32 or wider."""
         return group_softmax(logits, self.live, self.reduce, self.from_receivers)
+
+    def log_sum_exp(self, logits: Array) -> Array:
+        """What `normalize` divides by, as a logarithm: [n_receivers, heads], -inf for a receiver without an edge."""
+        return group_log_sum_exp(logits, self.live, self.reduce, self.from_receivers)
 
     def aggregate(self, weights: Array, value: Array) -> Array:
         """Weights [*edge_shape, heads] times values [n_senders, heads, dim], summed: [n_receivers, heads, dim]."""
@@ -234,6 +238,13 @@ class Layout(ABC):
     def pad_slots(self, size: int) -> "Layout":
         """The same edges in more slots, the new ones dead."""
         return self
+
+    def part(self, receivers: tuple, senders: tuple, segments: tuple | None = None) -> "Layout":
+        """A block of the adjacency matrix: (number of the first, which may be traced; how many), and their segments."""
+        raise ValueError(
+            f"layout must follow from positions, as Complete and Causal do, so that blocks of it are known, got "
+            f"{type(self).__name__}; use attend_edges or attend_nodes of tgnn.sharding on layout.to_edges()"
+        )
 
     def require_concrete(self) -> None:
         """A ValueError where edges are only known under jit."""

@@ -34,6 +34,8 @@ from tgnn.models.message_passing.graph_network import graph_network as graph_net
 from tgnn.models.message_passing.graph_network import init_graph_network as init_graph_network
 from tgnn.models.message_passing.graph_sage import graph_sage as graph_sage
 from tgnn.models.message_passing.graph_sage import init_graph_sage as init_graph_sage
+from tgnn.models.message_passing.lightgcn import init_lightgcn as init_lightgcn
+from tgnn.models.message_passing.lightgcn import lightgcn as lightgcn
 from tgnn.models.message_passing.monet import init_monet as init_monet
 from tgnn.models.message_passing.monet import monet as monet
 from tgnn.models.message_passing.transformer_conv import init_transformer_conv as init_transformer_conv
@@ -43,6 +45,12 @@ from tgnn.models.recurrent.seq2seq import init_seq2seq_state as init_seq2seq_sta
 from tgnn.models.recurrent.seq2seq import seq2seq as seq2seq
 from tgnn.models.recurrent.tree_lstm import init_tree_lstm as init_tree_lstm
 from tgnn.models.recurrent.tree_lstm import tree_lstm as tree_lstm
+from tgnn.models.relational.hgt import hgt as hgt
+from tgnn.models.relational.hgt import init_hgt as init_hgt
+from tgnn.models.relational.rgat import init_rgat as init_rgat
+from tgnn.models.relational.rgat import rgat as rgat
+from tgnn.models.relational.rgcn import init_rgcn as init_rgcn
+from tgnn.models.relational.rgcn import rgcn as rgcn
 from tgnn.models.sequences.adaptive_span import adaptive_span as adaptive_span
 from tgnn.models.sequences.adaptive_span import init_adaptive_span as init_adaptive_span
 from tgnn.models.sequences.bp_transformer import bp_transformer as bp_transformer

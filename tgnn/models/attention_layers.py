@@ -1,28 +1,15 @@
-"""What the models share whose layers attend to neighbours: sizes of their heads, and what they hand to `attend`."""
+"""What the models share whose layers attend to neighbours: a loop that tells each layer what to hand to `attend`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from tgnn.errors import check_size
 from tgnn.graphs import Layout
 from tgnn.models.edge_features import check_edge_features
-from tgnn.models.layers import Nodes, check_dims, run_layers
+from tgnn.models.layers import Nodes, run_layers
 from tgnn.nn.basic import linear
 from tgnn.typing import Array, Graph, Params
 
 AttentionLayer = Callable[[Params, Layout, Nodes, dict[str, Any]], Array]
-
-
-def layer_sizes(
-    dims: Sequence, num_heads: int, num_output_heads: int
-) -> list[tuple[int | tuple[int, int], int, int, bool]]:
-    """Of each layer: input features, heads, features of a head, and whether it is the last one, which averages."""
-    num_heads = check_size("num_heads", num_heads, minimum=1)
-    num_output_heads = check_size("num_output_heads", num_output_heads, minimum=1)
-    last = len(check_dims(dims)) - 1
-    heads = [num_output_heads if i == last else num_heads for i in range(last + 1)]
-    inputs = [dims[0]] + [num_heads * dim for dim in dims[1:-1]]
-    return [(inputs[i], heads[i], dims[i + 1], i == last) for i in range(last + 1)]
 
 
 def run_attention_layers(

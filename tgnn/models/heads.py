@@ -1,8 +1,11 @@
-"""What becomes of the heads of an attention layer between nodes: how many features each has, and how they join."""
+"""What becomes of the heads of an attention layer between nodes: their sizes, and how they are joined."""
+
+from collections.abc import Sequence
 
 import jax
 
 from tgnn.errors import check_size
+from tgnn.models.layers import check_dims
 from tgnn.typing import Array
 
 
@@ -12,6 +15,18 @@ def split_heads(model_dim: int, num_heads: int) -> tuple[int, int]:
     if model_dim % num_heads:
         raise ValueError(f"num_heads must divide model_dim {model_dim}, got {num_heads}; choose a divisor")
     return num_heads, model_dim // num_heads
+
+
+def layer_sizes(
+    dims: Sequence, num_heads: int, num_output_heads: int
+) -> list[tuple[int | tuple[int, int], int, int, bool]]:
+    """Of each layer: input features, heads, features of a head, and whether it is the last one, which averages."""
+    num_heads = check_size("num_heads", num_heads, minimum=1)
+    num_output_heads = check_size("num_output_heads", num_output_heads, minimum=1)
+    last = len(check_dims(dims)) - 1
+    heads = [num_output_heads if i == last else num_heads for i in range(last + 1)]
+    inputs = [dims[0]] + [num_heads * dim for dim in dims[1:-1]]
+    return [(inputs[i], heads[i], dims[i + 1], i == last) for i in range(last + 1)]
 
 
 def concatenate_heads(x: Array) -> Array:

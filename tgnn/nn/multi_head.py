@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from tgnn.attention.api import attend, attention_weights
+from tgnn.attention.api import attention_weights
 from tgnn.attention.scores import dot_product
 from tgnn.errors import check_dropout, check_size
 from tgnn.nn.basic import init_linear, linear
+from tgnn.nn.per_head import PerHead, attend_per_head, gated
 from tgnn.typing import Array, Graph, Params
 
 Rotate = Callable[[Array, Array], Array]
@@ -81,7 +82,7 @@ def _rotated(rotate: Rotate | None, x: Array, positions: Array | None) -> Array:
 
 def multi_head_attention(
     params: Params,
-    layout: Graph,
+    layout: Graph | PerHead,
     x: Array,
     memory: Array | KeyValue | None = None,
     *,
@@ -97,8 +98,9 @@ def multi_head_attention(
     """Projects to queries, keys and values, attends along the edges of the layout, and projects back.
 
     Args:
-        params: what `init_multi_head_attention` made.
-        layout: who attends to whom; n_receivers rows of x, n_senders rows of the memory.
+        params: what `init_multi_head_attention` made; a `"gate"` `[heads]` multiplies the output of each head.
+        layout: who attends to whom; n_receivers rows of x, n_senders rows of the memory. `per_head` makes one that
+            gives heads graphs of their own.
         x: receivers `[n_receivers, model_dim]`.
         memory: senders `[n_senders, memory_dim]`, or a `KeyValue` of projected ones; default x itself.
         score: see `tgnn.attend`.
@@ -132,7 +134,7 @@ def multi_head_attention(
     elif not isinstance(memory, KeyValue):
         memory = project_key_value(params, memory, rotate=rotate)
     query = _rotated(rotate, linear(params["query"], x), positions)  # [n_receivers, heads, head_dim]
-    output = attend(
+    output = attend_per_head(
         layout,
         query,
         memory.key,
@@ -144,6 +146,7 @@ def multi_head_attention(
         rng=rng,
         implementation=implementation,
     )
+    output = gated(params, output)
     return linear(params["output"], output, in_axes=2)  # [n_receivers, heads, head_dim] -> [n_receivers, model_dim]
 
 
@@ -158,6 +161,7 @@ def multi_head_weights(
     scale: float | None = None,
     rotate: Rotate | None = None,
     positions: Array | None = None,
+    at: tuple | None = None,
 ) -> Array:
     """The weights with which `multi_head_attention` sums, of every head or of one: `[*edge_shape, heads]`.
 
@@ -171,6 +175,7 @@ def multi_head_weights(
         scale: see `tgnn.attend`.
         rotate: see `multi_head_attention`.
         positions: see `multi_head_attention`.
+        at: the weights that are asked for, see `tgnn.attention_weights`: the result is `[k]`.
 
     Raises:
         ValueError: for a head that does not exist, and as `multi_head_attention`.
@@ -189,4 +194,4 @@ def multi_head_weights(
     key = linear(params["key"], x if memory is None else memory)  # [n_senders, key_heads, head_dim]
     key = _rotated(rotate, key, positions if memory is None else None)
     query = _rotated(rotate, linear(params["query"], x), positions)  # [n_receivers, heads, head_dim]
-    return attention_weights(layout, query, key, bias=bias, scale=scale)
+    return attention_weights(layout, query, key, bias=bias, scale=scale, at=at)

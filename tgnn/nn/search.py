@@ -58,6 +58,7 @@ def sample(
     max_length: int,
     temperature: float | Array = 1.0,
     top_k: int | None = None,
+    top_p: float | Array | None = None,
 ) -> Array:
     """Draws each token from the model's probabilities, until `end` or `max_length` tokens.
 
@@ -70,33 +71,56 @@ def sample(
         max_length: as for `greedy`.
         temperature: divides the logits; above 0. Towards 0 this is `greedy`.
         top_k: draw from the k most probable tokens only, the first ones among equals; default all.
+        top_p: draw from the nucleus only: the fewest most probable tokens, of those k, at this temperature, whose
+            probabilities sum to top_p or more; above 0, up to 1; default all.
 
     Returns:
         Ints `[max_length]`, as `greedy`.
 
     Raises:
-        ValueError: as `greedy`, and for a top_k below 1 or a temperature that is not above 0.
+        ValueError: as `greedy`, and for a top_k below 1, a temperature that is not above 0, or a top_p outside (0, 1].
+
+    Reference: nucleus: Holtzman et al., The Curious Case of Neural Text Degeneration, arXiv:1904.09751, eq. 2 and 3.
     """
+    check_top_p(top_p)
     top_k = None if top_k is None else check_size("top_k", top_k, minimum=1)
     if not is_traced(temperature) and not temperature > 0:
         raise ValueError(f"temperature must be above 0, got {temperature}; use greedy for the most probable token")
     cache, first, max_length = _checked(cache, first, max_length)
-    return run_sample(step, cache, first, rng, jnp.asarray(temperature), end, max_length, top_k)
+    nucleus = None if top_p is None else jnp.asarray(top_p)
+    return run_sample(step, cache, first, rng, jnp.asarray(temperature), nucleus, end, max_length, top_k)
 
 
 @compiled
-def run_sample(step, cache, first, rng, temperature, end, max_length, top_k) -> Array:
+def run_sample(step, cache, first, rng, temperature, top_p, end, max_length, top_k) -> Array:
     """The loop of `sample`."""
 
     def choose(logits, i):
         logits, tokens = _wide(logits), jnp.arange(len(logits))
-        if top_k is not None:
-            logits, tokens = jax.lax.top_k(logits, min(top_k, len(logits)))  # [top_k]
+        if top_k is not None or top_p is not None:  # from the most probable one downwards
+            logits, tokens = jax.lax.top_k(logits, min(top_k or len(logits), len(logits)))  # [top_k]
         # From the best one downwards, at a temperature that is no denormal: neither infinite nor 0 / 0.
         cold = jnp.maximum(temperature.astype(logits.dtype), jnp.finfo(logits.dtype).tiny)
-        return tokens[jax.random.categorical(jax.random.fold_in(rng, i), (logits - logits.max()) / cold)]
+        logits = (logits - logits.max()) / cold
+        if top_p is not None:
+            logits = jnp.where(in_nucleus(logits, top_p), logits, -jnp.inf)
+        return tokens[jax.random.categorical(jax.random.fold_in(rng, i), logits)]
 
     return extend(choose, step, cache, first, end, max_length)
+
+
+def in_nucleus(logits: Array, top_p: Array) -> Array:
+    """Which of the logits `[k]`, largest first, are the fewest that have the probability top_p together; always one."""
+    probabilities = jax.nn.softmax(logits)
+    before = jnp.cumsum(probabilities) - probabilities  # of all that are more probable
+    # Rounding may bring a sum to 1 early: all tokens are asked for by top_p = 1, so that none is lost.
+    return (before < top_p.astype(before.dtype)) | (top_p >= 1) | (jnp.arange(len(logits)) == 0)
+
+
+def check_top_p(top_p: float | Array | None) -> None:
+    """A top_p is None or in (0, 1], or a ValueError."""
+    if top_p is not None and not is_traced(top_p) and not (np.ndim(top_p) == 0 and 0 < top_p <= 1):
+        raise ValueError(f"top_p must be above 0 and at most 1, got {top_p}; leave it out to draw from all tokens")
 
 
 def _wide(logits: Array) -> Array:

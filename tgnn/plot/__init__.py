@@ -10,3 +10,4 @@ from tgnn.plot.attention import attention_graph as attention_graph
 from tgnn.plot.curves import learning_curves as learning_curves
 from tgnn.plot.graphs import draw_adjacency as draw_adjacency
 from tgnn.plot.graphs import draw_graph as draw_graph
+from tgnn.plot.spread import spread_curves as spread_curves

@@ -1,6 +1,6 @@
 """A loaded encoder–decoder: three graphs, source to source, target to target and source to target."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from tgnn.nn.decoding import decode_step, init_cache
 from tgnn.nn.search import greedy
 from tgnn.nn.tokens import unembed
 from tgnn.nn.transformer import Layouts
-from tgnn.pretrained.layouts import in_axes, layout_of, layouts_of_layers
+from tgnn.pretrained.layouts import in_axes, layout_of, layouts_of_layers, own_graph
 from tgnn.pretrained.model import Model, checked_tokens, run_text
 from tgnn.typing import Array, Params
 
@@ -53,6 +53,7 @@ class EncoderDecoder:
         *,
         mask: Array | None = None,
         layout: Layouts | None = None,
+        gates: Layouts | None = None,
         implementation: str | None = None,
     ) -> Translation:
         """The memory of a source, and the logits of each next token of a target.
@@ -64,6 +65,7 @@ class EncoderDecoder:
             mask: bool or 0/1 `[batch, n_source]`, True = token; default all that are no padding.
             layout: `tgnn.nn.transformer.Layouts`, each part of which is None for the network's own graph, or what
                 `Model` takes as its layout.
+            gates: likewise, the numbers that multiply the outputs of heads: each part None or what `Model` takes.
             implementation: see `tgnn.attend`.
 
         Returns:
@@ -72,6 +74,12 @@ class EncoderDecoder:
         Raises:
             ValueError: for token ids or lengths out of range, and shapes that disagree.
         """
+        arrays, layouts = self.checked(source_ids, target_ids, mask, layout)
+        params, self = (params, self) if gates is None else self.with_gates(params, gates)
+        return Translation(*run_pairs(self, params, *arrays, layouts, implementation))
+
+    def checked(self, source_ids: Array, target_ids: Array, mask: Array | None, layout: Layouts | None) -> tuple:
+        """The ids of both sides, each with which of them send, and the layouts of every layer; or a ValueError."""
         source_ids, keep = self.checked_source(source_ids, mask)
         target_ids, kept = checked_tokens(
             "target_ids", target_ids, no_padding(target_ids, self.padding_id), *self.decoder.limits
@@ -85,7 +93,38 @@ class EncoderDecoder:
             layouts_of_layers(part, len(model.layers), shape, batch)
             for part, model, shape in zip(layout, depths, shapes, strict=True)
         ]
-        return Translation(*run_pairs(self, params, source_ids, keep, target_ids, kept, layouts, implementation))
+        return (source_ids, keep, target_ids, kept), layouts
+
+    def graph(self, n_source: int, n_target: int) -> Layouts:
+        """The network's own edges."""
+        return Layouts(
+            self.encoder.graph(n_source), self.decoder.graph(n_target), own_graph(n_target, n_source, is_causal=False)
+        )
+
+    def all_gates(self, params: Params) -> Layouts:
+        """Open gates of the three kinds of attention; see `tgnn.pretrained.all_gates`."""
+        target, cross = (self.decoder.all_gates(params, part) for part in ("attention", "cross"))
+        return Layouts(self.encoder.all_gates(params["source"]), target, cross)
+
+    def with_gates(self, params: Params, gates: Layouts) -> tuple[Params, "EncoderDecoder"]:
+        """The network with gates in its parameters; see `tgnn.pretrained.with_gates`."""
+        return self.edited(params, gates, "with_gates")
+
+    def without_heads(self, params: Params, heads: Layouts) -> tuple[Params, "EncoderDecoder"]:
+        """The network with smaller weights; see `tgnn.pretrained.remove_heads`."""
+        return self.edited(params, heads, "without_heads")
+
+    def edited(self, params: Params, parts: Layouts, verb: str) -> tuple[Params, "EncoderDecoder"]:
+        """A verb of `Model` on the three kinds of attention."""
+        source, target, cross = parts
+        encoder, decoder = self.encoder, self.decoder
+        if source is not None:
+            inner, encoder = getattr(encoder, verb)(params["source"], source)
+            params = params | {"source": inner}
+        for part, values in (("attention", target), ("cross", cross)):
+            if values is not None:
+                params, decoder = getattr(decoder, verb)(params, values, part)
+        return params, replace(self, encoder=encoder, decoder=decoder)
 
     def checked_source(self, source_ids: Array, mask: Array | None) -> tuple[Array, Array | None]:
         """The source's ids, and which of them send."""

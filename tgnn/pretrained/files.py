@@ -106,13 +106,17 @@ def read_weights(path: str | Path) -> tuple[Path, dict[str, np.ndarray]]:
         raise FileNotFoundError(f"{path} does not exist; pass the folder or file of a checkpoint")
     if path.suffix == ".safetensors":
         return path, _read_safetensors(path)
-    size = path.stat().st_size
     if path.suffix == ".npz":
-        return path, read_npz(path, max_bytes=16 * size + (1 << 20))
-    arrays = torch_pickles.load(path, max_bytes=4 * size + (1 << 20))  # arrays that share a storage are counted twice
+        return path, read_npz(path, max_bytes=16 * path.stat().st_size + (1 << 20))
+    arrays = read_torch(path)
     if not isinstance(arrays, dict) or not all(isinstance(x, np.ndarray) for x in arrays.values()):
         raise ValueError(f"{path} holds no dict of tensors; save model.state_dict()")
     return path, arrays
+
+
+def read_torch(path: Path) -> Any:
+    """What `torch.save` wrote, within four times its size: arrays that share a storage are counted twice."""
+    return torch_pickles.load(path, max_bytes=4 * path.stat().st_size + (1 << 20))
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from tgnn.errors import check_size
 from tgnn.graphs.layout import is_traced
 from tgnn.nn.cached_block import cached_block
 from tgnn.nn.decoding import decode_step, init_cache, prefill
-from tgnn.nn.search import greedy, sample
+from tgnn.nn.search import check_top_p, greedy, sample
 from tgnn.pretrained.model import Model, checked_tokens
 from tgnn.typing import Array, Params
 
@@ -25,6 +25,7 @@ def generate(
     end: int = -1,
     temperature: float = 0.0,
     top_k: int | None = None,
+    top_p: float | None = None,
     rng: Array | None = None,
 ) -> Array:
     """The tokens that follow each prompt: the most probable ones, or drawn ones at a temperature above 0.
@@ -38,6 +39,8 @@ def generate(
         end: the token that ends a text; -1 never comes.
         temperature: divides the logits; 0 takes the most probable token.
         top_k: draw from the k most probable tokens only; default all.
+        top_p: draw from the fewest most probable tokens that have this probability together (the nucleus of Holtzman et
+            al., arXiv:1904.09751), after temperature and top_k; default all.
         rng: a key, needed for a temperature above 0; each prompt draws with a key of its own.
 
     Returns:
@@ -45,7 +48,7 @@ def generate(
 
     Raises:
         ValueError: for an encoder, prompts that leave no room for max_length tokens, a prompt without tokens, a
-            temperature below 0, and one above 0 without a key.
+            temperature below 0, one above 0 without a key, and a top_p outside (0, 1].
     """
     if not model.is_causal:
         raise ValueError(f"generate needs a decoder, but {model.architecture} is an encoder; load GPT-2 or Llama")
@@ -56,15 +59,16 @@ def generate(
         raise ValueError(f"prompts and max_length are {room} tokens, but {model.max_length} fit; cut the prompts")
     if not temperature >= 0 or (temperature > 0 and rng is None):
         raise ValueError(f"temperature is {temperature} and rng {rng}; use 0, or above 0 with a PRNG key")
+    check_top_p(top_p)
     prompts = token_ids if keep is None else jnp.where(keep, token_ids, -1)
     if not is_traced(prompts) and bool((prompts < 0).all(1).any()):
         raise ValueError("token_ids has a prompt without tokens; begin it with the token that stands before a text")
     rngs = None if rng is None else jax.random.split(rng, len(prompts))
-    return run_generate(model, params, prompts, rngs, max_length, end, temperature, top_k)
+    return run_generate(model, params, prompts, rngs, max_length, end, temperature, top_k, top_p)
 
 
 @compiled
-def run_generate(model, params, prompts, rngs, max_length, end, temperature, top_k) -> Array:
+def run_generate(model, params, prompts, rngs, max_length, end, temperature, top_k, top_p) -> Array:
     """The searches of `generate`."""
     options = model.options
     places = {"block": partial(cached_block, **options), "norm": options["norm"], "encoding": None}
@@ -76,7 +80,7 @@ def run_generate(model, params, prompts, rngs, max_length, end, temperature, top
         cache, first = prefill(step, init_cache(params, len(prompt) + max_length), prompt)
         if temperature == 0:
             return greedy(step, cache, first, end=end, max_length=max_length)
-        drawn = {"end": end, "max_length": max_length, "temperature": temperature, "top_k": top_k}
-        return sample(step, cache, first, rng, **drawn)
+        drawn = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        return sample(step, cache, first, rng, end=end, max_length=max_length, **drawn)
 
     return jax.vmap(run)(prompts, rngs)

@@ -1,6 +1,6 @@
 """The graph of every layer: the network's own, or the caller's, without senders that are padding."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,16 +10,23 @@ import numpy as np
 
 from tgnn.graphs import Causal, Complete, EdgeList, Layout
 from tgnn.graphs.interop import as_layout
-from tgnn.typing import Array, Graph
+from tgnn.nn.multi_head import Rotate, multi_head_weights
+from tgnn.nn.per_head import PerHead, per_head
+from tgnn.typing import Array, Graph, Params
 
-Layers = Graph | Sequence[Graph | None] | Mapping[int, Graph] | None
+Place = int | tuple[int, int] | None
+"""A layer, a head of a layer as `(layer, head)`, or None for all layers that are not named."""
+
+Layers = Graph | PerHead | Sequence[Graph | PerHead | None] | Mapping[Any, Graph] | None
+"""Graphs of layers: one for all, a sequence with one or None for each, or a mapping from a `Place` to each."""
 
 
-def layouts_of_layers(layout: Layers, num_layers: int, shape: tuple[int, int], batch: int) -> tuple[Layout | None, ...]:
-    """One layout for each layer, None where the network keeps its own.
+def layouts_of_layers(layout: Layers, num_layers: int, shape: tuple[int, int], batch: int) -> tuple[Any, ...]:
+    """One layout or `PerHead` for each layer, None where the network keeps its own.
 
     Args:
-        layout: one for all layers, a sequence with one or None for each, or a mapping from layers to layouts.
+        layout: one for all layers, a sequence with one or None for each, or a mapping: from a layer, from a head of one
+            as `(layer, head)`, and from None for the layers that are not named.
         num_layers: of the network.
         shape: `(n_receivers, n_senders)` of every layout.
         batch: how many graphs a layout made by `tgnn.stack` must hold.
@@ -27,18 +34,36 @@ def layouts_of_layers(layout: Layers, num_layers: int, shape: tuple[int, int], b
     Raises:
         ValueError: for another number of layers, layers that do not exist, and layouts of other sizes.
     """
-    if layout is None or isinstance(layout, Layout | jraph.GraphsTuple):
+    if layout is None or isinstance(layout, Layout | PerHead | jraph.GraphsTuple):
         found = (layout,) * num_layers
     elif isinstance(layout, Mapping):
-        outside = [layer for layer in layout if layer not in range(num_layers)]
+        outside = [place for place in layout if place is not None and layer_of(place) not in range(num_layers)]
         if outside:
             raise ValueError(f"layout names the layers {outside}, but there are 0 ... {num_layers - 1}; rename them")
-        found = tuple(layout.get(layer) for layer in range(num_layers))
+        found = tuple(_of_places(layout, layer) for layer in range(num_layers))
     else:
         found = tuple(layout)
         if len(found) != num_layers:
             raise ValueError(f"layout has {len(found)} entries for {num_layers} layers; give one, or None, for each")
-    return tuple(None if x is None else _checked(x, shape, batch) for x in found)
+    return tuple(over_graphs(lambda x: _checked(x, shape, batch), x) for x in found)
+
+
+def layer_of(place: Any) -> Any:
+    """The layer of a layer, or of a `(layer, head)`."""
+    return place[0] if isinstance(place, tuple) else place
+
+
+def _of_places(layout: Mapping[Any, Graph], layer: int) -> Any:
+    heads = {place[1]: graph for place, graph in layout.items() if isinstance(place, tuple) and place[0] == layer}
+    rest = layout.get(layer, layout.get(None))
+    return per_head(rest, heads) if heads else rest
+
+
+def over_graphs(function: Callable[[Any], Any], layout: Any) -> Any:
+    """A function of the graph of a layer, or of each graph of its heads; None stays None."""
+    if isinstance(layout, PerHead):
+        return layout.map(lambda graph: over_graphs(function, graph))
+    return None if layout is None else function(layout)
 
 
 def _checked(layout: Graph, shape: tuple[int, int], batch: int) -> Layout:
@@ -64,10 +89,17 @@ def is_stacked(layout: Layout | None) -> bool:
     return any(x is not None and np.ndim(x) == layout.axes[name] + 1 for name, x in axes.items())
 
 
-def layout_of(layout: Layout | None, n: int, m: int, keep: Array | None, is_causal: bool) -> Layout:
+def layout_of(layout: Any, n: int, m: int, keep: Array | None, is_causal: bool) -> Any:
     """The edges of one layer for one text: the layout, or the network's own, from the senders that are kept."""
-    layout = layout if layout is not None else Causal(n) if is_causal else Complete(n, m)
+    if isinstance(layout, PerHead):
+        return layout.map(lambda graph: layout_of(graph, n, m, keep, is_causal))
+    layout = layout if layout is not None else own_graph(n, m, is_causal)
     return layout if keep is None else keep_senders(layout, keep)
+
+
+def own_graph(n: int, m: int, is_causal: bool) -> Layout:
+    """The edges of a layer that nobody has edited."""
+    return Causal(n) if is_causal else Complete(n, m)
 
 
 def keep_senders(layout: Any, keep: Array) -> Layout:
@@ -98,6 +130,29 @@ def to_matrix(layout: Layout, weights: Array) -> Array:
     return jnp.moveaxis(weights, -1, 0)  # [n_receivers, n_senders, heads] -> [heads, n_receivers, n_senders]
 
 
-def in_axes(layouts: tuple[Any, ...]) -> tuple[int | None, ...]:
+def weight_matrices(
+    params: Params,
+    layout: Any,
+    x: Array,
+    memory: Array | None = None,
+    *,
+    head: int | None = None,
+    rotate: Rotate | None = None,
+) -> Array:
+    """The attention weights of a layer as matrices `[heads, n_receivers, n_senders]`; of one head, if it is named."""
+    if not isinstance(layout, PerHead):
+        return to_matrix(layout, multi_head_weights(params, layout, x, memory, head=head, rotate=rotate))
+    count = params["query"]["kernel"].shape[-2]
+    heads = [h for group, _ in layout.groups(count) for h in group] if head is None else [head]
+    each = {h: multi_head_weights(params, layout.of(h), x, memory, head=h, rotate=rotate) for h in heads}  # pyright: ignore
+    return jnp.concatenate([to_matrix(layout.of(h), each[h]) for h in sorted(each)])  # pyright: ignore
+
+
+def in_axes(layouts: tuple[Any, ...]) -> tuple[Any, ...]:
     """Over which axis `jax.vmap` takes each layout apart."""
-    return tuple(0 if is_stacked(layout) else None for layout in layouts)
+    return tuple(axes_of(layout) for layout in layouts)
+
+
+def axes_of(layout: Any) -> Any:
+    """0 for a graph for each text, None for one that all share; the same of every head."""
+    return layout.map(axes_of) if isinstance(layout, PerHead) else 0 if is_stacked(layout) else None

@@ -1,7 +1,7 @@
 """A loaded network: the blocks of `tgnn.nn` with the choices of its config, on graphs that the caller may replace."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,7 +17,8 @@ from tgnn.nn.block import transformer_block
 from tgnn.nn.positions import rotary
 from tgnn.nn.stack import run_blocks
 from tgnn.nn.tokens import embed, unembed
-from tgnn.pretrained.layouts import Layers, in_axes, layout_of, layouts_of_layers
+from tgnn.pretrained.layouts import Layers, in_axes, layout_of, layouts_of_layers, own_graph
+from tgnn.pretrained.surgery import Gates, Heads, blocks_with_gates, blocks_without, count_heads
 from tgnn.typing import Array, Params
 
 ACTIVATIONS = {
@@ -74,6 +75,7 @@ class Model:
         mask: Array | None = None,
         layout: Layers = None,
         types: Array | None = None,
+        gates: Gates | None = None,
         implementation: str | None = None,
     ) -> Output:
         """Hidden states of every layer and, of a decoder, the logits of the next token.
@@ -84,9 +86,12 @@ class Model:
             mask: bool or 0/1 `[batch, n]`, True = token. Tokens that are not there send nothing; their own rows of the
                 output mean nothing, as in the original.
             layout: edges between the n tokens in place of the network's own: one for all layers, a sequence with one or
-                None for each layer, or a mapping from layers to layouts. A layout from `tgnn.stack` holds a graph for
-                each text; any other is that of all.
+                None for each layer, or a mapping from layers, from heads as `(layer, head)`, and from None, which means
+                all layers that are not named. A layout from `tgnn.stack` holds a graph for each text; any other is
+                that of all. `replace`, `intersect`, `extend` and `knock_out` make such mappings.
             types: ints `[batch, n]`, which part of a pair of texts a token stands in (BERT, ALBERT); default 0.
+            gates: numbers that multiply the outputs of heads: `[layers, heads]`, or a sequence with `[heads]`, or None,
+                for each layer.
             implementation: see `tgnn.attend`.
 
         Returns:
@@ -100,9 +105,33 @@ class Model:
         if types is not None:
             types = checked_types(params, types, token_ids.shape)
         layouts = layouts_of_layers(layout, len(self.layers), (n, n), batch)
+        params, self = (params, self) if gates is None else self.with_gates(params, gates)
         hidden = run_batch(self, params, token_ids, keep, types, layouts, implementation)
         logits = run_unembed(params, hidden[-1]) if self.is_causal else None
         return Output(stack(hidden), logits)
+
+    def graph(self, n: int) -> Layout:
+        """The network's own edges between n tokens."""
+        return own_graph(n, n, self.is_causal)
+
+    @property
+    def stack(self) -> str:
+        """The name of its blocks among the parameters."""
+        return "decoder" if self.is_causal else "encoder"
+
+    def all_gates(self, params: Params, part: str = "attention") -> tuple[Array, ...]:
+        """Open gates: ones `[heads]` for each layer; see `tgnn.pretrained.all_gates`."""
+        return tuple(jnp.ones(count_heads(params[self.stack]["blocks"][i][part])) for i in self.layers)
+
+    def with_gates(self, params: Params, gates: Gates, part: str = "attention") -> tuple[Params, "Model"]:
+        """The network with gates in its parameters; see `tgnn.pretrained.with_gates`."""
+        blocks, layers = blocks_with_gates(params[self.stack]["blocks"], self.layers, gates, part)
+        return params | {self.stack: params[self.stack] | {"blocks": blocks}}, replace(self, layers=layers)
+
+    def without_heads(self, params: Params, heads: Heads, part: str = "attention") -> tuple[Params, "Model"]:
+        """The network with smaller weights; see `tgnn.pretrained.remove_heads`."""
+        blocks, layers = blocks_without(params[self.stack]["blocks"], self.layers, heads, part)
+        return params | {self.stack: params[self.stack] | {"blocks": blocks}}, replace(self, layers=layers)
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -142,13 +171,13 @@ def run_text(
     token_ids: Array,
     keep: Array | None,
     types: Array | None,
-    layouts: tuple[Layout | None, ...],
+    layouts: tuple[Any, ...],
     implementation: str | None,
     memory: Array | None = None,
-    cross: tuple[Layout, ...] | None = None,
+    cross: tuple[Any, ...] | None = None,
 ) -> list[Array]:
     """The hidden states of one text, through as many layers as there are layouts: `[n, model_dim]` each."""
-    n, stack = len(token_ids), params["decoder" if model.is_causal else "encoder"]
+    n, stack = len(token_ids), params[model.stack]
     block = partial(transformer_block, implementation=implementation, **model.options)
 
     def apply(x, layer):

@@ -4,8 +4,9 @@ Reference: Dauparas et al., Robust deep learning-based protein sequence design u
 """
 
 from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple
+from functools import partial, reduce
+from operator import or_
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,10 @@ from tgnn.graphs import Layout, Neighbors
 from tgnn.graphs.layout import is_traced
 from tgnn.nn.basic import embedding, layer_norm, linear, mlp
 from tgnn.nn.block import feed_forward
+from tgnn.nn.per_head import PerHead
 from tgnn.nn.stack import run_parts
+from tgnn.pretrained.layouts import Layers, layouts_of_layers
+from tgnn.pretrained.surgery import Gates, Heads, each_layer, heads_of_layers
 from tgnn.pretrained.tensors import Tensors
 from tgnn.typing import Array, Params
 
@@ -47,7 +51,14 @@ class ProteinMPNN:
     num_neighbors: int = 48
 
     def __call__(
-        self, params: Params, coordinates: Array, residue_index: Array, sequence: Array, *, layout: Layout | None = None
+        self,
+        params: Params,
+        coordinates: Array,
+        residue_index: Array,
+        sequence: Array,
+        *,
+        layout: Layers = None,
+        gates: Gates | None = None,
     ) -> Design:
         """The probabilities of each residue of one chain, given the backbone and the residues before it.
 
@@ -56,7 +67,10 @@ class ProteinMPNN:
             coordinates: `[n, 4, 3]`, in Angstrom, of the atoms N, CA, C and O.
             residue_index: ints `[n]`, the residues' numbers in the chain.
             sequence: ints `[n]` in `ALPHABET`; the i-th row of the output sees those before i only.
-            layout: edges between the residues in place of the nearest neighbours.
+            layout: edges between the residues in place of the nearest neighbours: for all layers, or as for `Model`.
+                The six layers are the encoder's three and the decoder's three. Where they differ, an edge of any of
+                them has a state, which the encoder's layers update, and sends messages in its own layers.
+            gates: numbers `[1]` for each layer that multiply its sums of messages: a layer has one head.
 
         Returns:
             A `Design`. Time O(n^2) for distances, else O(edges).
@@ -76,26 +90,93 @@ class ProteinMPNN:
                 raise ValueError(f"{name} must have shape [{n}], one for each residue, got {np.shape(x)}")
         if not is_traced(sequence) and not 0 <= np.min(sequence) <= np.max(sequence) < len(ALPHABET):
             raise ValueError(f"sequence goes from {np.min(sequence)} to {np.max(sequence)}, expected 0 ... 20")
-        if layout is not None and (layout.n_receivers, layout.n_senders) != (n, n):
-            raise ValueError(f"layout joins {layout.n_receivers} and {layout.n_senders} residues, expected {n} and {n}")
         arrays = coordinates, jnp.asarray(residue_index), jnp.asarray(sequence)
-        return Design(*run_design(params, *arrays, layout, min(self.num_neighbors, n)))
+        params = params if gates is None else self.with_gates(params, gates)[0]
+        graph = joined(layout, lambda: self.graph(coordinates), n, num_layers(params))
+        return Design(*run_design(params, *arrays, *graph, min(self.num_neighbors, n)))
+
+    def graph(self, coordinates: Array) -> Neighbors:
+        """The network's own edges between n residues: `[n, 4, 3]` -> those from the nearest to each."""
+        coordinates = jnp.asarray(coordinates)
+        return Neighbors(nearest(coordinates, min(self.num_neighbors, len(coordinates))), len(coordinates))
+
+    def all_gates(self, params: Params) -> tuple[Array, ...]:
+        """Open gates: ones `[1]` for each layer."""
+        return (jnp.ones(1),) * num_layers(params)
+
+    def with_gates(self, params: Params, gates: Gates) -> tuple[Params, "ProteinMPNN"]:
+        """The network with gates in its parameters; see `tgnn.pretrained.with_gates`."""
+        found = [None if x is None else jnp.asarray(x) for x in each_layer(gates, num_layers(params))]
+        if any(x is not None and x.shape != (1,) for x in found):
+            raise ValueError(f"gates have the shapes {[jnp.shape(x) for x in found]}; give [1] or None for each layer")
+
+        def edit(block, i):
+            own, gate = block["messages"], found[i]
+            return own if gate is None else own | {"gate": own["gate"] * gate if "gate" in own else gate}
+
+        return edit_messages(params, edit), self
+
+    def without_heads(self, params: Params, heads: Heads) -> tuple[Params, "ProteinMPNN"]:
+        """The network whose layers no longer send messages; see `tgnn.pretrained.remove_heads`."""
+        gone = heads_of_layers(heads, num_layers(params))
+        if any(head != 0 for layer in gone for head in layer):
+            raise ValueError(f"heads are {gone} of each layer, but a layer of messages has head 0 only; name that one")
+
+        def edit(block, i):
+            return {"norm_after": block["messages"]["norm_after"]} if gone[i] else block["messages"]
+
+        return edit_messages(params, edit), self
+
+
+def num_layers(params: Params) -> int:
+    """Layers of both sides."""
+    return len(params["encoder"]) + len(params["decoder"])
+
+
+def edit_messages(params: Params, edit: Any) -> Params:
+    """Other messages in every layer: `edit(block, layer)` gives them."""
+    first = len(params["encoder"])
+    sides = (("encoder", 0), ("decoder", first))
+    edited = {s: [b | {"messages": edit(b, i)} for i, b in enumerate(params[s], start)] for s, start in sides}
+    return params | edited
+
+
+def joined(layout: Layers, own: Any, n: int, layers: int) -> tuple[Layout | None, list[Array | None]]:
+    """The edges that any layer has, None for the network's own, and for each layer which of them send messages."""
+    found: list[Any] = list(layouts_of_layers(layout, layers, (n, n), 1))
+    found = [graph.of(0) if isinstance(graph, PerHead) else graph for graph in found]
+    distinct = {id(graph): graph for graph in found}
+    if len(distinct) == 1:
+        return found[0], [None] * layers
+    found = [own() if graph is None else graph for graph in found]
+    edges = reduce(or_, {id(graph): graph for graph in found}.values())
+    senders, receivers = edges.pairs()
+    edges = Neighbors.from_edges(senders, receivers, n_receivers=n)
+    ends = [np.broadcast_to(np.asarray(x), edges.edge_shape) for x in (edges.sender_index, edges.receiver_index)]
+    return edges, [jnp.asarray(graph.contains(*ends)) for graph in found]
+
+
+@partial(jax.jit, static_argnums=1)
+def nearest(coordinates: Array, k: int) -> Array:
+    """The k residues `[n, k]` whose alpha carbons are nearest to that of each."""
+    alpha = atoms_of(coordinates)["A"]
+    return jax.lax.top_k(-distance(alpha[:, None], alpha[None]), k)[1]
 
 
 @compiled
-def run_design(params, coordinates, residue_index, sequence, layout, k) -> tuple[Array, Array]:
+def run_design(params, coordinates, residue_index, sequence, layout, sent, k) -> tuple[Array, Array]:
     """The equations of ProteinMPNN."""
     dtype = params["output"]["kernel"].dtype
-    atoms = atoms_of(coordinates.astype(dtype))
-    _, neighbors = jax.lax.top_k(-distance(atoms["A"][:, None], atoms["A"][None]), k)
-    layout = Neighbors(neighbors, len(atoms["A"])) if layout is None else layout
+    coordinates, sent = coordinates.astype(dtype), iter(sent)
+    atoms, neighbors = atoms_of(coordinates), nearest(coordinates, k)
+    layout = Neighbors(neighbors, len(coordinates)) if layout is None else layout
     edges = layer_norm(
         params["edge_norm"], linear(params["edges"], edge_features(params, layout, atoms, residue_index))
     )
     edges = linear(params["edge_projection"], edges)  # [*edge_shape, dim]
     x = jnp.zeros((len(sequence), edges.shape[-1]), dtype)
     for block in params["encoder"]:
-        x = message_block(block, layout, x, edges_of(layout, edges, x))
+        x = message_block(block, layout, x, edges_of(layout, edges, x), next(sent))
         ends = jnp.concatenate([to_edges(layout, x), edges_of(layout, edges, x)], -1)
         edges = run_parts(
             block, {"edges": lambda e, rng, b=block, m=ends: mlp(b["edges"]["maps"], m, activation=GELU)}, edges
@@ -105,16 +186,24 @@ def run_design(params, coordinates, residue_index, sequence, layout, k) -> tuple
     # What is not decoded yet is known by its place only.
     unknown = edges_of(layout, edges, jnp.zeros_like(residues), x)
     for block in params["decoder"]:
-        x = message_block(block, layout, x, jnp.where(past, edges_of(layout, edges, residues, x), unknown))
+        known = jnp.where(past, edges_of(layout, edges, residues, x), unknown)
+        x = message_block(block, layout, x, known, next(sent))
     return jax.nn.log_softmax(linear(params["output"], x)), neighbors
 
 
-def message_block(params: Params, layout: Layout, x: Array, edges: Array) -> Array:
-    """Sums the messages of all edges, then maps every node, each inside a residual connection: `[n, dim]`."""
+def message_block(params: Params, layout: Layout, x: Array, edges: Array, sent: Array | None = None) -> Array:
+    """Sums the messages of the edges, then maps every node, each inside a residual connection: `[n, dim]`.
+
+    Of `sent`, bool `[*edge_shape]`, only edges that are True send. A block whose maps were removed has no messages.
+    """
 
     def messages(h, rng):
-        ends = jnp.concatenate([to_edges(layout, h), edges], -1)
-        return layout.reduce(mlp(params["messages"]["maps"], ends, activation=GELU)) / MESSAGES
+        own = params["messages"]
+        if "maps" not in own:
+            return jnp.zeros_like(h)
+        found = mlp(own["maps"], jnp.concatenate([to_edges(layout, h), edges], -1), activation=GELU)
+        total = layout.reduce(found if sent is None else jnp.where(sent[..., None], found, 0)) / MESSAGES
+        return total * own["gate"].astype(total.dtype)[None] if "gate" in own else total
 
     parts = {"messages": messages, "mlp": lambda h, rng: feed_forward(params["mlp"], h, activation=GELU)}
     return run_parts(params, parts, x)

@@ -12,31 +12,38 @@ from tgnn.datasets.files.download import local_path
 from tgnn.pretrained.files import read_json
 from tgnn.pretrained.layouts import Layers, layouts_of_layers
 from tgnn.pretrained.model import Model, checked_tokens, run_batch
+from tgnn.pretrained.surgery import Gates
+from tgnn.pretrained.vocabularies import build_tokenizer
 from tgnn.typing import Array, Params
 
 
 def load_tokenizer(folder: str | Path, *, max_length: int | None = None) -> Any:
-    """The `tokenizers.Tokenizer` of a folder's tokenizer.json, which cuts texts and does not pad them.
+    """The `tokenizers.Tokenizer` of a folder, which cuts texts and does not pad them.
 
     Args:
-        folder: that of `load`.
+        folder: that of `load`, with a tokenizer.json; or a vocab.txt, of BERT or (every word a token of SMILES) of
+            chemistry; or vocab.json and merges.txt, of GPT-2 or RoBERTa.
         max_length: where texts are cut; default that of a sentence_bert_config.json, else the tokenizer's own.
 
     Raises:
-        FileNotFoundError: there is no tokenizer.json.
+        FileNotFoundError: there is no such file.
         ModuleNotFoundError: the package tokenizers is missing; install `tgnn[hf]`.
-        ValueError: the file is damaged.
+        ValueError: a file is damaged.
     """
-    path = local_path("folder", folder) / "tokenizer.json"
-    read_json(path)  # with this library's errors
+    folder = local_path("folder", folder)
     try:
         from tokenizers import Tokenizer
     except ModuleNotFoundError:
-        raise ModuleNotFoundError("tokenizer.json needs the package tokenizers; run pip install 'tgnn[hf]'") from None
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises no class of its own
-        raise ValueError(f"{path} is damaged ({error}); get the published file") from error
+        raise ModuleNotFoundError("a tokenizer needs the package tokenizers; run pip install 'tgnn[hf]'") from None
+    path = folder / "tokenizer.json"
+    if path.is_file():
+        read_json(path)  # with this library's errors
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises no class of its own
+            raise ValueError(f"{path} is damaged ({error}); get the published file") from error
+    else:
+        tokenizer = build_tokenizer(folder)
     sentences = path.with_name("sentence_bert_config.json")
     if max_length is None and sentences.is_file():
         max_length = read_json(sentences).get("max_seq_length")
@@ -47,7 +54,9 @@ def load_tokenizer(folder: str | Path, *, max_length: int | None = None) -> Any:
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Token ids int32 `[batch, n]` of texts, padded with 0 to the longest, and the mask `[batch, n]` of real ones.
+    """Token ids int32 `[batch, n]` of texts, padded to the longest, and the mask `[batch, n]` of real ones.
+
+    Padding is the tokenizer's own [PAD] or <pad>, else 0.
 
     Args:
         tokenizer: what `load_tokenizer` gave.
@@ -61,7 +70,8 @@ def tokenize(tokenizer: Any, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarr
     ids = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
     longest = max(1, *map(len, ids))
     mask = np.arange(longest)[None] < np.array([len(row) for row in ids])[:, None]
-    token_ids = np.zeros(mask.shape, np.int32)
+    padding = next((i for i in map(tokenizer.token_to_id, ("[PAD]", "<pad>")) if i is not None), 0)
+    token_ids = np.full(mask.shape, padding, np.int32)
     token_ids[mask] = np.concatenate([np.array(row, np.int32) for row in ids])
     return token_ids, mask
 
@@ -73,6 +83,7 @@ def embed(
     *,
     mask: Array | None = None,
     layout: Layers = None,
+    gates: Gates | None = None,
     implementation: str | None = None,
 ) -> Array:
     """One unit vector for each text: the mean of its tokens' last hidden states, divided by its length.
@@ -83,6 +94,7 @@ def embed(
         token_ids: as for the model, like all that follow; `tokenize` makes them and the mask.
         mask: see `Model`.
         layout: see `Model`.
+        gates: see `Model`.
         implementation: see `Model`.
 
     Returns:
@@ -96,6 +108,7 @@ def embed(
     token_ids, keep = checked_tokens("token_ids", token_ids, mask, model.vocab_size, model.max_length)
     batch, n = token_ids.shape
     layouts = layouts_of_layers(layout, len(model.layers), (n, n), batch)
+    params, model = (params, model) if gates is None else model.with_gates(params, gates)
     return run_embed(model, params, token_ids, keep, layouts, implementation)
 
 

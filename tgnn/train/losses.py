@@ -96,6 +96,30 @@ def binary_cross_entropy(logits: Array, targets: Array, mask: Array | None = Non
     return masked_mean(jax.nn.softplus(logits) - logits * targets, keep)
 
 
+def bpr_loss(positive: Array, negative: Array, mask: Array | None = None) -> Array:
+    """Bayesian personalised ranking: mean negative log-likelihood that a positive scores above its negative, in nats.
+
+    Args:
+        positive: scores of what was chosen, any shape.
+        negative: scores of what was not, the same shape; for several negatives of one positive broadcast the first.
+        mask: bool, the leading axes, True = keep.
+
+    Returns:
+        A scalar; 0 if the mask keeps nothing.
+
+    Raises:
+        ValueError: shapes disagree.
+
+    Reference: Rendle et al., BPR: Bayesian Personalized Ranking from Implicit Feedback, arXiv:1205.2618, section 4;
+        its regularisation, of the embeddings in the batch, is the caller's.
+
+    >>> round(float(bpr_loss(jnp.array([2.0, 1.0]), jnp.array([2.0, 9.0]), jnp.array([True, False]))), 4)
+    0.6931
+    """
+    positive, negative, keep = _pair("positive", positive, "negative", negative, mask)
+    return masked_mean(jax.nn.softplus(negative - positive), keep)
+
+
 def accuracy(logits: Array, labels: Array, mask: Array | None = None) -> Array:
     """Share of live labels that have the largest logit, in [0, 1].
 

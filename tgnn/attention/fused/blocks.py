@@ -82,10 +82,9 @@ def forward(plan: Plan, packed: Packed, data: Data) -> tuple[Array, Array]:
     return tile.finish(*jax.lax.scan(step, vary_alike(sums, packed), (slots, data[2:]))[0])
 
 
-def backward(plan: Plan, packed: Packed, data: Data, output, statistics, gradient) -> Packed:
+def backward(plan: Plan, packed: Packed, data: Data, statistics, gradient, delta) -> Packed:
     """Recomputes each tile and adds up all gradients in place."""
     receiver, sender, value, floats, slots = packed
-    delta = (gradient * output).sum(-1)
     keys, values = jnp.moveaxis(sender, 1, 0), jnp.moveaxis(value, 1, 0)
 
     def step(sums, xs):
@@ -99,7 +98,7 @@ def backward(plan: Plan, packed: Packed, data: Data, output, statistics, gradien
         return (to_receiver, to_keys, to_values, jax.tree.map(jnp.add, sums[3], new[3])), new[4]
 
     sums = jax.tree.map(jnp.zeros_like, (receiver, last(keys), last(values), floats))
-    sums = vary_alike(sums, (packed, gradient))
+    sums = vary_alike(sums, (packed, gradient, delta))
     (to_receiver, to_keys, to_values, to_floats), to_slots = jax.lax.scan(step, sums, (slots, data[2:]))
     to_sender, to_value = put_heads(plan, 0, sender, to_keys), put_heads(plan, 0, value, to_values)
     return Packed(to_receiver, to_sender, to_value, to_floats, to_slots)

@@ -101,7 +101,7 @@ class Cut:
         (receivers,) = layout.in_order(jnp.where(layout.live, layout.receiver_index, layout.n_receivers))
         return cls(call, receivers, min(even, layout.n_edge), count)
 
-    def scan(self, step, carry, *xs):
+    def scan(self, step, carry, *xs) -> Any:
         """`jax.lax.scan` of `step(carry, chunk, *xs)`."""
 
         def numbered(carry, xs):

@@ -55,37 +55,49 @@ class Method:
 
     Args:
       forward: `call -> output, residuals`.
-      backward: `call, output, residuals, gradient -> ` a Call of gradients, with None where there is nothing to say.
+      backward: `call, output, residuals, gradient -> ` a Call of gradients, with None where there is nothing to say;
+        where there is `log_sum_exp`, its gradient is the last argument.
       structure: of the calls.
+      log_sum_exp: `call, residuals -> ` a second output, [n_receivers, heads], or None where it is not asked for.
     """
 
     forward: Callable
     backward: Callable
     structure: Structure
+    log_sum_exp: Callable | None = None
 
     def join(self, floats, others) -> Call:
         """The call with these leaves."""
         return self.structure.join(floats, others)
 
+    def outputs(self, call: Call) -> tuple[list[Array], Any]:
+        """The output, the log-sum-exp if asked for, and the residuals."""
+        output, residuals = self.forward(call)
+        return [output] if self.log_sum_exp is None else [output, self.log_sum_exp(call, residuals)], residuals
+
     def vjp(self, saved, gradients) -> list[Array]:
-        """The fused backward pass."""
-        floats, others, output, residuals = saved
-        result = self.backward(self.join(floats, others), output, residuals, gradients[0])
+        """The fused backward pass. The log-sum-exp of no edge is a constant, whatever is made of its -inf."""
+        floats, others, (output, *lse), residuals = saved
+        gradient, *to_lse = gradients
+        to_lse = [jnp.where(x == -jnp.inf, 0.0, g) for x, g in zip(lse, to_lse, strict=True)]
+        result = self.backward(self.join(floats, others), output, residuals, gradient, *to_lse)
         slots = self.structure.treedef.flatten_up_to(result)
         slots = [x for x, kind in zip(slots, self.structure.static, strict=True) if kind is FLOAT]
         return [jnp.zeros_like(x) if g is None else g.astype(x.dtype) for x, g in zip(floats, slots, strict=True)]
 
     def define(self, others):
         """The definition as a function of the floating-point leaves."""
-        return lambda *floats: definition.output(self.join(floats, others))
+        if self.log_sum_exp is None:
+            return lambda *floats: [definition.output(self.join(floats, others))]
+        return lambda *floats: list(definition.output_and_lse(self.join(floats, others)))
 
     def define_jvp(self, saved, tangents) -> list[Array]:
         """The definition's tangent map."""
-        return [jax.jvp(self.define(saved[1]), tuple(saved[0]), tuple(tangents))[1]]
+        return jax.jvp(self.define(saved[1]), tuple(saved[0]), tuple(tangents))[1]
 
     def define_vjp(self, saved, gradients) -> list[Array]:
         """The definition's backward pass."""
-        return list(jax.vjp(self.define(saved[1]), *saved[0])[1](gradients[0]))
+        return list(jax.vjp(self.define(saved[1]), *saved[0])[1](list(gradients)))
 
 
 FLOAT, OTHER = type("Kind", (), {})(), type("Kind", (), {})()
@@ -93,9 +105,20 @@ FLOAT, OTHER = type("Kind", (), {})(), type("Kind", (), {})()
 
 def attend_with(forward: Callable, backward: Callable, call: Call) -> Array:
     """`forward(call)`, with `backward` as its gradient; see `Method` for both."""
+    return outputs_with(forward, backward, None, call)[0]
+
+
+def attend_with_lse(forward: Callable, backward: Callable, log_sum_exp: Callable, call: Call) -> tuple[Array, Array]:
+    """`forward(call)` and its log-sum-exp, with `backward` as the gradient of both; see `Method`."""
+    output, lse = outputs_with(forward, backward, log_sum_exp, call)
+    return output, lse
+
+
+def outputs_with(forward: Callable, backward: Callable, log_sum_exp: Callable | None, call: Call) -> list[Array]:
+    """The outputs of a `Method` for this call."""
     structure, floats, others = take_apart(call)
     floats = vary_alike(floats, (floats, others))
-    return run(Method(forward, backward, structure), floats, others)[0]
+    return run(Method(forward, backward, structure, log_sum_exp), floats, others)[0]
 
 
 def vary_alike(tree, sources):
@@ -118,19 +141,19 @@ def kind_of(leaf):
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def run(method: Method, floats, others) -> tuple[Array, Any]:
-    """Output and residuals. Only the output has a derivative: residuals are read by `Linear` alone."""
-    return method.forward(method.join(floats, others))
+def run(method: Method, floats, others) -> tuple[list[Array], Any]:
+    """Outputs and residuals. Only the outputs have a derivative: residuals are read by `Linear` alone."""
+    return method.outputs(method.join(floats, others))
 
 
 @run.defjvp
 def run_jvp(method, primals, tangents):
     """Calls `run` again, so that a derivative of higher order meets this rule and not the inside of `forward`."""
-    output, residuals = run(method, *primals)
-    saved, structure = jax.tree.flatten((*primals, output, residuals))
+    outputs, residuals = run(method, *primals)
+    saved, structure = jax.tree.flatten((*primals, outputs, residuals))
     tangent_map = Linear(method, True, structure, (len(saved), len(tangents[0])))
-    (tangent,) = linear_p.bind(*saved, *tangents[0], linear=tangent_map)
-    return (output, residuals), (tangent, vary_alike(jax.tree.map(jnp.zeros_like, residuals), residuals))
+    slopes = linear_p.bind(*saved, *tangents[0], linear=tangent_map)
+    return (outputs, residuals), (slopes, vary_alike(jax.tree.map(jnp.zeros_like, residuals), residuals))
 
 
 @dataclass(frozen=True)
@@ -174,7 +197,7 @@ mlir.register_lowering(linear_p, mlir.lower_fun(lambda *leaves, linear: linear(*
 
 @linear_p.def_abstract_eval
 def linear_shapes(*leaves, linear):
-    """The shapes of the outputs: those of the call's output or floats, after the axes of the enclosing vmaps."""
+    """The shapes of the outputs: those of the call's outputs or floats, after the axes of the enclosing vmaps."""
     saved, depth = leaves[: linear.count[0]], len(linear.batched)
     sizes = leaves[-1].shape[:depth]
 
@@ -182,8 +205,8 @@ def linear_shapes(*leaves, linear):
         return x.strip_weak_type() if axes == depth else jax.core.ShapedArray(sizes + x.shape[axes:], x.dtype)
 
     shapes = [full(x, sum(batched[i] for batched in linear.batched)) for i, x in enumerate(saved)]
-    floats, _, output, _ = linear.structure.unflatten(shapes)
-    return [output] if linear.is_jvp else floats
+    floats, _, outputs, _ = linear.structure.unflatten(shapes)
+    return outputs if linear.is_jvp else floats
 
 
 def linear_jvp(primals, tangents, *, linear):

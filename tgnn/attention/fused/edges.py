@@ -31,7 +31,7 @@ from tgnn.attention.fused.chunk import (
     take,
     width_of,
 )
-from tgnn.attention.fused.derivatives import attend_with
+from tgnn.attention.fused.derivatives import attend_with, attend_with_lse
 from tgnn.attention.fused.execution import Execution, Statistics, backend, own_structure
 from tgnn.softmax import is_long
 from tgnn.typing import Array
@@ -41,8 +41,18 @@ class Sums(NamedTuple):
     """Of the softmax of each receiver and head, [n_receivers, heads]: log-sum-exp = maximum + log(total)."""
 
     maximum: Array  # 0 where there is no edge
-    total: Array  # 1 where there is no edge
+    total: Array  # +inf where there is no edge
     logits: Array | None = None  # of the chunks, [count, size, heads]; None where they are computed again
+
+    @property
+    def statistics(self) -> Statistics:
+        """The same, with the logarithm of the sum."""
+        return Statistics(self.maximum, jnp.log(self.total))
+
+
+def log_sum_exp(_: Call, sums: Sums) -> Array:
+    """The second output of both executions of lists."""
+    return sums.statistics.log_sum_exp
 
 
 class Summed(Execution):
@@ -63,9 +73,11 @@ class Summed(Execution):
     def run(self, call: Call) -> Array:
         return attend_with(self.forward, self.backward, call)
 
+    def run_with_lse(self, call: Call) -> tuple[Array, Array]:
+        return attend_with_lse(self.forward, self.backward, log_sum_exp, call)
+
     def statistics(self, call: Call) -> Statistics:
-        sums = self.forward(call)[1]
-        return Statistics(sums.maximum, jnp.log(sums.total))
+        return self.forward(call)[1].statistics
 
 
 def forward(call: Call) -> tuple[Array, Sums]:
@@ -78,13 +90,14 @@ def forward(call: Call) -> tuple[Array, Sums]:
         return maximum.at[chunk.to_receiver].max(logits, mode="drop"), logits
 
     maximum, logits = chunks.scan(measure, jnp.full((n, heads), -jnp.inf, wide))
-    maximum = jnp.where(jnp.isfinite(maximum), maximum, 0.0)
+    shift = jnp.where(jnp.isfinite(maximum), maximum, 0.0)
+    maximum = jnp.where(maximum == -jnp.inf, 0.0, maximum)  # +inf stays, and is loud
     kept = sums_of(call.layout)
     add = kept.add if kept else add_rows
 
     def collect(sums, chunk, logits):
         output, total = sums
-        weights = jnp.exp(logits - take(maximum, chunk.receiver))
+        weights = jnp.exp(logits - take(shift, chunk.receiver))
         messages = chunk.drop(call, weights)[..., None] * chunk.values(call, heads, wide)  # [C, heads, value_dim]
         return (add(output, chunk.to_receiver, messages), add(total, chunk.to_receiver, weights)), None
 
@@ -92,7 +105,7 @@ def forward(call: Call) -> tuple[Array, Sums]:
     start = zeros((n, heads, call.value.shape[2]), wide), zeros((n, heads), wide)
     (output, total), _ = chunks.scan(collect, start, logits)
     output, total = (x.total if kept else x for x in (output, total))
-    total = jnp.where(total == 0.0, 1.0, total)
+    total = jnp.where(total == 0.0, jnp.inf, total)
     return (output / total[..., None]).astype(call.value.dtype), Sums(maximum, total, logits)
 
 
@@ -103,19 +116,20 @@ def sums_of(layout) -> type[LongSum] | type[BucketSum] | None:
     return BucketSum if layout.order is None and is_long(layout.n_edge, layout.n_receivers) else None
 
 
-def backward(call: Call, output: Array, sums: Sums, gradient: Array) -> Call:
+def backward(call: Call, output: Array, sums: Sums, gradient: Array, to_lse: Array | None = None) -> Call:
     """Gradients of all floating-point operands, as a Call."""
-    gradients, floats, join = chunk_gradients(call, output, sums, gradient)
+    gradients, floats, join = chunk_gradients(call, output, sums, gradient, to_lse)
     step = lambda found, chunk, logits: (found.add(chunk, *gradients(chunk, logits)), None)  # noqa: E731
     found, _ = Cut.of(call).scan(step, Gradients.zeros(call, floats), sums.logits)
     return found.as_call(call, join)
 
 
-def chunk_gradients(call: Call, output: Array, sums, gradient: Array):
+def chunk_gradients(call: Call, output: Array, sums, gradient: Array, to_lse: Array | None = None):
     """`(chunk, its logits or None) -> ` gradients of parameters, inputs and values; the parameters, and their join."""
     heads, wide = call.query.shape[1], call.wide
     floats, join = Parameters.of(call).split()
     delta = (gradient.astype(wide) * output.astype(wide)).sum(-1)  # [n_receivers, heads]
+    delta = delta if to_lse is None else delta - to_lse  # the slope of the log-sum-exp in a logit is its weight
 
     def gradients(chunk, logits=None):
         inputs = chunk.inputs(call)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from tgnn.attention.call import Call
 from tgnn.typing import Array
@@ -12,12 +13,18 @@ from tgnn.typing import Array
 class Statistics(NamedTuple):
     """Of the softmax of each receiver and head, [n_receivers, heads]: log-sum-exp = maximum + log_total.
 
-    They stay apart because large logits would eat the digits of their sum. Without an edge: 0 and any finite number or
-    +inf.
+    They stay apart because large logits would eat the digits of their sum. Without an edge: 0 and +inf, so that its
+    weights are exp(logit - inf) = 0.
     """
 
     maximum: Array
     log_total: Array
+
+    @property
+    def log_sum_exp(self) -> Array:
+        """[n_receivers, heads]: -inf without an edge; +inf and NaN where a logit is."""
+        empty = (self.log_total == jnp.inf) & jnp.isfinite(self.maximum)
+        return jnp.where(empty, -jnp.inf, self.maximum + self.log_total)
 
 
 class Execution(ABC):
@@ -40,6 +47,10 @@ class Execution(ABC):
         """[n_receivers, heads, value_dim]."""
 
     has_statistics: bool = True
+
+    def run_with_lse(self, call: Call) -> tuple[Array, Array]:
+        """The output and the log-sum-exp, [n_receivers, heads], differentiable; asked only where `has_statistics`."""
+        raise ValueError(f"{self.name} keeps no statistics; ask an execution that says has_statistics")
 
     def statistics(self, call: Call) -> Statistics:
         """Maximum and sum of the exponentials; asked only where `has_statistics`."""

@@ -29,10 +29,20 @@ def run(call: Call, implementation: str | None) -> Array:
     return definition.output(call) if found is None else found.run(call)
 
 
-def choose(call: Call, implementation: str | None = None) -> Execution | None:
+def run_with_lse(call: Call, implementation: str | None) -> tuple[Array, Array]:
+    """The output of a call, and its log-sum-exp; otherwise like `run`."""
+    if call.is_empty:
+        return call.zeros(), call.no_lse()
+    found = None if implementation == "definition" else choose(call, implementation, with_lse=True)
+    return definition.output_and_lse(call) if found is None else found.run_with_lse(call)
+
+
+def choose(call: Call, implementation: str | None = None, *, with_lse: bool = False) -> Execution | None:
     """The execution that runs a call, or None for the definition."""
     reasons = []
     for execution, refusal in walk(call):
+        if refusal is None and with_lse and not execution.has_statistics:
+            refusal = "it gives no log-sum-exp"
         if refusal is None and (implementation == "fused" or execution.is_faster(call)):
             return execution
         reasons.append(f"{execution.name}: {refusal}")

@@ -85,10 +85,10 @@ def forward(plan: Plan, packed: Packed, data: Data) -> tuple[Array, Array]:
     return output, statistics
 
 
-def backward(plan: Plan, packed: Packed, data: Data, output, statistics, gradient) -> Packed:
+def backward(plan: Plan, packed: Packed, data: Data, statistics, gradient, delta) -> Packed:
     """Recomputes each part and adds up the gradients of senders in place."""
     receiver, sender, value, floats, slots = packed
-    delta, sources = (gradient * output).sum(-1), (packed, gradient)
+    sources = packed, gradient, delta
 
     def head(sums, head_step):
         keys, values = (heads_of(plan, head_step, data.touched, x) for x in (sender, value))

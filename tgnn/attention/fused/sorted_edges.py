@@ -26,18 +26,19 @@ def forward(call: Call) -> tuple[Array, Sums]:
     logits = edge_logits(parameters, chunk.inputs(call), chunk, wide)  # [n_edge, heads]
     logits = jnp.where(chunk.live[:, None], logits, -jnp.inf)
     maximum = reduce_runs(logits[..., None], chunk.to_receiver, n, "max")[..., 0]
-    maximum = jnp.where(jnp.isfinite(maximum), maximum, 0.0)
-    weights = jnp.exp(logits - take(maximum, chunk.receiver))
+    shift = jnp.where(jnp.isfinite(maximum), maximum, 0.0)
+    maximum = jnp.where(maximum == -jnp.inf, 0.0, maximum)  # +inf stays, and is loud
+    weights = jnp.exp(logits - take(shift, chunk.receiver))
     messages = chunk.zero_dead(chunk.drop(call, weights)[..., None] * chunk.values(call, heads, wide))
     sums = reduce_runs(jnp.concatenate([messages, weights[..., None]], axis=-1), chunk.to_receiver, n)
-    total = jnp.where(sums[..., -1] == 0.0, 1.0, sums[..., -1])
+    total = jnp.where(sums[..., -1] == 0.0, jnp.inf, sums[..., -1])
     return (sums[..., :-1] / total[..., None]).astype(call.value.dtype), Sums(maximum, total)
 
 
-def backward(call: Call, output: Array, sums: Sums, gradient: Array) -> Call:
+def backward(call: Call, output: Array, sums: Sums, gradient: Array, to_lse: Array | None = None) -> Call:
     """Gradients of all floating-point operands, as a Call."""
     layout = call.layout
-    gradients, _, join = chunk_gradients(call, output, sums, gradient)
+    gradients, _, join = chunk_gradients(call, output, sums, gradient, to_lse)
     chunk = ordered(call, layout.order)
     to_floats, to_inputs, to_values = gradients(chunk)
     to_receiver = reduce_runs(rows_of(chunk, to_inputs.receiver, call.query), chunk.to_receiver, layout.n_receivers)

@@ -189,7 +189,8 @@ def finish(maximum: Array, total: Array, messages: Array) -> tuple[Array, Array]
     """
     empty = total == 0.0
     safe = jnp.where(empty, 1.0, total)
-    return messages / safe[..., None], jnp.stack([finite(maximum), jnp.where(empty, jnp.inf, jnp.log(safe))], axis=-1)
+    maximum = jnp.where(empty, 0.0, maximum)
+    return messages / safe[..., None], jnp.stack([maximum, jnp.where(empty, jnp.inf, jnp.log(safe))], axis=-1)
 
 
 def backward(rule: Rule, receiver, sender, value, floats, slots: Slots, context, statistics, gradient, delta):
@@ -205,7 +206,7 @@ def backward(rule: Rule, receiver, sender, value, floats, slots: Slots, context,
       context: as in `forward`.
       statistics: of the whole row, as `finish` makes them, [key_heads, group, n, 2].
       gradient: of the output, [key_heads, group, n, dim].
-      delta: <gradient, output>, [key_heads, group, n].
+      delta: <gradient, output>, less the gradient of the log-sum-exp, [key_heads, group, n].
     """
     others, draw, heads, rows, columns = context
     inputs = receiver, sender, floats, slots._replace(value=None)

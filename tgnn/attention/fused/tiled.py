@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.attention.call import Call
-from tgnn.attention.fused.derivatives import attend_with
+from tgnn.attention.fused.derivatives import attend_with, attend_with_lse
 from tgnn.attention.fused.execution import Execution, Statistics, backend, own_structure
 from tgnn.attention.fused.tile import Rule, Slots, split_leaves
 from tgnn.attention.scores import NodeMap, guarded, split
@@ -45,8 +45,8 @@ class Tiled(Execution):
 
     @staticmethod
     @abstractmethod
-    def backward(plan, packed, data, output, statistics, gradient) -> Any:
-        """Gradients of `packed`."""
+    def backward(plan, packed, data, statistics, gradient, delta) -> Any:
+        """Gradients of `packed`; `delta` as in `tile.backward`."""
 
     def unpack(self, call: Call, output: Array) -> Array:
         """[receivers of the tiles, key_heads, group, dim] -> [n_receivers, heads, dim]."""
@@ -63,8 +63,19 @@ class Tiled(Execution):
     def run(self, call: Call) -> Array:
         return attend_with(self.run_forward, self.run_backward, call)
 
+    def run_with_lse(self, call: Call) -> tuple[Array, Array]:
+        return attend_with_lse(self.run_forward, self.run_backward, self.log_sum_exp, call)
+
+    def log_sum_exp(self, call: Call, saved) -> Array:
+        """The second output."""
+        return self.statistics_of(call, saved[1]).log_sum_exp
+
     def statistics(self, call: Call) -> Statistics:
-        rows = self.unpack(call, self.forward(*self.pack(call))[1])
+        return self.statistics_of(call, self.forward(*self.pack(call))[1])
+
+    def statistics_of(self, call: Call, statistics: Array) -> Statistics:
+        """Those of the receivers from those of the rows of all tiles."""
+        rows = self.unpack(call, statistics)
         return Statistics(rows[..., 0], rows[..., 1])
 
     def run_forward(self, call: Call):
@@ -72,10 +83,17 @@ class Tiled(Execution):
         output, statistics = self.forward(*self.pack(call))
         return self.unpack(call, output).astype(call.value.dtype), (output, statistics)
 
-    def run_backward(self, call: Call, _, saved, gradient: Array) -> Call:
+    def run_backward(self, call: Call, _, saved, gradient: Array, to_lse: Array | None = None) -> Call:
         """Gradients of all floating-point operands, as a Call: through the tiles, then through how they were cut."""
         output, statistics = saved
-        (to_output,) = jax.linear_transpose(lambda x: self.unpack(call, x), output)(gradient.astype(output.dtype))
+
+        def repack(x, like):
+            return jax.linear_transpose(lambda x: self.unpack(call, x), like)(x.astype(like.dtype))[0]
+
+        to_output = repack(gradient, output)
+        delta = (to_output * output).sum(-1)
+        if to_lse is not None:  # the slope of the log-sum-exp in a logit is its weight
+            delta = delta - repack(to_lse[..., None], statistics[..., :1])[..., 0]
         leaves, treedef = jax.tree.flatten(call)
         chosen = [i for i, x in enumerate(leaves) if hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.inexact)]
 
@@ -84,7 +102,7 @@ class Tiled(Execution):
             return self.pack(treedef.unflatten([new.get(i, x) for i, x in enumerate(leaves)]))[1]
 
         _, to_operands = jax.vjp(packed, *(leaves[i] for i in chosen))
-        to_packed = self.backward(*self.pack(call), output, statistics, to_output)
+        to_packed = self.backward(*self.pack(call), statistics, to_output, delta)
         gradients = dict(zip(chosen, to_operands(to_packed), strict=True))
         return treedef.unflatten([gradients.get(i) for i in range(len(leaves))])
 

@@ -144,6 +144,15 @@ def fetch(url: str, path: str, sha256: str, data_dir: str | Path | None = None, 
     return target
 
 
+def check_digest(name: str, data: bytes, sha256: str) -> None:
+    """What was read is what was pinned, for files that come another way: out of an archive, or of a package.
+
+    Raises:
+        ValueError: it is not.
+    """
+    _check_digest(name, len(data), hashlib.sha256(data).hexdigest(), sha256, "get it again")
+
+
 def _places(data_dir: str | Path | None) -> str:
     return " or ".join(map(str, search_dirs(data_dir))) or "any folder"
 

@@ -4,8 +4,9 @@ Two formats. Zip (since torch 1.6): `<name>/data.pkl` is a pickle whose tensors 
 are the bytes of these. Legacy: one file of a magic number, a version, facts of the machine, the pickle, the keys of its
 storages (five pickles one after the other), then for each key a count and the bytes.
 
-The pickle may hold dicts, lists, tuples, numbers, texts, NumPy arrays and tensors, which is what a `state_dict` is; a
-pickled module or anything else is refused. Every tensor comes as an array of its own, also where two share a storage.
+The pickle may hold dicts, lists, tuples, numbers, texts, NumPy arrays and tensors, which is what a `state_dict` is, and
+the settings of a command line (`argparse.Namespace`, as in fairseq's files), which come as a dict; a pickled module or
+anything else is refused. Every tensor comes as an array of its own, also where two share a storage.
 """
 
 import io
@@ -125,6 +126,30 @@ class _Tensor(Stateful):
         return np.lib.stride_tricks.as_strided(raw, self.shape, strides).copy().view(self.dtype)
 
 
+class _Settings(Stateful):
+    """Stands for `argparse.Namespace`: its attributes as a dict."""
+
+    def __init__(self):
+        self.attributes: dict[str, Any] = {}
+
+    def set_state(self, budget: Budget, state: Any) -> None:
+        if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+            raise ForbiddenError("settings without names")
+        self.attributes = make_dict(budget, list(state.items()))
+
+    def inner(self) -> dict[str, Any]:
+        """The attributes."""
+        return self.attributes
+
+    def finish(self, inner: dict[str, Any]) -> dict[str, Any]:
+        """The attributes in their final form."""
+        return inner
+
+
+def _make_settings(budget: Budget, *_: Any) -> _Settings:
+    return _Settings()
+
+
 class _Storages:
     """The storages that a pickle names, by key."""
 
@@ -185,6 +210,7 @@ _TABLE = (
         ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
         ("torch._utils", "_rebuild_tensor_v3"): _rebuild_new,
         ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+        ("argparse", "Namespace"): _make_settings,
         ("torch", "Size"): _size,
         ("collections", "OrderedDict"): make_dict,
     }

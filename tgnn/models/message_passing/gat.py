@@ -6,15 +6,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tgnn.attention.api import attend
 from tgnn.attention.scores import Additive
 from tgnn.graphs import Layout
-from tgnn.models.attention_layers import layer_sizes, run_attention_layers
+from tgnn.models.attention_layers import run_attention_layers
 from tgnn.models.cards import Choice
 from tgnn.models.edge_features import init_edge
-from tgnn.models.heads import add_bias, glorot
+from tgnn.models.heads import add_bias, glorot, layer_sizes
 from tgnn.models.layers import Nodes, ends, ends_dims
 from tgnn.nn.basic import init_linear, linear
+from tgnn.nn.per_head import PerHead, attend_per_head, gated
 from tgnn.typing import Array, Graph, Params
 
 
@@ -102,13 +102,19 @@ def gat(
     return run_attention_layers(gat_layer, params, graph, x, edges, **options)
 
 
-def gat_layer(params: Params, layout: Layout, x: Nodes, options: dict[str, Any]) -> Array:
-    """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
+def gat_layer(params: Params, layout: Layout | PerHead, x: Nodes, options: dict[str, Any]) -> Array:
+    """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one.
+
+    Parameters may hold two parts more: a `"score_bias"` `[heads]`, and a `"gate"` `[heads]`, which multiplies the
+    output of each head, with its bias where it has one of its own.
+    """
     senders, receivers = ends(x)
     value = linear(params["linear"], senders)  # [n_senders, heads, head_dim]
     query = value if receivers is senders else linear(params.get("receiver", params["linear"]), receivers)
-    score = Additive(params["receiver_vector"], params["sender_vector"])
-    return add_bias(params["bias"], attend(layout, query, value, value, score=score, **options))
+    score = Additive(params["receiver_vector"], params["sender_vector"], bias=params.get("score_bias"))
+    output = gated(params, attend_per_head(layout, query, value, value, score=score, **options))
+    bias = params["bias"]  # [heads, head_dim], or [head_dim] where heads are averaged
+    return add_bias(gated(params, bias[None])[0] if bias.ndim == 2 else bias, output)
 
 
 CHOICES = (Choice("GAT", "neighbours and itself", "`Additive`", "softmax", "arXiv:1710.10903"),)

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from tgnn.attention.api import attend
 from tgnn.attention.scores import AdditiveV2
 from tgnn.graphs import Layout
-from tgnn.models.attention_layers import layer_sizes, run_attention_layers
+from tgnn.models.attention_layers import run_attention_layers
 from tgnn.models.cards import Choice
 from tgnn.models.edge_features import init_edge
-from tgnn.models.heads import add_bias, glorot
+from tgnn.models.heads import add_bias, glorot, layer_sizes
 from tgnn.models.layers import Nodes, ends, ends_dims
 from tgnn.nn.basic import init_linear, linear
 from tgnn.typing import Array, Graph, Params

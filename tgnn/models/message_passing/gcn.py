@@ -1,12 +1,14 @@
 """GCN: the weights of the edges are given by the degrees; nothing is scored and nothing is normalised by a softmax."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import jax
 
 from tgnn.attention.aggregation import symmetric_weights
 from tgnn.graphs import Layout
 from tgnn.models.cards import Choice
+from tgnn.models.edge_features import as_real
 from tgnn.models.heads import add_bias
 from tgnn.models.layers import Nodes, check_dims, run_layers, sent, single_dim
 from tgnn.nn.basic import init_linear, linear
@@ -25,6 +27,7 @@ def gcn(
     x: Nodes,
     *,
     edge_weight: Array | None = None,
+    node_degrees: tuple[Array, Array] | None = None,
     activation: Callable[[Array], Array] = jax.nn.relu,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
@@ -39,6 +42,8 @@ def gcn(
         edge_weight: `[*edge_shape]` in the caller's order, such as similarities, of any real or integer type; degrees
             are their sums. None: 1 each.
             `tgnn.self_loops` puts loops last: `jnp.append(edge_weight, jnp.ones(n))` where no node had one.
+        node_degrees: `[n_senders]` and `[n_receivers]`, where the graph is a part of the one whose degrees count, as
+            a sample is (`tgnn.sampling`); None: the degrees of this graph.
         activation: between the layers.
         dropout_rate: of each layer's input.
         rng: key of the dropout.
@@ -60,15 +65,22 @@ def gcn(
     (3, 2)
     """
     options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng}
-    return run_layers(gcn_layer, params, graph, x, edge_weight, **options)
+    layer = gcn_layer if node_degrees is None else partial(gcn_layer, node_degrees=jax.tree.map(as_real, node_degrees))
+    return run_layers(layer, params, graph, x, edge_weight, **options)
 
 
 def gcn_layer(
-    params: Params, layout: Layout, x: Nodes, rng: Array | None = None, edge_weight: Array | None = None
+    params: Params,
+    layout: Layout,
+    x: Nodes,
+    rng: Array | None = None,
+    edge_weight: Array | None = None,
+    *,
+    node_degrees: tuple[Array, Array] | None = None,
 ) -> Array:
     """One layer: `[n, in_dim] -> [n, out_dim]`; rng is not used, since there are no attention weights to drop."""
     value = linear({"kernel": params["kernel"]}, sent(x))[:, None]  # [n, 1, out_dim]
-    weights = symmetric_weights(layout, edge_weight)
+    weights = symmetric_weights(layout, edge_weight, node_degrees)
     return add_bias(params["bias"], layout.aggregate(weights, value).astype(value.dtype))
 
 

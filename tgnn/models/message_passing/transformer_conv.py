@@ -7,10 +7,10 @@ import jax
 
 from tgnn.attention.api import attend
 from tgnn.graphs import Layout
-from tgnn.models.attention_layers import layer_sizes, run_attention_layers
+from tgnn.models.attention_layers import run_attention_layers
 from tgnn.models.cards import Choice
 from tgnn.models.edge_features import init_edge
-from tgnn.models.heads import concatenate_heads
+from tgnn.models.heads import concatenate_heads, layer_sizes
 from tgnn.models.layers import Nodes, ends, ends_dims
 from tgnn.nn.basic import init_linear, linear
 from tgnn.typing import Array, Graph, Params
