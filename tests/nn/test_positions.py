@@ -186,3 +186,13 @@ def test_bucket_table_gets_gradients():
         return (tgnn.attend(tgnn.Complete(N), X, X, X, bias=BucketBias(table)) ** 2).sum()
 
     assert jnp.abs(jax.grad(loss)(init_bucket_table(jax.random.key(0), 32, HEADS))).max() > 0
+
+
+def test_angles_of_float64_are_float64():
+    places, x = np.array([3.0, 1e5]), np.random.default_rng(0).normal(size=(2, 1, 2))
+    with jax.enable_x64(True):
+        waves = np.asarray(sinusoidal(jnp.asarray(places), 2))
+        turned = np.asarray(rotary(jnp.asarray(x), jnp.asarray(places)))[:, 0]
+    np.testing.assert_allclose(waves, np.stack([np.sin(places), np.cos(places)], axis=-1), atol=1e-12)
+    expected = x[:, 0, 0] * np.cos(places) - x[:, 0, 1] * np.sin(places)
+    np.testing.assert_allclose(turned[:, 0], expected, atol=1e-12)

@@ -123,3 +123,12 @@ def test_gradients_pass_through_a_packed_batch():
     x = jnp.asarray(made.pack(np.ones((5, 1, 2), np.float32)))
     gradient = jax.jit(jax.grad(lambda x: made.attend(x, x, x).sum()))(x)
     np.testing.assert_allclose(made.unpack(gradient), 1.0, rtol=1e-5)
+
+
+def test_rows_that_are_not_packed_are_refused():
+    made = tgnn.batch([tgnn.Complete(2), tgnn.Complete(1)], "stack")
+    x = jnp.ones((3, 1, 1))
+    with pytest.raises(ValueError, match=r"x has shape \(3, 1, 1\).*stack are \[2, 8\]; use batch.pack\(x\)"):
+        made.pool(x)
+    with pytest.raises(ValueError, match="query has shape"):
+        made.attend(x, x, x)
