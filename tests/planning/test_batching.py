@@ -92,6 +92,7 @@ def test_the_form_that_was_measured_to_be_faster_is_chosen(tmp_path):
         assert (batch(bonds, timings=path).form, batch(complete, timings=path).form) == forms
 
 
+@pytest.mark.slow
 def test_batches_of_an_epoch_share_a_handful_of_programs():
     rng = np.random.default_rng(0)
     batches = [batch([molecule(n, n) for n in rng.integers(14, 33, 16)]) for _ in range(30)]
