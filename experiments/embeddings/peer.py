@@ -1,5 +1,7 @@
 """The original: `transformers` with torch, in batches of the same sentences."""
 
+# pyright: reportMissingImports=false
+
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any

@@ -57,7 +57,7 @@ def run(config: Config, options: command.Options) -> dict[str, float | Sequence[
         }
     vectors, found = race(sides, texts, config.repetitions)
     cosines, judged = relatedness(ours, config.pairs, options)
-    found |= {"spearman": float(spearmanr(cosines, judged).statistic)}
+    found |= {"spearman": float(spearmanr(cosines, judged).statistic)}  # pyright: ignore
     Console().print(neighbors_table(texts, vectors))
     Console().print(speed_table(sides, found, len(texts)))
     print(f"relatedness of {len(judged)} pairs: Spearman's rho {found['spearman']:.3f}")
