@@ -49,6 +49,7 @@ def weights():
     return weights_of(LAYOUTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("residual", [0.5, 0.0])
 def test_rollout_is_the_product_of_the_layers(weights, residual):
     expected = np.eye(N)
@@ -59,6 +60,7 @@ def test_rollout_is_the_product_of_the_layers(weights, residual):
     np.testing.assert_allclose(some, expected[:, [3, 1]], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_flow_is_the_maximum_flow_of_networkx(weights):
     layouts, weights = LAYOUTS[:3], weights[:3]
     graph = networkx.DiGraph()
@@ -89,6 +91,7 @@ def test_nodes_without_edges_keep_what_they_have():
     np.testing.assert_array_equal(rollout(nothing, [jnp.zeros(0)], residual=0), np.zeros((2, 2)))
 
 
+@pytest.mark.slow
 def test_rollout_of_dead_edges_and_its_gradient_are_finite():
     padded = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3, pad_to=4)
     values = jnp.array([1.0, 1.0, jnp.nan, jnp.inf])

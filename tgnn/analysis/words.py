@@ -6,10 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.errors import as_index, check_size
-from tgnn.typing import Array
 
 
-def word_weights(weights: Any, words: Array, *, n_words: int | None = None) -> Any:
+def word_weights(weights: Any, words: Any, *, n_words: int | None = None) -> Any:
     """Attention to a word is the sum over its tokens, attention from a word the mean over its tokens.
 
     Args:
