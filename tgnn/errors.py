@@ -22,7 +22,7 @@ def check_size(name: str, size, minimum: int = 0) -> int:
 
 
 def widen_index(x) -> Any:
-    """Integers in a type that holds every size: int8 to uint32 become int32 (beyond it: -1), others stay.
+    """Integers in a type that holds every size: int2 to uint32 become int32 (beyond it: -1), others stay.
 
     Comparing `ids < 256` in uint8, or storing 256 in it, wraps around. What int32 cannot hold is no index of anything.
 
@@ -31,7 +31,7 @@ def widen_index(x) -> Any:
     """
     dtype = np.dtype(x.dtype)
     has_wide = jax.dtypes.canonicalize_dtype(np.int64).itemsize == 8  # jax_enable_x64
-    if not np.issubdtype(dtype, np.integer) or dtype == np.int32 or (dtype.itemsize == 8 and has_wide):
+    if not is_integer(dtype) or dtype == np.int32 or (dtype.itemsize == 8 and has_wide):
         return x
     if np.can_cast(dtype, np.int32):
         return x.astype(np.int32)
@@ -43,11 +43,16 @@ def widen_index(x) -> Any:
     return xp.where(beyond, np.int32(-1), xp.where(beyond, 0, x).astype(np.int32))  # -1 is no uint32
 
 
+def is_integer(dtype) -> bool:
+    """Whether a dtype is one of integers; NumPy by itself does not count JAX's of 2 and 4 bits among them."""
+    return bool(jax.numpy.issubdtype(dtype, jax.numpy.integer))
+
+
 def as_index(name: str, x) -> Any:
     """Integers of any type as an array in which sizes can be compared, or a ValueError; NumPy's stay NumPy's."""
     if not hasattr(x, "dtype"):
         x = np.asarray(x) if np.size(x) else np.asarray(x, np.int32)  # an empty list would be float
-    if not jax.numpy.issubdtype(x.dtype, jax.numpy.integer):
+    if not is_integer(x.dtype):
         raise ValueError(f"{name} must be integers, got {x.dtype}; convert them with {name}.astype(int)")
     if x.size and not isinstance(x, jax.core.Tracer) and jax.dtypes.canonicalize_dtype(x.dtype).itemsize == 4:
         known, limit = np.asarray(x), np.iinfo(np.int32)  # not jax.numpy, which would trace even a constant under jit
@@ -88,7 +93,7 @@ def check_indices(name: str, indices, limit: int, mask=None) -> np.ndarray:
     indices = np.asarray(indices)
     if indices.size == 0:
         indices = indices.reshape(-1).astype(np.int32)
-    if indices.ndim != 1 or not np.issubdtype(indices.dtype, np.integer):
+    if indices.ndim != 1 or not is_integer(indices.dtype):
         raise ValueError(
             f"{name} must be a one-dimensional array of integers, got {indices.dtype} of shape {indices.shape}"
         )
@@ -118,7 +123,7 @@ def check_segments(name: str, segments, size: int) -> Array:
     """Integer segment ids of the given length (-1 = padding) as int32, or a ValueError."""
     segments = segments if isinstance(segments, jax.Array) else np.asarray(segments)
     segments = segments if segments.size else segments.astype(np.int32)  # an empty list is float
-    if segments.shape != (size,) or not np.issubdtype(segments.dtype, np.integer):
+    if segments.shape != (size,) or not is_integer(segments.dtype):
         raise ValueError(
             f"{name} must be integers of shape [{size}] (-1 = padding), got {segments.dtype} of shape "
             f"{segments.shape}; give one id per node, and use jax.vmap for a batch"
@@ -155,9 +160,23 @@ def check_call(
     for name, x in (("edges", edges), ("edge_value", edge_value)):
         if x is not None:
             check_edges(layout, name, x)
-    for name, x in (
-        (("query", query), ("key", key)) if value is None else (("query", query), ("key", key), ("value", value))
-    ):
+    check_nodes(layout, query, key, value)
+    heads = query.shape[1]
+    if edge_value is not None and value is not None:
+        check_tail(layout, "edge_value", edge_value, (heads, value.shape[2]))
+    if scale is not None and np.shape(scale) not in ((), (heads,)):
+        raise ValueError(
+            f"scale must be a number or one per head, [{heads}], got shape {np.shape(scale)}; "
+            "what differs from edge to edge belongs into bias, or into query and key"
+        )
+    check_dropout(dropout_rate, rng)
+
+
+def check_nodes(layout, query, key, value) -> None:
+    """Floating-point rows of the nodes of the layout, whose heads fit together."""
+    for name, x in {"query": query, "key": key, "value": value}.items():
+        if x is None:  # where only weights are asked for
+            continue
         if x.ndim != 3:
             raise ValueError(
                 f"{name} must have shape [nodes, heads, dim], got {x.shape}; use jax.vmap for a batch axis"
@@ -181,14 +200,6 @@ def check_call(
         raise ValueError(
             f"query has {heads} heads, which is no multiple of the {key_heads} heads of key; choose a divisor"
         )
-    if edge_value is not None and value is not None:
-        check_tail(layout, "edge_value", edge_value, (heads, value.shape[2]))
-    if scale is not None and np.shape(scale) not in ((), (heads,)):
-        raise ValueError(
-            f"scale must be a number or one per head, [{heads}], got shape {np.shape(scale)}; "
-            "what differs from edge to edge belongs into bias, or into query and key"
-        )
-    check_dropout(dropout_rate, rng)
 
 
 def check_edges(layout, name: str, x) -> None:
@@ -310,7 +321,7 @@ def check_rows(layout, x) -> None:
 
 def check_bool(name: str, x) -> None:
     """A mask that is bool, where it is an array at all: pytrees of other things have the structure of layouts too."""
-    if hasattr(x, "dtype") and (np.issubdtype(x.dtype, np.integer) or np.issubdtype(x.dtype, np.floating)):
+    if hasattr(x, "dtype") and jax.numpy.issubdtype(x.dtype, jax.numpy.number):
         raise ValueError(f"{name} must be bool (True = edge), got {x.dtype}; pass {name} != 0")
 
 

@@ -37,7 +37,7 @@ def sum_dtype(dtype) -> jnp.dtype:
     (dtype('float32'), dtype('int32'))
     """
     dtype = jnp.dtype(dtype)
-    return dtype if jnp.issubdtype(dtype, jnp.signedinteger) and dtype.itemsize >= 4 else wide_dtype(dtype)
+    return dtype if jnp.issubdtype(dtype, jnp.integer) and dtype.itemsize >= 4 else wide_dtype(dtype)
 
 
 def least(dtype) -> float | int:

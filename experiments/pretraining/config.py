@@ -46,19 +46,19 @@ PRESETS = {
         looks=2,
         held_out=16,
     ),
-    # minutes of one core: three epochs of 20,000 molecules
+    # minutes of one core: two epochs of 20,000 molecules
     "cpu": Config(
         model_dim=48,
         num_layers=3,
         num_heads=4,
         pretraining_molecules=20_000,
         pretraining_batch=128,
-        pretraining_steps=468,
+        pretraining_steps=312,
         pretraining_rate=3e-3,
         mask_rate=0.15,
         batch_size=64,
-        num_steps=300,
-        learning_rate=2e-3,
+        num_steps=400,
+        learning_rate=3e-3,
         dropout_rate=0.1,
     ),
     # an accelerator: 100 epochs of all molecules; not run

@@ -1,5 +1,6 @@
 """Fine-tuning as a task, the same from scratch and from pre-trained weights, for several networks side by side."""
 
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -20,80 +21,86 @@ from tgnn.typing import Array, Params
 EVALUATE = 128  # molecules at a time
 
 
-def make_task(
-    body: model.Body, config: Config, problem: Problem, *, num_steps: int, pretrained: Params | None, pairs: bool
-) -> Task:
+class FineTuning:
     """A network for each row of `problem.seen`; all share every batch, and each leaves out what it must not see.
 
     Args:
         body: what was pre-trained.
         config: sizes.
         problem: molecules and labels.
-        num_steps: of this fine-tuning.
-        pretrained: weights of the body to begin with; None begins at random.
         pairs: whether to list all pairs of atoms of a molecule, for attention between them.
     """
-    graphs, networks = problem.graphs, len(problem.seen)
-    batch_size = min(config.batch_size, len(graphs))
-    space, whole = room(graphs, batch_size), in_order(graphs, EVALUATE, pairs=pairs)
 
-    def init(rng: Array) -> Params:
+    def __init__(self, body: model.Body, config: Config, problem: Problem, *, pairs: bool):
+        self.body, self.config, self.problem, self.pairs = body, config, problem, pairs
+        self.networks, self.batch_size = len(problem.seen), min(config.batch_size, len(problem.graphs))
+        self.room = room(problem.graphs, self.batch_size)
+        self.everything = in_order(problem.graphs, EVALUATE, pairs=pairs)
+        self.answer = jax.jit(lambda params, batch: self.said(params, batch, None))  # one program for all tasks
+
+    def task(self, num_steps: int, pretrained: Params | None = None) -> Task:
+        """So many steps from pre-trained weights of the body, or from random ones."""
+        every, config = max(1, num_steps // self.config.looks), self.config
+        schedule = warmup_cosine(config.learning_rate, int(config.warmup_share * num_steps), num_steps)
+        return Task(
+            init=partial(self.init, pretrained=pretrained),
+            loss=self.loss,
+            # Clipping would let the networks see one another's gradients.
+            optimizer=make_optimizer(schedule, weight_decay=config.weight_decay, clip_norm=None),
+            batches=self.batches,
+            num_steps=num_steps,
+            score=lambda params: {},
+            evaluate=self.evaluate,
+            evaluate_every=every,
+            log_every=every,
+        )
+
+    def init(self, rng: Array, pretrained: Params | None = None) -> Params:
+        """Heads are random, and the same whatever the body begins with."""
         body_rng, head_rng = jax.random.split(rng)
-        heads = jax.vmap(lambda r: model.init_reading(r, config.model_dim, problem.outputs))
-        fresh = jax.vmap(body.init)(jax.random.split(body_rng, networks))
-        start = fresh if pretrained is None else model.broadcast(pretrained, networks)
-        return {"body": start, "head": heads(jax.random.split(head_rng, networks))}
+        heads = jax.vmap(lambda r: model.init_reading(r, self.config.model_dim, self.problem.outputs))
+        fresh = jax.vmap(self.body.init)(jax.random.split(body_rng, self.networks))
+        start = fresh if pretrained is None else model.broadcast(pretrained, self.networks)
+        return {"body": start, "head": heads(jax.random.split(head_rng, self.networks))}
 
-    def said(params: Params, batch: Batch, rng: Array | None) -> Array:
+    def said(self, params: Params, batch: Batch, rng: Array | None) -> Array:
         """Of every network: [networks, n_graph, outputs]."""
 
         def one(params: Params, rng: Array | None) -> Array:
             rngs = (None, None) if rng is None else jax.random.split(rng)
-            x = body.apply(params["body"], batch, batch.nodes, batch.edges[:, 0], rng=rngs[0])
-            return model.read(params["head"], batch, x, dropout_rate=config.dropout_rate, rng=rngs[1])
+            x = self.body.apply(params["body"], batch, batch.nodes, batch.edges[:, 0], rng=rngs[0])
+            return model.read(params["head"], batch, x, dropout_rate=self.config.dropout_rate, rng=rngs[1])
 
         if rng is None:
             return jax.vmap(lambda params: one(params, None))(params)
-        return jax.vmap(one)(params, jax.random.split(rng, networks))
+        return jax.vmap(one)(params, jax.random.split(rng, self.networks))
 
-    def loss(params: Params, batch: tuple[Batch, np.ndarray], rng: Array) -> tuple[Array, dict]:
+    def loss(self, params: Params, batch: tuple[Batch, np.ndarray], rng: Array) -> tuple[Array, dict]:
+        """A sum over the networks, so that no network's gradient knows of the others."""
         molecules, seen = batch
 
         def one(said: Array, seen: Array) -> Array:
-            if problem.metric == "rmse":
+            if self.problem.metric == "rmse":
                 return mean_squared_error(said[:, 0], molecules.labels, seen)
             return cross_entropy(said, molecules.labels, seen)
 
-        # A sum, so that no network's gradient knows of the others.
-        return jax.vmap(one)(said(params, molecules, rng), seen).sum(), {}
+        return jax.vmap(one)(self.said(params, molecules, rng), seen).sum(), {}
 
-    def batches(seed: int):
+    def batches(self, seed: int):
+        """Molecules of a step, and which of them each network may learn from: bool [networks, batch_size]."""
+
         def batch_at(step: int) -> tuple[Batch, np.ndarray]:
-            index = batch_indices(step, len(graphs), batch_size, seed=seed)
-            return union(graphs, index, room=space, pairs=pairs), problem.seen[:, index]
+            index = batch_indices(step, len(self.problem.graphs), self.batch_size, seed=seed)
+            molecules = union(self.problem.graphs, index, room=self.room, pairs=self.pairs)
+            return molecules, self.problem.seen[:, index]
 
         return batch_at
 
-    answer = jax.jit(lambda params, batch: said(params, batch, None))
-
-    def evaluate(params: Params) -> dict[str, float]:
-        everything = np.concatenate([np.asarray(answer(params, batch))[:, batch.mask] for batch in whole], axis=1)
-        return {f"{part}_{problem.metric}": score(problem, everything, mask) for part, mask in problem.parts.items()}
-
-    every = max(1, num_steps // config.looks)
-    schedule = warmup_cosine(config.learning_rate, int(config.warmup_share * num_steps), num_steps)
-    return Task(
-        init=init,
-        loss=loss,
-        # Clipping would let the networks see one another's gradients.
-        optimizer=make_optimizer(schedule, weight_decay=config.weight_decay, clip_norm=None),
-        batches=batches,
-        num_steps=num_steps,
-        score=lambda params: {},
-        evaluate=evaluate,
-        evaluate_every=every,
-        log_every=every,
-    )
+    def evaluate(self, params: Params) -> dict[str, float]:
+        """The metric of both parts."""
+        rows = [np.asarray(self.answer(params, batch))[:, batch.mask] for batch in self.everything]
+        said, metric = np.concatenate(rows, axis=1), self.problem.metric
+        return {f"{part}_{metric}": score(self.problem, said, mask) for part, mask in self.problem.parts.items()}
 
 
 def score(problem: Problem, said: np.ndarray, mask: np.ndarray) -> float:

@@ -12,7 +12,18 @@ from experiments.molecules.models import ATOMS_OF_A_MOLECULE, layers
 from experiments.pretraining.config import Config
 from experiments.pretraining.data import NUM_BONDS, SIZES
 from tgnn import aggregate
-from tgnn.nn.basic import dropout, embedding, fold, init_embedding, init_linear, init_mlp, linear, mlp
+from tgnn.nn.basic import (
+    dropout,
+    embedding,
+    fold,
+    init_embedding,
+    init_layer_norm,
+    init_linear,
+    init_mlp,
+    layer_norm,
+    linear,
+    mlp,
+)
 from tgnn.typing import Array, Params
 
 
@@ -31,12 +42,14 @@ def build_body(name: str, config: Config) -> Body:
         rngs = jax.random.split(rng, len(SIZES) + 2)
         columns = [init_embedding(r, size + 1, config.model_dim) for r, size in zip(rngs[2:], SIZES, strict=True)]
         bonds = init_embedding(rngs[0], NUM_BONDS + 1, config.model_dim)
-        return {"columns": columns, "bonds": bonds, "layers": middle.init(rngs[1])}
+        norm = init_layer_norm(config.model_dim)
+        return {"columns": columns, "bonds": bonds, "layers": middle.init(rngs[1]), "norm": norm}
 
     def apply(params: Params, batch: Batch, atoms: Array, bonds: Array, *, rng: Array | None = None) -> Array:
         x = sum(embedding(table, atoms[:, i]) for i, table in enumerate(params["columns"]))
         edges = embedding(params["bonds"], bonds)
-        return middle.apply(params["layers"], batch, x, edges, **dropping(config.dropout_rate, rng))
+        x = middle.apply(params["layers"], batch, x, edges, **dropping(config.dropout_rate, rng))
+        return layer_norm(params["norm"], x)  # else a head meets larger numbers after pre-training than before it
 
     return Body(init, apply)
 

@@ -54,14 +54,13 @@ def run(config: Config, options: Options) -> command.Outcome:
     print(f"pre-trained: {learned}, most frequent classes {usual}", flush=True)
     pretrained = restore(folder, before.task.init, before.task.optimizer)["body"]
 
-    def trainer(num_steps: int, start=None) -> Trainer:
-        return Trainer(finetune.make_task(body, config, problem, num_steps=num_steps, pretrained=start, pairs=pairs))
-
-    trainers = {"scratch": trainer(config.num_steps), "pretrained": trainer(config.num_steps, pretrained)}
+    tuning = finetune.FineTuning(body, config, problem, pairs=pairs)
+    trainers = {"scratch": Trainer(tuning.task(config.num_steps))}
+    trainers["pretrained"] = Trainer(tuning.task(config.num_steps, pretrained))
     trainers["pretrained"].step = trainers["scratch"].step  # they differ in where they begin only: one program
     speeds = step_seconds(options.folder / f"{stem}-speed.json", (before, trainers["scratch"]), options.resume)
     more = round(config.pretraining_steps * speeds[0] / speeds[1])
-    trainers["longer"] = trainer(config.num_steps + more)
+    trainers["longer"] = Trainer(tuning.task(config.num_steps + more))
     about |= {"longer_steps": config.num_steps + more}
 
     def measure(chunk: Sequence[int]) -> seeds.Metrics:

@@ -43,7 +43,7 @@ class Score(NamedTuple):
 Scores = dict[tuple[str, int], list[Score]]  # by kind of graph and number of neighbours: one for each backbone
 
 
-def run(config: Config, options: command.Options) -> dict[str, float | Sequence[float]]:
+def run(config: Config, options: command.Options) -> dict[str, Sequence[float]]:
     """Every graph on every backbone."""
     folder = options.data_dir / "proteinmpnn" if options.data_dir else None
     if folder is None or not folder.is_dir():

@@ -53,6 +53,7 @@ def make_subject(network: Network, config: Config, seed: int) -> Subject:
     count = max(config.examples, config.greedy_examples, min(steps, 20 * config.gate_batch))
     known = take(train, rng, count)
     chosen, first, second = pairs(network, config, rng)
+    directions = jnp.asarray(rng.normal(size=(config.examples, known.embeddings.shape[1])), known.embeddings.dtype)
 
     def embed(gates, part):
         return pretrained.embed(network.params, network.model, part.ids, mask=part.mask, gates=gates)
@@ -61,7 +62,10 @@ def make_subject(network: Network, config: Config, seed: int) -> Subject:
         return 1 - (embed(gates, part) * part.embeddings).sum(-1).mean()
 
     def loss(gates, one):
-        return batch_loss(gates, jax.tree.map(lambda x: x[None], one))
+        # The cosine to the whole network is at its maximum, where every derivative is 0. How far an embedding moves is
+        # seen along random directions: the mean of |derivative| is in proportion to the length of the move.
+        part, direction = one
+        return (embed(gates, jax.tree.map(lambda x: x[None], part))[0] * direction).sum()
 
     def batches(step):
         picked = np.random.default_rng((seed, step)).choice(count, config.gate_batch, replace=False)
@@ -81,7 +85,7 @@ def make_subject(network: Network, config: Config, seed: int) -> Subject:
         pretrained.all_gates(network.params, network.model),
         config.removed,
         loss,
-        jax.tree.map(lambda x: x[: config.examples], known),
+        (jax.tree.map(lambda x: x[: config.examples], known), directions),
         batches,
         batch_loss,
         jax.tree.map(lambda x: x[: config.greedy_examples], known),
@@ -122,8 +126,8 @@ def pairs(network: Network, config: Config, rng) -> tuple[list[int], Sentences, 
             if all(is_short(network, config, text) for text in (first, second)):
                 chosen[second] = int(i)
     rows = list(chosen.values())
-    sides = ([" ".join(side[i]) for i in rows] for side in (network.trial.first, network.trial.second))
-    return rows, *(embedded(network, config, side) for side in sides)
+    first, second = ([" ".join(side[i]) for i in rows] for side in (network.trial.first, network.trial.second))
+    return rows, embedded(network, config, first), embedded(network, config, second)
 
 
 def scores(first, second, whole_first: Sentences, whole_second: Sentences, relatedness) -> dict[str, float]:

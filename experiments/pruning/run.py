@@ -9,7 +9,7 @@ from rich.console import Console
 
 from experiments.common import command, seeds
 from experiments.pruning import gat, minilm
-from experiments.pruning.config import METHODS, PRESETS, Config, Model
+from experiments.pruning.config import METHODS, PRESETS, Config, Method, Model
 from experiments.pruning.figures import draw
 from experiments.pruning.orders import order_of
 from experiments.pruning.report import table, with_limits
@@ -29,35 +29,38 @@ class Options(command.Options):
 
 def run(config: Config, options: Options) -> command.Outcome:
     """The curves of every method, for every seed."""
-    network = SUBJECTS[options.model].load(options.data_dir)
+    module = SUBJECTS[options.model]
+    network = module.load(options.data_dir)
+    subjects: dict[int, Subject] = {}  # of each seed, all methods see the same
+    metrics: dict[str, list[float]] = {}
+    for method in METHODS:  # each with its own file of seeds, so that a run goes on within a seed
 
-    def measure(chunk: Sequence[int]) -> seeds.Metrics:
-        subject = SUBJECTS[options.model].make_subject(network, config, chunk[0])
-        return {name: [value] for name, value in curves(subject, config, chunk[0]).items()}
+        def measure(chunk: Sequence[int], method: Method = method) -> seeds.Metrics:
+            seed = chunk[0]
+            if seed not in subjects:
+                subjects[seed] = module.make_subject(network, config, seed)
+            return {name: [value] for name, value in curve(method, subjects[seed], config, seed).items()}
 
-    metrics = seeds.run_seeds(dataclasses.asdict(config) | {"model": options.model}, options, measure)
+        about = dataclasses.asdict(config) | {"model": options.model, "method": method}
+        own = dataclasses.replace(options, run_dir=options.folder / method)
+        metrics |= seeds.run_seeds(about, own, measure)
     metrics = with_limits(metrics)
     Console().print(table(metrics))
     print("figure:", draw(metrics, options.folder / f"{command.stem(options)}.png"))
     return command.Outcome(metrics, config)
 
 
-def curves(subject: Subject, config: Config, seed: int) -> dict[str, float]:
-    """The qualities by method and number of removed heads, `METHOD/QUALITY/REMOVED`, and what removal saves."""
-    found: dict[str, float] = {}
-    whole = subject.measure(subject.gates)
-    for method in METHODS:
-        order = order_of(method, subject, config, seed)
-        for count in subject.removed:
-            measured = (
-                whole if count == 0 else pretrained.pruning_curve(subject.measure, subject.gates, order, [count])[0]
-            )
-            found |= {f"{method}/{name}/{count}": value for name, value in measured.items()}
-        print(f"seed {seed}, {method}: {np.array2string(order, max_line_width=10**6)}", flush=True)
-        if method == "importance":
-            half = subject.removed[len(subject.removed) // 2]
-            left = subject.removal(pretrained.heads_of(subject.gates, order[:half]))
-            found |= {f"removal/{name}/{half}": value for name, value in left.items()}
+def curve(method: Method, subject: Subject, config: Config, seed: int) -> dict[str, float]:
+    """The qualities, `METHOD/QUALITY/REMOVED`; of the first method also what removal saves."""
+    order = order_of(method, subject, config, seed)
+    print(f"seed {seed}, {method}: {np.array2string(order, max_line_width=10**6)}", flush=True)
+    measured = pretrained.pruning_curve(subject.measure, subject.gates, order, subject.removed)
+    points = zip(subject.removed, measured, strict=True)
+    found = {f"{method}/{name}/{count}": value for count, each in points for name, value in each.items()}
+    if method == METHODS[0]:
+        half = subject.removed[len(subject.removed) // 2]
+        left = subject.removal(pretrained.heads_of(subject.gates, order[:half]))
+        found |= {f"removal/{name}/{half}": value for name, value in left.items()}
     return found
 
 

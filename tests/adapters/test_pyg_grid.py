@@ -10,9 +10,6 @@ import pytest
 import tgnn
 from tgnn import models
 from tgnn.adapters import from_pyg
-from tgnn.models.message_passing.gat import gat_layer
-from tgnn.models.message_passing.gatv2 import gatv2_layer
-from tgnn.models.message_passing.transformer_conv import transformer_conv_layer
 
 torch = pytest.importorskip("torch")
 conv = pytest.importorskip("torch_geometric.nn.conv")
@@ -23,9 +20,9 @@ SENDERS, RECEIVERS = np.unique(GENERATOR.integers(0, (N, 4), (17, 2)), axis=0).T
 FEATURES = GENERATOR.normal(size=(len(SENDERS), EDGE_DIM)).astype(np.float32)
 EDGE_INDEX = torch.tensor(np.stack([SENDERS, RECEIVERS]))
 ATTENTION = {
-    "gat": (gat_layer, conv.GATConv, {"add_self_loops": False}),
-    "gatv2": (gatv2_layer, conv.GATv2Conv, {"add_self_loops": False}),
-    "transformer_conv": (transformer_conv_layer, conv.TransformerConv, {}),
+    "gat": (conv.GATConv, {"add_self_loops": False}),
+    "gatv2": (conv.GATv2Conv, {"add_self_loops": False}),
+    "transformer_conv": (conv.TransformerConv, {}),
 }
 SUMS = {
     "graph_sage": conv.SAGEConv,
@@ -68,16 +65,17 @@ def theirs(module, x, edges):
     [pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow) for case in GRID],
 )
 def test_an_attention_layer_equals_pygs(name, heads, concat, with_edges, pair):
-    layer, module, options = ATTENTION[name]
+    module, options = ATTENTION[name]
     in_dim, edge_dim = ((DIM, OTHER) if pair else DIM), (EDGE_DIM if with_edges else None)
     module = module(in_dim, OUT, heads=heads, concat=concat, edge_dim=edge_dim, **options)
     module, weights = random_weights(module)
     dims = (in_dim, OUT, OUT) if concat else (in_dim, OUT)  # hidden layers join their heads, the last one averages
     init = getattr(models, f"init_{name}")
     like = init(jax.random.key(0), dims, num_heads=heads, num_output_heads=heads, edge_dim=edge_dim)[:1]
-    (params,) = from_pyg(name, [weights], like)
+    params = from_pyg(name, [weights], like)
     x, edges = nodes(pair), FEATURES if with_edges else None
-    ours = jax.jit(layer)(params, layout_of(pair), jax.tree.map(jax.numpy.asarray, x), edges=edges)
+    model = jax.jit(getattr(models, name))
+    ours = model(params, layout_of(pair), jax.tree.map(jax.numpy.asarray, x), edges=edges)
     chex.assert_trees_all_close(ours, theirs(module, x, edges), rtol=1e-5, atol=1e-5)
 
 

@@ -60,6 +60,7 @@ def test_rollout_is_the_product_of_the_layers(weights, residual):
     np.testing.assert_allclose(some, expected[:, [3, 1]], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_flow_is_the_maximum_flow_of_networkx(weights):
     layouts, weights = LAYOUTS[:3], weights[:3]
     graph = networkx.DiGraph()

@@ -76,6 +76,7 @@ def test_half_precision_is_near_jax_nns():
     compare(*CASES["causal"], *half, atol=0.06)
 
 
+@pytest.mark.slow
 def test_a_batch_is_jax_nns_batch():
     batch = [jnp.stack([x, x[::-1], 2 * x]) for x in (QUERY, KEY, VALUE)]
     expected = jax.nn.dot_product_attention(*batch, is_causal=True)
@@ -83,6 +84,7 @@ def test_a_batch_is_jax_nns_batch():
     np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_a_row_without_edges_is_zero_here_and_the_mean_there():
     mask = MASK.copy()
     mask[3] = False

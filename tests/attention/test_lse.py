@@ -58,6 +58,7 @@ FUSED = [name for name in LAYOUTS if name not in ("neighbors", "neighbors padded
 QUICK = "edges padded", "causal segments", "blocks padded", "window dilated"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [x if x == QUICK[0] else pytest.param(x, marks=pytest.mark.slow) for x in FUSED])
 def test_every_execution_has_it_with_its_gradients(name):
     layout = LAYOUTS[name]
@@ -171,6 +172,7 @@ def test_half_precision_keeps_it_wide(implementation):
     np.testing.assert_allclose(lse, logsumexp64(layout, query, key), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_is_the_residual_of_jax_nn():
     rng = np.random.default_rng(0)
     query, key, value = (jnp.asarray(rng.normal(size=(7, 4, 6)), jnp.float32) for _ in range(3))
@@ -180,6 +182,7 @@ def test_it_is_the_residual_of_jax_nn():
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.nans
 @HOW
 def test_nothing_infinite_and_nan(implementation):
@@ -244,6 +247,7 @@ def test_merged_parts_are_the_whole_with_gradients():
         close(a, b, 2e-6)
 
 
+@pytest.mark.slow
 def test_merging_is_exact_in_any_grouping():
     """To 2e-7 of NumPy's float64, where the sums of the parts are exact themselves."""
     rng = np.random.default_rng(0)

@@ -33,6 +33,8 @@ def test_small_integers_and_the_least_one():
     assert tgnn.aggregate(tgnn.Complete(1, 2), jnp.array([1, 2]), "mean").tolist() == [1.5]
     assert tgnn.aggregate(tgnn.Complete(1, 3), jnp.ones(3, bool)).tolist() == [3]
     assert tgnn.aggregate(tgnn.Complete(1, 2), jnp.array([1, 2]), edges=jnp.full((1, 2), 0.25)).tolist() == [3.5]
+    assert tgnn.aggregate(tgnn.Complete(1, 2), jnp.array([3 * 10**9, 1], jnp.uint32)).tolist() == [3 * 10**9 + 1]
+    assert tgnn.aggregate(tgnn.Complete(1, 2), jnp.array([3 * 10**9, 1], jnp.uint32), "max").tolist() == [3 * 10**9]
     least = np.iinfo(np.int32).min
     listed = tgnn.EdgeList.from_edges([0], [0], n_receivers=2)
     for reduction in ("max", "min"):

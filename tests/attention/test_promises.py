@@ -98,6 +98,7 @@ def test_the_rows_of_masked_and_out_of_range_edges_do_not_matter(kind):
     assert all(jnp.isfinite(x).all() for x in dirty[1])
 
 
+@pytest.mark.slow
 @EVERY
 def test_logits_of_ten_thousand_stay_finite(layout):
     query, key, value = inputs(layout)
@@ -156,6 +157,7 @@ def test_a_row_without_finite_logits_is_zero_with_zero_gradient():
     assert tgnn.attend(layout, jnp.ones((2, 1, 1)), jnp.ones((2, 1, 1)), jnp.ones((2, 1, 1)), bias=bias)[0, 0, 0] == 0
 
 
+@pytest.mark.slow
 def test_graphs_of_one_bucket_share_one_trace():
     traces = []
 
@@ -180,6 +182,7 @@ def test_int64_indices_beyond_int32_are_refused():
         tgnn.EdgeList.from_edges(np.array([2**32 + 1]), np.array([0]), n_receivers=2)
 
 
+@pytest.mark.slow
 def test_dropout_keeps_the_expected_share_and_scales_it():
     n = 499
     layout = tgnn.Complete(n, n)
@@ -200,6 +203,7 @@ def test_complete_and_causal_graphs_compile_without_gather_or_scatter(layout):
     assert "dot_general" in program and "gather" not in program and "scatter" not in program
 
 
+@pytest.mark.slow
 def test_a_long_window_allocates_nothing_of_size_n_squared():
     n = 65_536
     x = jax.ShapeDtypeStruct((n, 1, 8), jnp.float32)

@@ -84,6 +84,7 @@ def test_lists_are_taken_where_arrays_are_meant():
     assert tgnn.Complete(2).with_segments([0, 1]).adjacency().tolist() == [[True, False], [False, True]]
 
 
+@pytest.mark.slow
 def test_numbers_that_all_features_or_heads_share_keep_an_axis_of_one():
     shared = tgnn.aggregate(EDGES, jnp.zeros((3, 2)), edges=jnp.ones((4, 1)))
     assert shared.tolist() == [[2, 2], [0, 0], [2, 2]]

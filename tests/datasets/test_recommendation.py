@@ -7,6 +7,7 @@ from tgnn.datasets import gowalla, lastfm
 from tgnn.datasets.interactions import from_pairs, parse_lists
 
 
+@pytest.mark.slow
 def test_gowalla_counts(data_dir):
     train = gowalla.load("train", data_dir("gowalla").parent)
     assert (len(train), train.num_users, train.num_items) == (810_128, 29_858, 40_981)

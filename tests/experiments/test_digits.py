@@ -83,6 +83,7 @@ def ends_differ(layout):
     return np.asarray(layout.senders) != np.asarray(layout.receivers)
 
 
+@pytest.mark.slow
 def test_propagation_of_few_steps_is_the_recursion_written_out(digits):
     x = np.random.default_rng(0).normal(size=(len(digits.classes), 2)).astype(np.float32)
     adjacency = np.asarray(digits.layout.adjacency(), float)

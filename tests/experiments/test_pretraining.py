@@ -118,7 +118,7 @@ def test_scores_are_those_of_each_networks_own_molecules():
 @pytest.mark.slow
 def test_a_network_learns_nothing_from_what_it_must_not_see():
     problem, body = small_problem("accuracy"), model.build_body("gin", SMOKE)
-    task = finetune.make_task(body, SMOKE, problem, num_steps=4, pretrained=None, pairs=False)
+    task = finetune.FineTuning(body, SMOKE, problem, pairs=False).task(4)
     batch, seen = union(problem.graphs, np.arange(8)), problem.seen
     params = task.init(jax.random.key(0))
     gradient = jax.jit(jax.grad(lambda params, batch: task.loss(params, batch, jax.random.key(1))[0]))
@@ -137,8 +137,7 @@ def test_pre_trained_weights_are_where_fine_tuning_begins():
     pretrained = body.init(jax.random.key(9))
 
     def begin(start):
-        task = finetune.make_task(body, SMOKE, problem, num_steps=4, pretrained=start, pairs=False)
-        return task.init(jax.random.key(0))
+        return finetune.FineTuning(body, SMOKE, problem, pairs=False).task(4, start).init(jax.random.key(0))
 
     tuned, scratch = begin(pretrained), begin(None)
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, np.stack([b, b])), tuned["body"], pretrained)
@@ -180,28 +179,30 @@ def test_bonds_that_are_never_shown_are_all_asked():
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_after_a_kill_and_ends_as_one_that_was_not(data_dir, tmp_path, monkeypatch, capsys):
+def test_a_run_goes_on_after_a_kill(data_dir, tmp_path, monkeypatch, capsys):
     root = data_dir("molecules_delaney").parent
     lines = esol.load(root).smiles
     monkeypatch.setattr(zinc250k, "load", lambda data_dir=None: zinc250k.Zinc250k(lines))
     monkeypatch.setattr(run, "step_seconds", lambda *_: [1.0, 3.0])
-    argv = ["--preset", "smoke", "--model", "gin", "--data-dir", str(root), "--run-dir"]
-    run.main([*argv, str(tmp_path / "whole")])
-    whole = json.loads((tmp_path / "whole" / "smoke-gin-esol.json").read_text())["metrics"]
+    argv = ["--preset", "smoke", "--model", "gin", "--data-dir", str(root), "--run-dir", str(tmp_path)]
     train = run.Trainer.train
 
     def killed(trainer, seed, folder, *rest):
-        if folder.name.endswith("longer"):
+        if folder.name.endswith("pretrained"):
             raise KeyboardInterrupt
         return train(trainer, seed, folder, *rest)
 
     monkeypatch.setattr(run.Trainer, "train", killed)
     with pytest.raises(SystemExit):
-        run.main([*argv, str(tmp_path / "cut")])
+        run.main(argv)
     assert "--resume" in capsys.readouterr().err
+    logs = {path: path.read_bytes() for path in tmp_path.glob("*/metrics.jsonl")}
+    assert {path.parent.name for path in logs} == {"smoke-gin-esol-pretraining", "smoke-gin-esol-seed0-scratch"}
     monkeypatch.setattr(run.Trainer, "train", train)
-    run.main([*argv, str(tmp_path / "cut"), "--resume"])
-    resumed = json.loads((tmp_path / "cut" / "smoke-gin-esol.json").read_text())["metrics"]
-    assert whole.pop("pretraining_seconds")["mean"] > 0 and resumed.pop("pretraining_seconds")
-    assert whole == resumed and whole["longer_steps"]["mean"] == SMOKE.num_steps + 2
-    assert (tmp_path / "cut" / "smoke-gin-esol.png").exists()
+    run.main([*argv, "--resume"])
+    assert all(path.read_bytes() == log for path, log in logs.items())  # nothing was trained twice
+    metrics = json.loads((tmp_path / "smoke-gin-esol.json").read_text())["metrics"]
+    assert metrics["longer_steps"]["mean"] == SMOKE.num_steps + 2
+    values = [metrics[f"{arm}_rmse"]["mean"] for arm in run.ARMS]
+    assert metrics["gain_rmse"]["mean"] == values[0] - values[1] and 0 < min(values) < max(values) < 10
+    assert (tmp_path / "smoke-gin-esol.png").exists()

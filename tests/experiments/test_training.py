@@ -72,6 +72,7 @@ def test_ctrl_c_lets_the_step_end_and_saves_and_the_run_goes_on_to_the_same_end(
     assert [r["step"] for r in read_metrics(tmp_path / "b" / "cpu-seed0" / "metrics.jsonl")] == list(range(1, 13))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_saved_whenever_one_is_due(tmp_path, monkeypatch):
     saved = []
     save = training.checkpoint.save

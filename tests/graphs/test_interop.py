@@ -63,6 +63,16 @@ def test_padding_too_small_is_an_error():
         tgnn.pad(graph(), n_node=7)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "uint64"])
+def test_sizes_of_graphs_are_integers_of_any_type(dtype):
+    sizes = np.full(10, 100, dtype)  # 1,000 nodes in all, more than 8 bits hold
+    g = jraph.GraphsTuple(np.zeros((1000, 1)), None, sizes[:1], sizes[:1], None, sizes, np.eye(10, dtype=dtype)[0])
+    np.testing.assert_array_equal(tgnn.readout(g).receivers, np.repeat(np.arange(10), 100))
+    padded, _ = tgnn.pad(g)
+    assert all(np.issubdtype(x.dtype, np.integer) for x in padded[2:4] + padded[5:])
+    assert padded.senders[0] == 100 and padded.n_node[:10].tolist() == sizes.tolist()
+
+
 @pytest.mark.slow
 def test_readout_sums_the_nodes_of_each_graph():
     g = graph()
@@ -105,6 +115,40 @@ def test_self_loops_are_added_once_and_directions_completed():
     np.testing.assert_array_equal(both, [[1, 1, 0], [1, 0, 1], [0, 1, 0]])
     with pytest.raises(ValueError, match="one set of nodes"):
         tgnn.self_loops(tgnn.Complete(2, 3))
+
+
+TWICE = tgnn.EdgeList.from_edges([0, 0], [1, 1], n_receivers=2)
+
+
+def test_merged_features_are_reduced_as_aggregate_reduces_messages():
+    """Sums wrap in no small type, no mean of integers is cut, and half precision adds up in float32."""
+    for dtype in (np.int8, np.uint8):
+        _, merged = tgnn.coalesce(TWICE, np.array([100, 100], dtype))
+        assert (merged.tolist(), merged.dtype) == ([200], np.int32)
+    assert tgnn.undirected(TWICE, np.array([200, 100], np.uint8))[1].tolist() == [300, 300]
+    assert tgnn.coalesce(TWICE, [True, True])[1].tolist() == [2]
+    assert tgnn.coalesce(TWICE, np.array([2**40, 1]))[1].tolist() == [2**40 + 1]
+    assert tgnn.coalesce(TWICE, np.array([9, 7], np.uint8), reduction="max")[1].dtype == np.uint8
+    _, merged = tgnn.coalesce(TWICE, [1, 2], reduction="mean")
+    assert (merged.tolist(), merged.dtype) == ([1.5], np.float32)
+    many = tgnn.EdgeList.from_edges(np.zeros(600, int), np.ones(600, int), n_receivers=2)
+    _, merged = tgnn.coalesce(many, np.ones(600, jnp.bfloat16))
+    assert (merged.astype(float).tolist(), merged.dtype) == ([600], jnp.bfloat16)
+
+
+@pytest.mark.parametrize(
+    "edges, fill, expected, dtype",
+    [
+        ([1, 2], "mean", [1, 2, 0, 1.5], np.float32),
+        ([1, 2], 0.5, [1, 2, 0.5, 0.5], np.float32),
+        (np.array([1, 2], np.uint8), 7, [1, 2, 7, 7], np.uint8),
+        (np.array([1, 2], np.uint8), 300, [1, 2, 300, 300], np.uint16),
+        (np.array([1, 2], np.float16), 0.5, [1, 2, 0.5, 0.5], np.float16),
+    ],
+)
+def test_features_of_loops_are_not_cut_to_those_of_other_edges(edges, fill, expected, dtype):
+    _, looped = tgnn.self_loops(TWICE, edges, fill=fill)
+    assert (looped.tolist(), looped.dtype) == (expected, dtype)
 
 
 @pytest.mark.slow

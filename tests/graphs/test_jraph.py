@@ -47,6 +47,7 @@ def test_the_softmax_is_jraphs_and_a_nan_stays_in_its_segment(bad):
     assert np.isnan(jraph.segment_softmax(infinite, RECEIVERS, N)[RECEIVERS == RECEIVERS[0]]).all()
 
 
+@pytest.mark.slow
 def test_a_partition_is_softmaxed_as_by_jraph():
     sizes = np.array([3, 0, 5])
     logits = jnp.asarray(GENERATOR.normal(size=8), jnp.float32)
@@ -54,6 +55,7 @@ def test_a_partition_is_softmaxed_as_by_jraph():
     np.testing.assert_allclose(tgnn.segment_softmax(logits, np.repeat(np.arange(3), sizes), 3), expected, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_a_graph_convolution_is_jraphs_where_degrees_agree():
     """jraph takes the out-degrees of senders and doubles loops; here, as in PyG, in-degrees, and each loop once."""
     params = models.init_gcn(jax.random.key(0), (DIM, 5))
@@ -77,6 +79,7 @@ def test_a_graph_convolution_is_jraphs_where_degrees_agree():
     )
 
 
+@pytest.mark.slow
 def test_a_gat_layer_is_jraphs():
     params = models.init_gat(jax.random.key(0), (DIM, 5), num_output_heads=1)[0]
     receiver, sender = params["receiver_vector"][0], params["sender_vector"][0]  # [head_dim]
@@ -89,6 +92,7 @@ def test_a_gat_layer_is_jraphs():
     np.testing.assert_allclose(models.gat([params], LOOPED, X), theirs(graph).nodes, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_graph_network_is_jraphs_without_what_nodes_send():
     whole = jraph.batch(
         [GRAPH._replace(edges=X[SENDERS], globals=X[:1]), GRAPH._replace(edges=X[RECEIVERS], globals=X[1:2])]
@@ -124,6 +128,7 @@ def test_masks_of_padding_are_jraphs():
             jax.tree.map(np.testing.assert_array_equal, jraph.unpad_with_graphs(padded), GRAPH)
 
 
+@pytest.mark.slow
 def test_deep_sets_and_relations_are_readouts():
     """jraph's DeepSets pool the nodes of a graph; its RelationNetwork pools the edges."""
     whole = jraph.batch([GRAPH, GRAPH._replace(nodes=-X)])

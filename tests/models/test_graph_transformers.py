@@ -128,6 +128,7 @@ def test_dropout_follows_its_key(name):
     assert np.isfinite(first).all()
 
 
+@pytest.mark.slow
 def test_a_directed_graph_stays_directed():
     """On a chain without a global branch no message goes against an edge."""
     chain = [np.arange(3), np.arange(1, 4), *(np.ones((size, DIM)) for size in (4, 3))]

@@ -64,6 +64,22 @@ def test_ids_of_a_table_as_long_as_their_type():
     assert jax.jit(lambda ids: embedding(WIDE, ids).sum())(jnp.array([255, 0], jnp.uint8)) == 2
 
 
+@pytest.mark.parametrize("dtype", [jnp.int4, jnp.uint4])
+def test_integers_that_numpy_does_not_count_are_indices_too(dtype):
+    ids = jnp.array([1, 0], dtype)
+    assert widen_index(ids).dtype == widen_index(np.asarray(ids)).dtype == jnp.int32
+    assert as_index("ids", ids).dtype == jnp.int32
+    assert tgnn.Complete(2).with_segments(ids).receiver_segments.tolist() == [1, 0]
+    assert tgnn.EdgeList(ids, ids[::-1], 256, 256).live.tolist() == [True, True]
+
+
+def test_masks_of_half_precision_are_refused():
+    with pytest.raises(ValueError, match="mask must be bool .True = edge., got bfloat16"):
+        tgnn.Dense(jnp.ones((2, 2), jnp.bfloat16))
+    with pytest.raises(ValueError, match="senders must be integers, got bfloat16"):
+        tgnn.EdgeList(jnp.ones(2, jnp.bfloat16), jnp.ones(2, int), 2, 2)
+
+
 def test_constants_under_jit_are_checked_as_outside_of_it():
     known = jnp.array([3, 1])
     assert jax.jit(lambda table: embedding({"table": table}, known).sum())(jnp.eye(4)) == 2

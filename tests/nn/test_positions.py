@@ -50,6 +50,7 @@ def test_rotary_is_a_complex_phase(interleaved):
     chex.assert_trees_all_close(rotary(X, positions, interleaved=interleaved), turned.astype(np.float32), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_rotary_logits_see_distances_only():
     def logits(shift):
         query, key = rotary(X, jnp.arange(N) + shift), rotary(X[::-1], jnp.arange(N) + shift)
@@ -186,3 +187,14 @@ def test_bucket_table_gets_gradients():
         return (tgnn.attend(tgnn.Complete(N), X, X, X, bias=BucketBias(table)) ** 2).sum()
 
     assert jnp.abs(jax.grad(loss)(init_bucket_table(jax.random.key(0), 32, HEADS))).max() > 0
+
+
+@pytest.mark.slow
+def test_angles_of_float64_are_float64():
+    places, x = np.array([3.0, 1e5]), np.random.default_rng(0).normal(size=(2, 1, 2))
+    with jax.enable_x64(True):
+        waves = np.asarray(sinusoidal(jnp.asarray(places), 2))
+        turned = np.asarray(rotary(jnp.asarray(x), jnp.asarray(places)))[:, 0]
+    np.testing.assert_allclose(waves, np.stack([np.sin(places), np.cos(places)], axis=-1), atol=1e-12)
+    expected = x[:, 0, 0] * np.cos(places) - x[:, 0, 1] * np.sin(places)
+    np.testing.assert_allclose(turned[:, 0], expected, atol=1e-12)

@@ -192,6 +192,7 @@ def test_a_rotation_sees_distances_so_that_packing_needs_no_positions():
     assert jnp.abs(plain - packed)[SEGMENTS >= 0].max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.nans
 def test_what_padding_holds_reaches_no_live_row():
     run = jax.jit(encoder)
@@ -210,6 +211,7 @@ def test_a_batch_is_a_vmap():
     chex.assert_trees_all_close(logits[1], jitted_transformer(PARAMS, LAYOUTS, SOURCE, batch[1]), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_bfloat16_and_close():
     x = jax.random.normal(RNG, (7, 12))
     wide, narrow = (
@@ -271,6 +273,7 @@ def test_positions_of_another_shape_are_an_error():
         language_model(MODEL, tgnn.Causal(7), TARGET, positions=jnp.array([3]))
 
 
+@pytest.mark.slow
 def test_cross_attention_without_its_layout_is_an_error():
     with pytest.raises(ValueError, match="memory_layout given is False"):
         language_model(PARAMS, tgnn.Causal(7), TARGET, jnp.zeros((5, 12)))

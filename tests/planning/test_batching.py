@@ -92,6 +92,7 @@ def test_the_form_that_was_measured_to_be_faster_is_chosen(tmp_path):
         assert (batch(bonds, timings=path).form, batch(complete, timings=path).form) == forms
 
 
+@pytest.mark.slow
 def test_batches_of_an_epoch_share_a_handful_of_programs():
     rng = np.random.default_rng(0)
     batches = [batch([molecule(n, n) for n in rng.integers(14, 33, 16)]) for _ in range(30)]
@@ -123,3 +124,12 @@ def test_gradients_pass_through_a_packed_batch():
     x = jnp.asarray(made.pack(np.ones((5, 1, 2), np.float32)))
     gradient = jax.jit(jax.grad(lambda x: made.attend(x, x, x).sum()))(x)
     np.testing.assert_allclose(made.unpack(gradient), 1.0, rtol=1e-5)
+
+
+def test_rows_that_are_not_packed_are_refused():
+    made = tgnn.batch([tgnn.Complete(2), tgnn.Complete(1)], "stack")
+    x = jnp.ones((3, 1, 1))
+    with pytest.raises(ValueError, match=r"x has shape \(3, 1, 1\).*stack are \[2, 8\]; use batch.pack\(x\)"):
+        made.pool(x)
+    with pytest.raises(ValueError, match="query has shape"):
+        made.attend(x, x, x)

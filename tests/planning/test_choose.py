@@ -173,6 +173,7 @@ def test_explain_names_the_facts():
     assert "no execution takes layouts of the form table" in explain(tgnn.Neighbors(jnp.zeros((3, 2), jnp.int32), 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "layout",
     [

@@ -44,6 +44,7 @@ def test_every_graph_is_drawn(graph, tmp_path):
         assert (tmp_path / "graph.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_bipartite_graphs_have_two_rows_and_all_their_edges():
     ax = plot.draw_graph(tgnn.Complete(5, 3), labels="abcde", sender_labels="xyz")
     assert lines(ax) == 15

@@ -71,6 +71,7 @@ def test_gates_in_the_parameters_are_gates_of_the_call(kind, tmp_path, wide):
     assert relative_error(net.call(*twice), net.call(net.params, net.model, gates=squared)) < 1e-12
 
 
+@pytest.mark.slow
 def test_removed_queries_that_share_keys_unevenly_repeat_them():
     rng = np.random.default_rng(0)
     part = {"query": {"kernel": rng.normal(size=(3, 6, 2))}, "output": {"kernel": rng.normal(size=(6, 2, 3))}}
@@ -215,6 +216,7 @@ def test_edges_of_one_layer_of_proteinmpnn_are_a_mask_of_its_messages(wide):
     assert relative_error(net.call(net.params, net.model, layout={2: silent}), expected) < 1e-12
 
 
+@pytest.mark.slow
 def test_the_verbs_are_sets_of_edges():
     graph = tgnn.Causal(4)
     at = pretrained.intersect(graph, tgnn.Window(4, 1, 1), at=2)
@@ -231,6 +233,7 @@ def test_the_verbs_are_sets_of_edges():
     assert np.int64(2) in pretrained.replace(graph, graph, at=np.int64(2))
 
 
+@pytest.mark.slow
 def test_the_strongest_edges_are_those_with_the_largest_weights():
     weights = np.random.default_rng(0).random((2, 5, 5)) * np.tril(np.ones((5, 5)))
     dense = pretrained.strongest(weights, 2)
@@ -271,6 +274,7 @@ def test_the_strongest_edges_of_a_gat():
         net.model.attention(net.params, net.graph, x, layer=2)
 
 
+@pytest.mark.slow
 def test_a_parse_tree_joins_words_with_their_heads():
     with pytest.raises(ValueError, match="heads must be ints"):
         pretrained.parse_tree([0, 5])
@@ -332,6 +336,7 @@ def test_places_that_do_not_exist_are_named(layout, message):
         net.call(net.params, net.model, layout=layout)
 
 
+@pytest.mark.slow
 def test_numbers_of_edges_need_one_graph_for_all_heads():
     layers = per_head(tgnn.Complete(N), {0: WINDOW})
     params = tgnn.nn.multi_head.init_multi_head_attention(jax.random.key(0), 6, 2)

@@ -211,6 +211,7 @@ def test_padding_of_minus_one_sends_nothing(bert):
         np.testing.assert_allclose(found[:, MASK], expected[:, MASK], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_embedding_of_a_text_without_tokens_is_zero(bert):
     params, model, _ = bert
     found = pretrained.embed(params, model, IDS[:2], mask=np.array([[True] * 7, [False] * 7]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tgnn
-from tests.support.checkpoints import ALBERT, BERT, GPT2, LLAMA, write_checkpoint
+from tests.support.checkpoints import ALBERT, BERT, GPT2, LLAMA, ROBERTA, write_checkpoint
 from tgnn import pretrained
 from tgnn.pretrained.files import read_weights
 from tgnn.pretrained.layouts import keep_senders, layouts_of_layers, to_matrix
@@ -25,10 +25,22 @@ def refused(folder, message):
         pretrained.load(folder)
 
 
-@pytest.mark.parametrize("kind", [None, "t5", 3])
+@pytest.mark.parametrize("kind", ["", "t5", 3])
 def test_an_unknown_architecture_is_refused(folder, kind):
     (folder / "config.json").write_text(json.dumps(BERT | {"model_type": kind}))
     refused(folder, f"config.json has the model_type {kind!r}, but only bert, ")
+
+
+@pytest.mark.slow
+def test_where_the_config_does_not_say_it_the_names_of_tensors_tell_the_architecture(tmp_path):
+    for kind, config in {"bert": BERT, "albert": ALBERT, "roberta": ROBERTA}.items():
+        for prefix in (f"{kind}.", "") if kind != "roberta" else (f"{kind}.",):
+            write_checkpoint(tmp_path, config, prefix=prefix)
+            (tmp_path / "config.json").write_text(json.dumps({k: x for k, x in config.items() if k != "model_type"}))
+            assert pretrained.load(tmp_path)[1].architecture == kind
+    write_checkpoint(tmp_path, ROBERTA)  # BERT's names, but one type of text
+    (tmp_path / "config.json").write_text(json.dumps(ROBERTA | {"model_type": None}))
+    refused(tmp_path, "config.json has the model_type None, but only bert, ")
 
 
 @pytest.mark.parametrize(
@@ -108,6 +120,28 @@ def test_safetensors_are_read_and_damaged_ones_refused(folder):
     whole = path.read_bytes()
     for damaged in (whole[:-1], whole[:100], b"", flipped(whole, 0), flipped(whole, 8)):
         path.write_bytes(damaged)
+        refused(folder, "model.safetensors is damaged or truncated")
+
+
+@pytest.mark.slow
+def test_any_bit_of_a_safetensors_header_is_refused_and_one_of_its_numbers_changes_that_number(folder):
+    """There is no checksum: of a number that becomes another finite one nothing can be seen."""
+    numpy = pytest.importorskip("safetensors.numpy", reason="needs tgnn[hf]")
+    tensors, path, rng = dict(np.load(folder / "weights.npz")), folder / "model.safetensors", np.random.default_rng(0)
+    numpy.save_file(tensors, path)
+    whole = path.read_bytes()
+    header = 8 + int.from_bytes(whole[:8], "little")
+    for at in rng.integers(0, header, 100):
+        path.write_bytes(flipped(whole, at))
+        with pytest.raises(ValueError, match="model.safetensors|tensor"):
+            pretrained.load(folder)
+    for at in rng.integers(header, len(whole), 20):
+        path.write_bytes(flipped(whole, at))
+        pretrained.load(folder)
+        found = read_weights(folder)[1]
+        assert sum(int((found[name] != x).sum()) for name, x in tensors.items()) == 1
+    for at in rng.integers(0, len(whole), 20):
+        path.write_bytes(whole[:at])
         refused(folder, "model.safetensors is damaged or truncated")
 
 
@@ -232,3 +266,11 @@ def test_an_installed_package_is_compared_with_its_record(tmp_path, monkeypatch)
     weights.write_bytes(flipped(weights.read_bytes(), 3000))
     with pytest.raises(ValueError, match="weights.npz was changed since it was installed"):
         pretrained.installed("some-network")
+
+
+@pytest.mark.parametrize("kind", ["missing", None])
+def test_a_config_of_2019_without_a_model_type_is_told_by_its_tensors(tmp_path, kind):
+    write_checkpoint(tmp_path, BERT)
+    config = {name: x for name, x in BERT.items() if name != "model_type"}
+    (tmp_path / "config.json").write_text(json.dumps(config if kind == "missing" else config | {"model_type": None}))
+    assert pretrained.load(tmp_path)[1].architecture == "bert"

@@ -21,6 +21,7 @@ def linear(gates, example):
     return (jnp.concatenate(gates) * WEIGHTS).sum() * example
 
 
+@pytest.mark.slow
 def test_importance_is_the_mean_of_absolute_derivatives():
     examples = jnp.array([1.0, -2.0, 3.0])
     found = pretrained.head_importance(linear, GATES, examples, batch_size=2, normalize=False)
@@ -67,6 +68,7 @@ def test_gates_that_cost_nothing_stay_open_and_runs_repeat():
     assert (runs[0].last_open == 2).all()
 
 
+@pytest.mark.slow
 def test_the_hard_concrete_distribution_is_that_of_the_paper():
     log_alpha = jnp.linspace(-2, 2, 5)
     drawn = hard_concrete.sample(jax.random.key(0), jnp.broadcast_to(log_alpha, (20_000, 5)))

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.support.checkpoints import BERT, write_checkpoint
 from tests.support.reactions import TOKENS
 from tgnn import pretrained
 
@@ -86,6 +87,22 @@ def test_a_vocabulary_of_roberta_has_its_ends_and_padding(pairs):
     ids, mask = pretrained.tokenize(tokenizer, ["low", "low low"])
     np.testing.assert_array_equal(ids, [[0, 11, 2, 1], [0, 11, 13, 2]])
     assert mask.tolist() == [[True] * 3 + [False], [True] * 4]
+
+
+@pytest.mark.slow
+def test_many_texts_are_embedded_as_each_alone_with_few_programs(tmp_path):
+    write_checkpoint(tmp_path, BERT)
+    write_words(tmp_path, BERT_WORDS)
+    params, model = pretrained.load(tmp_path)
+    tokenizer = pretrained.load_tokenizer(tmp_path, max_length=model.max_length)
+    texts = ["graph " * n for n in (3, 0, 1, 14, 9, 30, 2)]
+    found = pretrained.embed_texts(params, model, tokenizer, texts, batch_size=3)
+    for text, vector in zip(texts, found, strict=True):
+        ids, mask = pretrained.tokenize(tokenizer, [text])
+        np.testing.assert_allclose(vector, pretrained.embed(params, model, ids, mask=mask)[0], rtol=1e-5, atol=1e-6)
+    for bad in ("one text", []):
+        with pytest.raises(ValueError, match="texts must be a list of at least one text"):
+            pretrained.embed_texts(params, model, tokenizer, bad)
 
 
 @pytest.mark.parametrize(

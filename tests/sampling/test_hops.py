@@ -1,5 +1,7 @@
 """Models on sampled hops: full neighbourhoods give the numbers of the whole graph, thinned ones those on average."""
 
+from functools import partial
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -120,9 +122,9 @@ def test_degrees_of_another_size_are_refused():
 
 @pytest.mark.slow
 def test_training_on_samples_of_cora_is_as_good_as_on_all_of_it(data_dir):
-    """Two seeds each: the difference of the means lies within two standard deviations, or two points.
+    """Three seeds each: the difference of the means lies within two standard deviations, or two points.
 
-    With all words, 60 steps and three seeds: .770, .783, .785 on all of it, and .778, .787, .807 on samples.
+    With all words: .770, .783, .785 on all of it, and .778, .787, .807 on samples.
     """
     import optax
 
@@ -136,41 +138,43 @@ def test_training_on_samples_of_cora_is_as_good_as_on_all_of_it(data_dir):
     x = np.zeros(rows.shape, np.float32)
     x[np.repeat(np.arange(len(x)), np.diff(rows[0])), rows[1]] = 1
     x = x / np.maximum(x.sum(1, keepdims=True), 1)
-    x = x @ np.random.default_rng(0).normal(size=(x.shape[1], 128)).astype(np.float32)  # a tenth of the time
+    x = x @ np.random.default_rng(0).normal(size=(x.shape[1], 256)).astype(np.float32)  # a fifth of the time
     labels, train = data.labels, data.train
     options = {"dropout_rate": 0.5}
     optimizer = optax.adamw(0.01, weight_decay=0.1)
 
+    sizes = sample_neighbors(graph, train[:70], [10, 10], seed=9).sizes
+
+    def on_samples(params, hops, x, rng):
+        return run_hops(models.graph_sage, params, hops, x, rng=rng, **options)[hops.seeds]
+
+    def on_all(params, layout, x, rng):
+        return models.graph_sage(params, layout, x, rng=rng, **options)[train]
+
+    @partial(jax.jit, static_argnames="predict")
+    def step(params, state, rng, graph, x, wanted, predict):
+        def loss(params):
+            output = predict(params, graph, x, rng)
+            return optax.softmax_cross_entropy_with_integer_labels(output, wanted).mean()
+
+        updates, state = optimizer.update(jax.grad(loss)(params), state, params)
+        return optax.apply_updates(params, updates), state
+
     def accuracy(sampled, seed):
         params = models.init_graph_sage(jax.random.key(seed), (x.shape[1], 32, labels.max() + 1))
         state = optimizer.init(params)
-
-        @jax.jit
-        def step(params, state, rng, graph_or_hops, x, wanted):
-            def loss(params):
-                if sampled:
-                    output = run_hops(models.graph_sage, params, graph_or_hops, x, rng=rng, **options)
-                    output = output[graph_or_hops.seeds]
-                else:
-                    output = models.graph_sage(params, graph_or_hops, x, rng=rng, **options)[train]
-                return optax.softmax_cross_entropy_with_integer_labels(output, wanted).mean()
-
-            updates, state = optimizer.update(jax.grad(loss)(params), state, params)
-            return optax.apply_updates(params, updates), state
-
-        sizes = sample_neighbors(graph, train[:70], [10, 10], seed=9).sizes
-        for i in range(30):
+        for i in range(60):
             rng = jax.random.fold_in(jax.random.key(seed), i)
             if sampled:
                 seeds = train[batch_indices(i, len(train), 70, seed=seed)]
                 hops = sample_neighbors(graph, seeds, [10, 10], seed=seed, step=i, sizes=sizes)
-                params, state = step(params, state, rng, hops, take(x, hops.nodes), labels[seeds])
+                params, state = step(params, state, rng, hops, take(x, hops.nodes), labels[seeds], on_samples)
             else:
-                params, state = step(params, state, rng, layout, x, labels[train])
+                params, state = step(params, state, rng, layout, x, labels[train], on_all)
         output = models.graph_sage(params, layout, jnp.asarray(x))
         return float((np.asarray(output.argmax(-1)) == labels)[data.test].mean())
 
-    whole, samples = ([accuracy(sampled, seed) for seed in range(2)] for sampled in (False, True))
+    whole, samples = ([accuracy(sampled, seed) for seed in range(3)] for sampled in (False, True))
     print("whole", whole, "samples", samples)
-    assert min(whole) > 0.6
+    assert min(whole) > 0.68
     assert abs(np.mean(whole) - np.mean(samples)) < max(0.02, 2 * np.std(whole), 2 * np.std(samples))

@@ -16,6 +16,7 @@ GRAPHS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scattered", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("name", [x if x == "random" else pytest.param(x, marks=pytest.mark.slow) for x in GRAPHS])
 def test_edges_of_the_parts_are_those_of_the_graph(name, scattered):

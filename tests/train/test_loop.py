@@ -56,6 +56,7 @@ def stopped_at(last, how=KeyboardInterrupt):
     return batches
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [KeyboardInterrupt, RuntimeError])
 def test_a_run_that_is_broken_off_is_saved_where_it_was_and_resumes_bit_by_bit(tmp_path, how):
     straight = fit(new_state(), STEP, batch_at, num_steps=20, quiet=True)

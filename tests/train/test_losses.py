@@ -100,6 +100,7 @@ def test_a_list_serves_as_labels():
     assert losses.accuracy(jnp.array([[0.0, 1.0], [1.0, 0.0]]), [1, -1]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.nans
 def test_a_row_with_a_nan_has_no_largest_logit():
     assert losses.accuracy(jnp.full((2, 3), jnp.nan), jnp.array([0, 0])) == 0

@@ -30,6 +30,7 @@ def test_of_n_nodes_of_a_graph_the_share_rounded_down_and_one_more_are_drawn(rat
     np.testing.assert_array_equal(np.bincount(owner[drawn], minlength=8), wanted)
 
 
+@pytest.mark.slow
 def test_every_node_is_drawn_as_often():
     owner = jnp.repeat(jnp.arange(2), jnp.array([5, 10]), total_repeat_length=15)
     often = jax.vmap(lambda rng: draw_nodes(rng, owner, 2, 0.2))(jax.random.split(key(0), 4000)).mean(axis=0)
@@ -137,6 +138,7 @@ def test_what_was_hidden_leaks_into_no_model_and_what_was_not_is_seen(name):
     assert (abs(np.asarray(plain - seen)) > 1e-6).any()
 
 
+@pytest.mark.slow
 def test_the_loss_is_that_of_the_hidden_ones_and_only_they_have_gradients():
     rng = np.random.default_rng(0)
     node_logits, edge_logits = rng.normal(size=(5, 10)), rng.normal(size=(10, 4))
@@ -171,6 +173,7 @@ def test_rows_are_replaced_whole_and_keep_their_type(dtype):
     assert huge.tolist() == [[1.0, 1.0]] * 2
 
 
+@pytest.mark.slow
 def test_bad_input_is_named():
     for arguments, message in (
         ({"rate": 1.5}, r"rate must be in \[0, 1\], got 1.5"),

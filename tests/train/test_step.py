@@ -255,6 +255,7 @@ def test_parts_of_bfloat16_are_summed_in_float32():
     np.testing.assert_array_equal(state.params, -1)
 
 
+@pytest.mark.slow
 def test_parts_carry_their_own_rows():
     optimizer = optax.sgd(0.1)
     whole, parts = carrying_state(optimizer), carrying_state(optimizer)
@@ -291,6 +292,7 @@ def test_a_state_is_shown_in_one_line():
         assert repr(state) == expected.replace("=0", "=?")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight_fn", [None, lambda part: 2])
 def test_half_precision_trains_where_promotion_is_forbidden(weight_fn):
     with jax.numpy_dtype_promotion("strict"):

@@ -11,7 +11,7 @@ from tgnn.errors import check_edges, check_rows, check_tail
 from tgnn.graphs import Layout
 from tgnn.graphs.interop import as_layout
 from tgnn.graphs.transforms import degrees
-from tgnn.softmax import expand, wide_dtype
+from tgnn.softmax import expand, sum_dtype, wide_dtype
 from tgnn.typing import Array
 
 
@@ -22,8 +22,8 @@ def aggregate(
 
     Args:
       layout: which edges exist: a layout, or a `jraph.GraphsTuple`.
-      x: [n_senders, ...] features, reduced in float32 or wider. Sums, maxima and minima of integers stay integers, in
-        int32 or wider; their means and the others are float32.
+      x: [n_senders, ...] features, reduced in float32 or wider. Sums, maxima and minima of integers stay integers, of
+        32 bits or more; their means and the others are float32.
       reduction: "sum", "mean", "max", "min", "std", or "softmax": a mean of the messages, feature by feature, with the
         softmax of the messages themselves as weights.
       edges: [*edge_shape, ...] in the caller's order, added to each message.
@@ -70,7 +70,9 @@ def message_dtype(reduction: str, *dtypes) -> jnp.dtype:
     if reduction not in ("sum", "max", "min") or any(jnp.issubdtype(x, jnp.floating) for x in dtypes):
         return wide_dtype(*dtypes)
     with jax.numpy_dtype_promotion("standard"):  # also for callers who forbid promotion: this one is meant
-        return jnp.result_type(*dtypes, jnp.int32)
+        dtype = jnp.result_type(*dtypes)
+        # uint32 and int32 have no common type of 32 bits
+        return dtype if sum_dtype(dtype) == dtype else jnp.promote_types(dtype, jnp.int32)
 
 
 def sum_messages(layout, messages):

@@ -36,7 +36,7 @@ def as_integers(name: str, x):
         return int(x)
     if not is_array(x) or x.dtype == jax.dtypes.float0:  # the derivative of an integer
         return x
-    if np.issubdtype(x.dtype, np.floating) or x.dtype == bool:
+    if jax.numpy.issubdtype(x.dtype, jax.numpy.floating) or x.dtype == bool:
         raise ValueError(f"{name} must be integers, got {x.dtype}; convert them with {name}.astype(int)")
     return widen_index(x)
 

@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
-from tgnn.errors import check_size
+from tgnn.errors import as_index, check_size
 from tgnn.graphs import EdgeList, Layout
 from tgnn.graphs.interop import as_layout, live_edges
 from tgnn.typing import Array
+
+INDICES = "senders", "receivers", "n_node", "n_edge"  # the integers of a GraphsTuple
 
 
 class Masks(NamedTuple):
@@ -73,6 +75,9 @@ def pad(graph: jraph.GraphsTuple, n_node: int | None = None, n_edge: int | None 
         if size < least:
             raise ValueError(f"{name} is {size}, but this graph needs at least {least} (spare padding included)")
     masks = Masks(*(np.arange(size) < real for size, real in zip(sizes, have, strict=True)))
+    # jraph adds and appends numbers of nodes to indices: with unsigned ones NumPy makes float64 of them
+    indices = {name: as_index(f"graph.{name}", getattr(graph, name)) for name in INDICES}
+    graph = graph._replace(**indices)
     return jraph.pad_with_graphs(graph, *sizes), masks
 
 

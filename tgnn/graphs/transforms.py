@@ -6,7 +6,7 @@ import jraph
 import numpy as np
 
 from tgnn.compiled import compiled
-from tgnn.errors import check_edges
+from tgnn.errors import as_index, check_edges
 from tgnn.graphs.edge_list import EdgeList
 from tgnn.graphs.host import distinct, pair_key
 from tgnn.graphs.interop import as_layout, live_edges
@@ -27,7 +27,8 @@ def self_loops(layout: Layout | jraph.GraphsTuple, edges=None, *, fill: str | fl
         none), or a number.
 
     Returns:
-      The `EdgeList`; with `edges` the pair of it and its features.
+      The `EdgeList`; with `edges` the pair of it and its features, integers as float32 where a mean or a `fill` that
+      is no integer joins them.
 
     >>> looped = self_loops(EdgeList.from_edges([0, 1], [1, 1], n_receivers=2))
     >>> looped.senders.tolist(), looped.receivers.tolist()
@@ -43,11 +44,15 @@ def self_loops(layout: Layout | jraph.GraphsTuple, edges=None, *, fill: str | fl
     edges = check_features(edges, len(senders))
     if fill == "mean":
         added = mean_of_groups(edges, receivers, layout.n_receivers)[missing]
+        dtype = merged_dtype(edges.dtype, "mean")
     elif isinstance(fill, str):
         raise ValueError(f'fill must be "mean" or a number, got {fill!r}')
     else:
-        added = np.full((len(missing), *edges.shape[1:]), fill, edges.dtype)
-    return looped, np.concatenate([edges, added.astype(edges.dtype)])
+        added = np.full((len(missing), *edges.shape[1:]), fill)
+        dtype = edges.dtype
+        if not is_real(dtype):
+            dtype = np.promote_types(dtype, np.min_scalar_type(fill)) if fill == int(fill) else np.dtype(np.float32)
+    return looped, np.concatenate([edges.astype(dtype), added.astype(dtype)])
 
 
 def undirected(layout: Layout | jraph.GraphsTuple, edges=None, *, reduction: str = "sum"):
@@ -83,7 +88,8 @@ def coalesce(layout: Layout | jraph.GraphsTuple, edges=None, *, reduction: str =
       reduction: of the features of the copies of a pair: "sum", "mean", "max" or "min".
 
     Returns:
-      The `EdgeList`; with `edges` the pair of it and its features.
+      The `EdgeList`; with `edges` the pair of it and its features, added up in float32 or wider, in their dtype if it
+      is floating point. As in `aggregate` sums of integers stay integers, in int32 or wider, and means are float32.
 
     >>> layout, weights = coalesce(EdgeList.from_edges([0, 0], [1, 1], n_receivers=2), [1.0, 2.0], reduction="mean")
     >>> layout.senders.tolist(), weights.tolist()
@@ -99,12 +105,28 @@ def coalesce(layout: Layout | jraph.GraphsTuple, edges=None, *, reduction: str =
     if edges is None:
         return single
     edges, group = check_features(edges, len(keys)), np.searchsorted(once, keys)
+    dtype = merged_dtype(edges.dtype, reduction)
     if reduction == "mean":
-        return single, mean_of_groups(edges, group, len(once)).astype(edges.dtype)
+        return single, mean_of_groups(edges, group, len(once)).astype(dtype)
     order = np.argsort(group, kind="stable")
     first = np.searchsorted(group[order], np.arange(len(once)))
-    merged = REDUCTIONS[reduction].reduceat(edges[order], first, axis=0) if len(once) else edges
-    return single, merged.astype(edges.dtype)
+    wide = edges.astype(np.promote_types(dtype, np.float32) if is_real(dtype) else dtype)
+    merged = REDUCTIONS[reduction].reduceat(wide[order], first, axis=0) if len(once) else wide
+    return single, merged.astype(dtype)
+
+
+def merged_dtype(dtype: np.dtype, reduction: str) -> np.dtype:
+    """Of merged features: as `aggregate` has it, and NumPy's own types of 64 bits stay."""
+    if is_real(dtype) or reduction in ("max", "min"):
+        return dtype
+    if reduction == "mean":
+        return np.dtype(np.float32)
+    return dtype if dtype.itemsize >= 4 else np.promote_types(dtype, np.int32)
+
+
+def is_real(dtype: np.dtype) -> bool:
+    """Whether a dtype holds more than integers: bfloat16 too, which NumPy by itself does not count."""
+    return bool(jnp.issubdtype(dtype, jnp.inexact))
 
 
 def check_features(edges, n_edge: int) -> np.ndarray:
@@ -198,7 +220,8 @@ def readout(graph: jraph.GraphsTuple) -> EdgeList:
     [0, 1, 1]
     """
     leaves = jax.tree.leaves(graph.nodes)
-    n_node = leaves[0].shape[0] if leaves else int(np.sum(graph.n_node))
-    n_graph = len(graph.n_node)
-    owner = jnp.repeat(jnp.arange(n_graph), jnp.asarray(graph.n_node), total_repeat_length=n_node)
+    sizes = as_index("graph.n_node", graph.n_node)  # small integers could not be added up
+    n_node = leaves[0].shape[0] if leaves else int(np.sum(sizes))
+    n_graph = len(sizes)
+    owner = jnp.repeat(jnp.arange(n_graph), jnp.asarray(sizes), total_repeat_length=n_node)
     return EdgeList(jnp.arange(n_node), owner, n_graph, n_node)

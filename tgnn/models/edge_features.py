@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from tgnn.errors import check_size
 from tgnn.graphs.layout import Layout
-from tgnn.nn.basic import init_linear, linear
+from tgnn.nn.basic import init_linear
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Params
 
@@ -56,11 +56,3 @@ def check_edge_dim(edge_dim: int | None, edges: Array | None) -> None:
             f"edges has shape {shape}, but params are for edge_dim {edge_dim}, numbers of an edge on the last axis; "
             "use edges[..., None] for one number, or initialise with the size of edges"
         )
-
-
-def attention_options(
-    params: Params, edges: Array | None, dropout_rate: float, rng: Array | None, implementation: str | None
-) -> dict[str, Any]:
-    """What an attention layer hands to `attend`: mapped features of edges, dropout and the implementation."""
-    edge = None if edges is None else linear(params["edge"], edges)
-    return {"edges": edge, "dropout_rate": dropout_rate, "rng": rng, "implementation": implementation}

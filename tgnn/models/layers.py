@@ -143,6 +143,6 @@ def single_dim(in_dim: int | tuple[int, int], name: str) -> int:
 
 
 def stack_layers(init: Callable[[Array], Params], rng: Array, num_layers: int) -> Params:
-    """What `init(rng)` gives for each layer, as one pytree with a leading axis, for `tgnn.block.run_blocks`."""
+    """What `init(rng)` gives for each layer, as one pytree with a leading axis, for `tgnn.nn.block.run_blocks`."""
     num_layers = check_size("num_layers", num_layers, minimum=1)
     return jax.vmap(init)(jax.random.split(rng, num_layers))

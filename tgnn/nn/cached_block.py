@@ -12,7 +12,7 @@ from tgnn.graphs import Causal
 from tgnn.nn.basic import layer_norm
 from tgnn.nn.block import Activation, transformer_block
 from tgnn.nn.multi_head import KeyValue, Rotate, project_key_value
-from tgnn.nn.stack import Norm, before
+from tgnn.nn.stack import Norm, normed
 from tgnn.typing import Array, Graph, Params
 
 
@@ -65,7 +65,7 @@ def cached_block(
         )
     n, max_length = x.shape[0], past.key.shape[0]
     positions = step + jnp.arange(n, dtype=jnp.int32)
-    senders = before(params["attention"], x, norm)
+    senders = normed(params["attention"], "norm_before", x, norm)
     new = project_key_value(params["attention"], senders, rotate=rotate, positions=positions)
     past = jax.tree.map(partial(append, positions), past, new)
     x = transformer_block(

@@ -14,7 +14,7 @@ from tgnn.nn.basic import check_ids, layer_norm
 from tgnn.nn.cached_block import cached_block
 from tgnn.nn.multi_head import KeyValue, Rotate, project_key_value
 from tgnn.nn.positions import sinusoidal
-from tgnn.nn.stack import Norm, map_blocks, run_blocks
+from tgnn.nn.stack import Norm, map_blocks, normed, run_blocks
 from tgnn.nn.tokens import Encoding, check_tokens, embed, unembed
 from tgnn.typing import Array, Graph, Params
 
@@ -131,7 +131,7 @@ def run_step(params, cache, tokens, memory_layout, block, norm, encoding, embedd
     if isinstance(blocks, (list, tuple)):
         each = list(zip(cache.past, cache.memory or [None] * len(blocks), strict=True))
     x, past = run_blocks(apply, blocks, x.astype(jax.tree.leaves(cache.past)[0].dtype), each)
-    x = norm(params["decoder"]["norm"], x) if "norm" in params["decoder"] else x
+    x = normed(params["decoder"], "norm", x, norm)
     logits = jnp.where(live[:, None], unembed(params, x), 0)[jnp.argsort(order)]  # [n, vocab_size], as tokens came
     return logits, Cache(past, cache.memory, step + live.sum(dtype=step.dtype))
 

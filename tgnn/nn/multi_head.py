@@ -106,7 +106,7 @@ def multi_head_attention(
         score: see `tgnn.attend`.
         bias: see `tgnn.attend`.
         scale: see `tgnn.attend`.
-        rotate: `(x [n, heads, head_dim], positions [n]) -> [n, heads, head_dim]`, such as `tgnn.encodings.rotary`,
+        rotate: `(x [n, heads, head_dim], positions [n]) -> [n, heads, head_dim]`, such as `tgnn.nn.positions.rotary`,
             applied to queries and, unless memory is a `KeyValue`, to keys.
         positions: ints `[n_receivers]`, those of the queries and of the keys of self-attention; default row numbers.
             Keys of another memory are at their row numbers; use `project_key_value` for other ones.

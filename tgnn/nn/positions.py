@@ -41,7 +41,7 @@ def sinusoidal(positions: Array, dim: int, *, base: float = 10_000.0) -> Array:
         base: longest wavelength over 2 pi, about.
 
     Returns:
-        `[n, dim]` with `sin(p / base^(2i/dim))` at 2i and the cosine at 2i + 1, in float32.
+        `[n, dim]` with `sin(p / base^(2i/dim))` at 2i and the cosine at 2i + 1, in float32 or wider.
 
     Raises:
         ValueError: if dim is odd, or base is not above 0.
@@ -51,20 +51,21 @@ def sinusoidal(positions: Array, dim: int, *, base: float = 10_000.0) -> Array:
 
     Reference: Vaswani et al., Attention Is All You Need, arXiv:1706.03762, section 3.5.
     """
-    angle = _angles(positions, dim, base)
+    positions = jnp.asarray(positions)
+    angle = _angles(positions, dim, base, wide_dtype(positions.dtype))
     # [n, dim / 2] twice -> [n, dim / 2, 2] -> [n, dim]
     return jnp.stack([jnp.sin(angle), jnp.cos(angle)], axis=-1).reshape(*angle.shape[:-1], dim)
 
 
-def _angles(positions: Array, dim: int, base: float) -> Array:
-    """The angle of each position at each of dim / 2 wavelengths: `[n] -> [n, dim / 2]`, in float32."""
+def _angles(positions: Array, dim: int, base: float, dtype) -> Array:
+    """The angle of each position at each of dim / 2 wavelengths: `[n] -> [n, dim / 2]`."""
     if check_size("dim", dim, minimum=1) % 2:
         raise ValueError(f"dim is {dim} but must be even, for one sine and one cosine a wavelength; use {dim + 1}")
     if not base > 0:
         raise ValueError(f"base must be above 0, the longest wavelength over 2 pi, got {base}; the papers' is 10000")
     # Rounded once: an error of the frequency grows with the position.
-    frequency = jnp.asarray(np.exp(np.arange(0, dim, 2) * (-math.log(base) / dim)).astype(np.float32))
-    return jnp.asarray(positions)[..., None].astype(jnp.float32) * frequency[(None,) * np.ndim(positions)]
+    frequency = jnp.asarray(np.exp(np.arange(0, dim, 2) * (-math.log(base) / dim)).astype(dtype))
+    return jnp.asarray(positions)[..., None].astype(dtype) * frequency[(None,) * np.ndim(positions)]
 
 
 def init_learned_positions(rng: Array, max_length: int, dim: int) -> Params:
@@ -87,7 +88,7 @@ def rotary(x: Array, positions: Array, *, base: float = 10_000.0, interleaved: b
         interleaved: pairs are features (2i, 2i + 1) as in the paper; default (i, i + head_dim / 2) as in Llama.
 
     Returns:
-        `[n, heads, head_dim]`, in the dtype of x; angles are computed in float32.
+        `[n, heads, head_dim]`, in the dtype of x; angles are computed in float32, or wider where x is.
 
     Raises:
         ValueError: if head_dim is odd, x is not floating point, or there is not one position for each row.
@@ -100,12 +101,12 @@ def rotary(x: Array, positions: Array, *, base: float = 10_000.0, interleaved: b
             f"x must have shape [n, heads, head_dim] and positions [n], got {x.shape} and {np.shape(positions)}; give "
             "one position per row, and use jax.vmap for a batch axis"
         )
-    angle = _angles(positions, x.shape[-1], base)[:, None]  # [n, 1, head_dim / 2]
-    half = x.shape[-1] // 2
+    dtype, half = wide_dtype(x.dtype), x.shape[-1] // 2
+    angle = _angles(positions, x.shape[-1], base, dtype)[:, None]  # [n, 1, head_dim / 2]
     axis, pairs = (-1, (half, 2)) if interleaved else (-2, (2, half))
-    wide = x.astype(wide_dtype(x.dtype)).reshape(*x.shape[:-1], *pairs)  # [n, heads, *pairs]
+    wide = x.astype(dtype).reshape(*x.shape[:-1], *pairs)  # [n, heads, *pairs]
     first, second = jnp.take(wide, 0, axis=axis), jnp.take(wide, 1, axis=axis)
-    cos, sin = jnp.cos(angle).astype(wide.dtype), jnp.sin(angle).astype(wide.dtype)
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
     turned = jnp.stack([first * cos - second * sin, first * sin + second * cos], axis=axis)
     return turned.reshape(x.shape).astype(x.dtype)
 

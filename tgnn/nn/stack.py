@@ -41,13 +41,16 @@ def run_parts(
 
 def residual(params: Params, part: Callable, x: Array, norm: Norm, dropout_rate: float, rng: Array | None) -> Array:
     """A part inside its residual connection, with its norm before or after."""
-    x = x + dropout(fold(rng, 0), part(before(params, x, norm), fold(rng, 1)), dropout_rate)
-    return norm(params["norm_after"], x) if "norm_after" in params else x
+    new = part(normed(params, "norm_before", x, norm), fold(rng, 1))
+    return normed(params, "norm_after", x + dropout(fold(rng, 0), new, dropout_rate), norm)
 
 
-def before(params: Params, x: Array, norm: Norm) -> Array:
-    """What a part reads: its rows, normalised if the part is pre-LN."""
-    return norm(params["norm_before"], x) if "norm_before" in params else x
+def normed(params: Params, name: str, x: Array, norm: Norm = layer_norm) -> Array:
+    """Rows normalised where the parameters have a norm of that name, else as they are.
+
+    `"norm_before"` is what a pre-LN part has, `"norm_after"` a post-LN one, `"norm"` the end of a pre-LN stack.
+    """
+    return norm(params[name], x) if name in params else x
 
 
 def run_blocks(

@@ -8,7 +8,7 @@ What the blocks do is chosen with functions: `block=partial(transformer_block, r
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from tgnn.errors import check_dropout
 from tgnn.nn.basic import dropout, fold, init_linear, layer_norm
 from tgnn.nn.block import TransformerConfig, init_block, init_norm, transformer_block
 from tgnn.nn.positions import sinusoidal
-from tgnn.nn.stack import Norm, run_blocks
+from tgnn.nn.stack import Norm, normed, run_blocks
 from tgnn.nn.tokens import Encoding as Encoding
 from tgnn.nn.tokens import check_room as check_room
 from tgnn.nn.tokens import check_tokens as check_tokens
@@ -104,7 +104,7 @@ def run_stack(params, layout, x, memory, memory_layout, block, norm, dropout_rat
 
     apply = jax.checkpoint(apply, prevent_cse=False) if remat else apply
     x, _ = run_blocks(apply, params["blocks"], x, rng=rng)
-    return norm(params["norm"], x) if "norm" in params else x
+    return normed(params, "norm", x, norm)
 
 
 def init_encoder(rng: Array, config: TransformerConfig) -> Params:
@@ -188,9 +188,14 @@ def language_model(
     (5, 7)
     """
     x = embed(params, tokens, positions, encoding=encoding, scale=embedding_scale)  # [n, model_dim]
-    x = dropout(fold(rng, 0), x, dropout_rate)
-    options = {"block": block, "norm": norm, "dropout_rate": dropout_rate, "rng": fold(rng, 1), "remat": remat}
-    return unembed(params, decoder(params["decoder"], layout, x, memory, memory_layout, **options))
+    x, drop = drop_embeddings(x, dropout_rate, rng)
+    options = {"block": block, "norm": norm, "remat": remat}
+    return unembed(params, decoder(params["decoder"], layout, x, memory, memory_layout, **options, **drop))
+
+
+def drop_embeddings(x: Array, dropout_rate: float, rng: Array | None) -> tuple[Array, dict[str, Any]]:
+    """Dropout of embedded tokens, and that of the stack behind them: `decoder(..., **drop)`."""
+    return dropout(fold(rng, 0), x, dropout_rate), {"dropout_rate": dropout_rate, "rng": fold(rng, 1)}
 
 
 def init_transformer(rng: Array, config: TransformerConfig) -> Params:
@@ -218,9 +223,8 @@ def encode_source(
     """The encoder's memory of the source tokens, `[n] -> [n, model_dim]`; arguments as for `language_model`."""
     source = params["source"]
     x = embed(source, tokens, positions, encoding=encoding, scale=embedding_scale)  # [n, model_dim]
-    x = dropout(fold(rng, 0), x, dropout_rate)
-    options = {"block": block, "norm": norm, "dropout_rate": dropout_rate, "rng": fold(rng, 1), "remat": remat}
-    return encoder(source["encoder"], layout, x, **options)
+    x, drop = drop_embeddings(x, dropout_rate, rng)
+    return encoder(source["encoder"], layout, x, block=block, norm=norm, remat=remat, **drop)
 
 
 def transformer(

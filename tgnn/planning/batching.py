@@ -88,6 +88,8 @@ class Batch:
 
         All other options are shared by all graphs; dropout drops the same edges in either form.
         """
+        for name, x in (("query", query), ("key", key), ("value", value)):
+            self.check_packed(name, jnp.asarray(x))
         if self.form == "union":
             return attend(self.layout, query, key, value, **options)
         packed = {name: options.pop(name, None) for name in ("edges", "edge_value", "bias")}
@@ -102,8 +104,19 @@ class Batch:
 
         return jax.vmap(run)(self.layout, (query, key, value), packed, first)
 
+    def check_packed(self, name: str, x: Array) -> None:
+        """A ValueError for what has not the shape that `pack` gives."""
+        if x.shape[: self.graph.ndim] != self.graph.shape:
+            raise ValueError(
+                f"{name} has shape {x.shape}, but the nodes of this {self.form} are {list(self.graph.shape)}; "
+                f"use batch.pack({name})"
+            )
+
     def pool(self, x: Array, reduction: str = "mean") -> Array:
         """`tgnn.aggregate` over the nodes of each graph: packed features -> [n_graph, ...], zeros for the padding.
+
+        Raises:
+          ValueError: for features that are not packed.
 
         >>> from tgnn.graphs import Complete
         >>> made = batch([Complete(2), Complete(1)])
@@ -111,6 +124,7 @@ class Batch:
         [[2.0], [5.0]]
         """
         x = jnp.asarray(x)
+        self.check_packed("x", x)
         if self.form == "union":
             n = len(self.graph)
             return aggregate(EdgeList(jnp.arange(n), self.graph, self.n_graph, n), x, reduction)
@@ -177,7 +191,7 @@ def check(graphs: Sequence[Layout], form: str | None, n_graph: int | None) -> No
 
 
 def faster(graphs, sizes, edges, heads, head_dim, gradients, timings) -> str:
-    """The form with the least predicted time; a union where nothing was timings, or an edge stands twice."""
+    """The form with the least predicted time; a union where nothing was measured, or an edge stands twice."""
     known = load_timings(timings)
     simple = all(len(distinct(pair_key(s, r, n))) == len(s) for (s, r), n in zip(edges, sizes.tolist(), strict=True))
     if known is None or not simple:

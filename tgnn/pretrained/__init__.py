@@ -22,6 +22,7 @@ from tgnn.pretrained.files import installed as installed
 from tgnn.pretrained.gat import Gat as Gat
 from tgnn.pretrained.generation import generate as generate
 from tgnn.pretrained.loading import load as load
+from tgnn.pretrained.many_texts import embed_texts as embed_texts
 from tgnn.pretrained.model import Model as Model
 from tgnn.pretrained.model import Output as Output
 from tgnn.pretrained.proteinmpnn import Design as Design

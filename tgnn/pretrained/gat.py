@@ -116,7 +116,7 @@ def keep_heads(params: Params, kept: list[int], share: float) -> Params:
 def run_layers(params: list[Params], layouts: tuple[Any, ...], x: Array, implementation: str | None) -> Array:
     """The equations: ELU between the layers."""
     for i, (layer, layout) in enumerate(zip(params, layouts, strict=True)):
-        x = gat_layer(layer, layout, jax.nn.elu(x) if i else x, implementation=implementation)
+        x = gat_layer(layer, layout, jax.nn.elu(x) if i else x, {"implementation": implementation})
     return x
 
 

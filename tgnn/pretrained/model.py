@@ -51,7 +51,7 @@ class Model:
         norm: "layer" or "rms".
         epsilon: of every norm.
         rope_base: of rotary positions; None where positions are learned.
-        rope_interleaved: see `tgnn.encodings.rotary`.
+        rope_interleaved: see `tgnn.nn.positions.rotary`.
         padding_id: where the positions of RoBERTa begin: after that of its padding; None: they are row numbers.
     """
 

@@ -5,7 +5,7 @@ import jax
 from tgnn.compiled import compiled
 from tgnn.errors import check_size
 from tgnn.nn.block import transformer_block
-from tgnn.nn.stack import before
+from tgnn.nn.stack import normed
 from tgnn.nn.transformer import Layouts
 from tgnn.pretrained.encoder_decoder import EncoderDecoder
 from tgnn.pretrained.layouts import in_axes, layout_of, weight_matrices
@@ -60,7 +60,7 @@ def run_pair_attention(model, params, source_ids, keep, target_ids, kept, layout
 
     def of_rows(name, edges, x, memory=None):
         own, rotate = block[name], side.rotate if memory is None else None
-        rows = before(own, x, side.norm_function)
+        rows = normed(own, "norm_before", x, side.norm_function)
         return weight_matrices(own, edges, rows, memory, head=head, rotate=rotate)
 
     def read(source_ids, keep, target_ids, kept, source, target, cross):

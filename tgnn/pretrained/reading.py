@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from tgnn.compiled import compiled
 from tgnn.errors import check_size
-from tgnn.nn.stack import before
+from tgnn.nn.stack import normed
 from tgnn.pretrained.encoder_decoder import EncoderDecoder
 from tgnn.pretrained.layouts import Layers, in_axes, layout_of, layouts_of_layers, weight_matrices
 from tgnn.pretrained.model import Model, checked_tokens, checked_types, run_text
@@ -100,7 +100,7 @@ def read_layers(model, params, token_ids, keep, types, layouts, wanted, read, ea
         for i, layer in enumerate(wanted):
             part = stack["blocks"][model.layers[layer]]["attention"]
             edges = layout_of(layouts[layer], n, n, keep, model.is_causal)
-            rows = before(part, hidden[layer], model.norm_function)
+            rows = normed(part, "norm_before", hidden[layer], model.norm_function)
             found.append(read(i, part, edges, rows, None if each is None else each[i]))
         return found
 

@@ -68,11 +68,19 @@ def tokenize(tokenizer: Any, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarr
     if isinstance(texts, str) or not texts:
         raise ValueError(f"texts must be a list of at least one text, got {texts!r:.40}; use [text]")
     ids = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
-    longest = max(1, *map(len, ids))
-    mask = np.arange(longest)[None] < np.array([len(row) for row in ids])[:, None]
-    padding = next((i for i in map(tokenizer.token_to_id, ("[PAD]", "<pad>")) if i is not None), 0)
+    return pad_rows(ids, padding_of(tokenizer), max(1, *map(len, ids)))
+
+
+def padding_of(tokenizer: Any) -> int:
+    """The id of a tokenizer's [PAD] or <pad>, else 0."""
+    return next((i for i in map(tokenizer.token_to_id, ("[PAD]", "<pad>")) if i is not None), 0)
+
+
+def pad_rows(rows: Sequence[Sequence[int]], padding: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ids int32 `[len(rows), n]`, padded, and the mask of those that are there."""
+    mask = np.arange(n)[None] < np.array([len(row) for row in rows])[:, None]
     token_ids = np.full(mask.shape, padding, np.int32)
-    token_ids[mask] = np.concatenate([np.array(row, np.int32) for row in ids])
+    token_ids[mask] = np.concatenate([np.array(row, np.int32) for row in rows])
     return token_ids, mask
 
 

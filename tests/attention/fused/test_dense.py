@@ -107,6 +107,7 @@ def test_vmap_and_scan(small_tiles):
     np.testing.assert_allclose(scanned, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_large_logits_keep_their_digits(small_tiles):
     """The gradient recomputes weights from maximum and sum, which one log-sum-exp of 3e4 would blur."""
     layout = LAYOUTS["causal offset"]

@@ -283,6 +283,7 @@ def test_bfloat16_is_as_accurate_as_dense_softmax_attention_in_bfloat16(degree):
     assert actual.dtype == jnp.bfloat16 and error <= 1.1 * allowed
 
 
+@pytest.mark.slow
 def test_large_logits_keep_their_digits():
     layout = EDGE_LISTS["edges padded"]
     query, key, value = inputs(layout)
@@ -346,6 +347,7 @@ def temporary(n_edge, n_node, implementation, gradients):
     return jax.jit(run).lower(layout, rows, rows, rows).compile().memory_analysis().temp_size_in_bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gradients", [False, True])
 def test_memory_at_a_million_edges_is_a_tenth_of_the_definition(monkeypatch, gradients):
     monkeypatch.undo()

@@ -30,22 +30,6 @@ from tgnn.attention.fused.tiled import Tiled, pad_rows, prepare
 from tgnn.typing import Array
 
 
-class Tiles(Tiled):
-    """The tiles of `Blocks`."""
-
-    name = "tiles"
-    form = "tiles"
-
-    def pack(self, call: Call):
-        return pack(call)
-
-    def forward(self, plan, packed, data):
-        return forward(plan, packed, data)
-
-    def backward(self, plan, packed, data, statistics, gradient, delta):
-        return backward(plan, packed, data, statistics, gradient, delta)
-
-
 class Data(NamedTuple):
     """What has no gradient; T tiles."""
 
@@ -128,3 +112,12 @@ def tile_of(plan: Plan, data: Data, index, receiver, keys, values):
     query_tile = zero_untouched(live.any(axis=1), receivers_of(plan, 0, row, receiver), 2)
     tile_senders = (zero_untouched(live.any(axis=0), take(plan, column * plan.width, x), 1) for x in (keys, values))
     return (query_tile, *tile_senders), (data.others, data.draw, head_numbers(plan, 0), rows, columns)
+
+
+class Tiles(Tiled):
+    """The tiles of `Blocks`."""
+
+    name = "tiles"
+    form = "tiles"
+
+    pack, forward, backward = staticmethod(pack), staticmethod(forward), staticmethod(backward)

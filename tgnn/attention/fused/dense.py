@@ -21,22 +21,6 @@ NARROW = 256  # and where some can
 TILE = 2**20  # logits of a tile with all heads at once
 
 
-class Rows(Tiled):
-    """The tiles of a matrix."""
-
-    name = "tiles of rows"
-    form = "matrix"
-
-    def pack(self, call: Call):
-        return pack(call)
-
-    def forward(self, plan, packed, data):
-        return forward(plan, packed, data)
-
-    def backward(self, plan, packed, data, statistics, gradient, delta):
-        return backward(plan, packed, data, statistics, gradient, delta)
-
-
 def pack(call: Call) -> tuple[Plan, Packed, Data]:
     """The tiles of a call; senders are padded where their parts are unequal."""
     layout = call.layout
@@ -150,3 +134,12 @@ def touched(layout, rows: TileRows, segments: Array | None) -> tuple[Array | Non
         seen, mine = jax.lax.scan(tile, segments != segments, rows)  # nobody yet
         return mine, seen
     return layout.seen()
+
+
+class Rows(Tiled):
+    """The tiles of a matrix."""
+
+    name = "tiles of rows"
+    form = "matrix"
+
+    pack, forward, backward = staticmethod(pack), staticmethod(forward), staticmethod(backward)

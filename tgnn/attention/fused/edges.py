@@ -9,6 +9,7 @@ Chunks follow the order of the receivers where it is known (`EdgeList.from_edges
 the order of memory, while arrays per edge stay in the caller's order.
 """
 
+from abc import abstractmethod
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -54,27 +55,29 @@ def log_sum_exp(_: Call, sums: Sums) -> Array:
     return sums.statistics.log_sum_exp
 
 
-class Chunks(Execution):
-    """Chunks of an edge list, one after the other."""
+class Summed(Execution):
+    """An execution of edge lists whose forward pass keeps `Sums`, from which the backward pass starts."""
 
-    name = "chunks of edges"
     form = "list"
-    when = "on CPU from one full chunk on; below, the definition compiles sooner"
 
-    def refusal(self, call: Call) -> str | None:
-        return own_structure(call)
+    @staticmethod
+    @abstractmethod
+    def forward(call: Call) -> tuple[Array, Sums]:
+        """The output, and the statistics of the softmax."""
 
-    def is_faster(self, call: Call) -> bool:
-        return backend() == "cpu" and call.layout.n_edge * width_of(call) >= CHUNK_NUMBERS
+    @staticmethod
+    @abstractmethod
+    def backward(call: Call, output: Array, sums: Sums, gradient: Array) -> Call:
+        """Gradients of all floating-point operands, as a Call."""
 
     def run(self, call: Call) -> Array:
-        return attend_with(forward, backward, call)
+        return attend_with(self.forward, self.backward, call)
 
     def run_with_lse(self, call: Call) -> tuple[Array, Array]:
-        return attend_with_lse(forward, backward, log_sum_exp, call)
+        return attend_with_lse(self.forward, self.backward, log_sum_exp, call)
 
     def statistics(self, call: Call) -> Statistics:
-        return forward(call)[1].statistics
+        return self.forward(call)[1].statistics
 
 
 def forward(call: Call) -> tuple[Array, Sums]:
@@ -197,3 +200,18 @@ class Gradients(NamedTuple):
 def is_differentiable(x) -> bool:
     """Whether `x` is an array that gradients may be asked of."""
     return hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating)
+
+
+class Chunks(Summed):
+    """Chunks of an edge list, one after the other."""
+
+    name = "chunks of edges"
+    when = "on CPU from one full chunk on; below, the definition compiles sooner"
+
+    def refusal(self, call: Call) -> str | None:
+        return own_structure(call)
+
+    def is_faster(self, call: Call) -> bool:
+        return backend() == "cpu" and call.layout.n_edge * width_of(call) >= CHUNK_NUMBERS
+
+    forward, backward = staticmethod(forward), staticmethod(backward)

@@ -11,40 +11,12 @@ import numpy as np
 
 from tgnn.attention.call import Call
 from tgnn.attention.fused.chunk import Chunk, Parameters, edge_logits, take
-from tgnn.attention.fused.derivatives import attend_with, attend_with_lse
-from tgnn.attention.fused.edges import Gradients, Sums, chunk_gradients, is_differentiable, log_sum_exp
-from tgnn.attention.fused.execution import Execution, Statistics, backend, own_structure
+from tgnn.attention.fused.edges import Gradients, Summed, Sums, chunk_gradients, is_differentiable
+from tgnn.attention.fused.execution import backend, own_structure
 from tgnn.errors import widen_index
 from tgnn.typing import Array
 
 BLOCK = 32  # edges that one product adds up; sums of blocks are added up in the same way, level by level
-
-
-class SortedEdges(Execution):
-    """All edges at once, in the orders of their receivers and of their senders."""
-
-    name = "sorted edges"
-    form = "list"
-    when = "on GPU, where scattering needs atomics; not measured"
-
-    def refusal(self, call: Call) -> str | None:
-        if call.layout.order is None or call.layout.by_sender is None:
-            return "the orders of the edges are not known; EdgeList.from_edges finds them"
-        if backend() != "gpu":
-            return "it is for GPUs"
-        return own_structure(call)
-
-    def is_faster(self, call: Call) -> bool:
-        return True
-
-    def run(self, call: Call) -> Array:
-        return attend_with(forward, backward, call)
-
-    def run_with_lse(self, call: Call) -> tuple[Array, Array]:
-        return attend_with_lse(forward, backward, log_sum_exp, call)
-
-    def statistics(self, call: Call) -> Statistics:
-        return forward(call)[1].statistics
 
 
 def forward(call: Call) -> tuple[Array, Sums]:
@@ -159,3 +131,22 @@ def running(x: Array, numbers: Array, at: Array, op: str) -> Array:
     brought = running(inside[:, -1], numbers[:, -1], before, op)
     brought = jnp.where(joined[:, None], brought, 0.0 if op == "sum" else -jnp.inf)
     return result + brought if op == "sum" else jnp.maximum(result, brought)
+
+
+class SortedEdges(Summed):
+    """All edges at once, in the orders of their receivers and of their senders."""
+
+    name = "sorted edges"
+    when = "on GPU, where scattering needs atomics; not measured"
+
+    def refusal(self, call: Call) -> str | None:
+        if call.layout.order is None or call.layout.by_sender is None:
+            return "the orders of the edges are not known; EdgeList.from_edges finds them"
+        if backend() != "gpu":
+            return "it is for GPUs"
+        return own_structure(call)
+
+    def is_faster(self, call: Call) -> bool:
+        return True
+
+    forward, backward = staticmethod(forward), staticmethod(backward)

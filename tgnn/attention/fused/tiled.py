@@ -33,16 +33,19 @@ class Tiled(Execution):
 
     when = "on CPU from about 2 ** 15 logits on; below, the definition compiles sooner and runs as fast"
 
+    @staticmethod
     @abstractmethod
-    def pack(self, call: Call) -> tuple[Any, Any, Any]:
+    def pack(call: Call) -> tuple[Any, Any, Any]:
         """Plan, packed and data: the static, the differentiable and the other inputs of the tiles."""
 
+    @staticmethod
     @abstractmethod
-    def forward(self, plan, packed, data) -> tuple[Array, Array]:
+    def forward(plan, packed, data) -> tuple[Array, Array]:
         """Output and statistics of the rows of all tiles, both in float32 or wider."""
 
+    @staticmethod
     @abstractmethod
-    def backward(self, plan, packed, data, statistics, gradient, delta):
+    def backward(plan, packed, data, statistics, gradient, delta) -> Any:
         """Gradients of `packed`; `delta` as in `tile.backward`."""
 
     def unpack(self, call: Call, output: Array) -> Array:

@@ -19,27 +19,6 @@ from tgnn.graphs.window import Window
 from tgnn.typing import Array
 
 
-class Bands(Tiled):
-    """The tiles of a window."""
-
-    name = "tiles of bands"
-    form = "band"
-
-    def pack(self, call: Call):
-        return pack(call)
-
-    def forward(self, plan, packed, data):
-        return forward(plan, packed, data)
-
-    def backward(self, plan, packed, data, statistics, gradient, delta):
-        return backward(plan, packed, data, statistics, gradient, delta)
-
-    def unpack(self, call: Call, output: Array) -> Array:
-        """[receivers by class, key_heads, group, dim] -> [n_receivers, heads, dim]."""
-        classes = output.reshape(call.layout.dilation, -1, call.query.shape[1], output.shape[-1])
-        return jnp.swapaxes(classes, 0, 1).reshape(-1, *classes.shape[2:])[: call.layout.n]
-
-
 class Band(NamedTuple):
     """The static shape of the tiles: `classes * blocks` tiles of `size` receivers and `width` senders."""
 
@@ -158,3 +137,17 @@ def reverse(layout: Window) -> Window:
         receiver_segments=layout.sender_segments,
         sender_segments=layout.receiver_segments,
     )
+
+
+class Bands(Tiled):
+    """The tiles of a window."""
+
+    name = "tiles of bands"
+    form = "band"
+
+    pack, forward, backward = staticmethod(pack), staticmethod(forward), staticmethod(backward)
+
+    def unpack(self, call: Call, output: Array) -> Array:
+        """[receivers by class, key_heads, group, dim] -> [n_receivers, heads, dim]."""
+        classes = output.reshape(call.layout.dilation, -1, call.query.shape[1], output.shape[-1])
+        return jnp.swapaxes(classes, 0, 1).reshape(-1, *classes.shape[2:])[: call.layout.n]

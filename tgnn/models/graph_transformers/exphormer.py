@@ -10,11 +10,11 @@ from tgnn.compiled import compiled
 from tgnn.errors import check_dropout, check_size
 from tgnn.models.cards import Choice
 from tgnn.models.edge_features import as_real, check_edge_dim, features_of
-from tgnn.models.graph_transformers.graph_transformer import EdgeProduct, init_update, update
+from tgnn.models.graph_transformers.graph_transformer import EdgeProduct, init_projections, init_update, update
 from tgnn.models.graph_transformers.interactions import Interactions, check_given
 from tgnn.models.heads import split_heads
 from tgnn.models.layers import stack_layers
-from tgnn.nn.basic import embedding, init_embedding, init_linear, linear
+from tgnn.nn.basic import embedding, init_embedding, linear
 from tgnn.nn.block import run_blocks
 from tgnn.typing import Array, Params
 
@@ -53,11 +53,8 @@ def init_exphormer(
 
 def _init_layer(rng: Array, *, model_dim: int, heads: tuple[int, int], hidden_dim: int, edge_dim: int) -> Params:
     *rngs, nodes_rng = jax.random.split(rng, 5)
-    inputs = {"query": model_dim, "key": model_dim, "value": model_dim, "edge": edge_dim}
-    params = {
-        name: init_linear(r, dim, heads, use_bias=False) for (name, dim), r in zip(inputs.items(), rngs, strict=True)
-    }
-    return params | {"nodes": init_update(nodes_rng, heads, model_dim, hidden_dim)}
+    projections = init_projections(rngs, heads, model_dim, edge_dim)
+    return projections | {"nodes": init_update(nodes_rng, heads, model_dim, hidden_dim)}
 
 
 def exphormer(

@@ -66,14 +66,23 @@ def init_graph_transformer(
 
 
 def _init_layer(rng: Array, *, model_dim: int, heads: tuple[int, int], hidden_dim: int, edge_dim: int | None) -> Params:
-    *rngs, edge_rng, nodes_rng, edges_rng = jax.random.split(rng, 6)
-    names = ("query", "key", "value")
-    params = {name: init_linear(r, model_dim, heads, use_bias=False) for name, r in zip(names, rngs, strict=True)}
-    params["nodes"] = init_update(nodes_rng, heads, model_dim, hidden_dim)
+    *rngs, nodes_rng, edges_rng = jax.random.split(rng, 6)
+    params = init_projections(rngs, heads, model_dim, edge_dim) | {
+        "nodes": init_update(nodes_rng, heads, model_dim, hidden_dim)
+    }
     if edge_dim is None:
         return params
-    edge = init_linear(edge_rng, edge_dim, heads, use_bias=False)
-    return params | {"edge": edge, "edges": init_update(edges_rng, heads, edge_dim, hidden_dim)}
+    return params | {"edges": init_update(edges_rng, heads, edge_dim, hidden_dim)}
+
+
+def init_projections(rngs: list[Array], heads: tuple[int, int], model_dim: int, edge_dim: int | None) -> Params:
+    """Initialises what `EdgeProduct` and the messages read: `"query"`, `"key"`, `"value"`, and `"edge"` of edges."""
+    inputs = {"query": model_dim, "key": model_dim, "value": model_dim, "edge": edge_dim}
+    return {
+        name: init_linear(rng, dim, heads, use_bias=False)
+        for (name, dim), rng in zip(inputs.items(), rngs, strict=True)
+        if dim is not None
+    }
 
 
 def init_update(rng: Array, heads: tuple[int, int], model_dim: int, hidden_dim: int) -> Params:

@@ -1,17 +1,18 @@
 """GAT: the score of an edge is a sum of one number from each of its ends."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from tgnn.attention.scores import Additive
 from tgnn.graphs import Layout
+from tgnn.models.attention_layers import run_attention_layers
 from tgnn.models.cards import Choice
-from tgnn.models.edge_features import attention_options, check_edge_features, init_edge
+from tgnn.models.edge_features import init_edge
 from tgnn.models.heads import add_bias, glorot, layer_sizes
-from tgnn.models.layers import Nodes, ends, ends_dims, run_layers
+from tgnn.models.layers import Nodes, ends, ends_dims
 from tgnn.nn.basic import init_linear, linear
 from tgnn.nn.per_head import PerHead, attend_per_head, gated
 from tgnn.typing import Array, Graph, Params
@@ -97,22 +98,11 @@ def gat(
     >>> tgnn.models.gat(params, graph, jax.numpy.ones((3, 4))).shape
     (3, 2)
     """
-    check_edge_features(params[0], edges)
-    layer = partial(gat_layer, dropout_rate=dropout_rate, implementation=implementation)
-    options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng}
-    return run_layers(layer, params, graph, x, edges, **options)
+    options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng, "implementation": implementation}
+    return run_attention_layers(gat_layer, params, graph, x, edges, **options)
 
 
-def gat_layer(
-    params: Params,
-    layout: Layout | PerHead,
-    x: Nodes,
-    rng: Array | None = None,
-    edges: Array | None = None,
-    *,
-    dropout_rate: float = 0.0,
-    implementation: str | None = None,
-) -> Array:
+def gat_layer(params: Params, layout: Layout | PerHead, x: Nodes, options: dict[str, Any]) -> Array:
     """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one.
 
     Parameters may hold two parts more: a `"score_bias"` `[heads]`, and a `"gate"` `[heads]`, which multiplies the
@@ -122,7 +112,6 @@ def gat_layer(
     value = linear(params["linear"], senders)  # [n_senders, heads, head_dim]
     query = value if receivers is senders else linear(params.get("receiver", params["linear"]), receivers)
     score = Additive(params["receiver_vector"], params["sender_vector"], bias=params.get("score_bias"))
-    options = attention_options(params, edges, dropout_rate, rng, implementation)
     output = gated(params, attend_per_head(layout, query, value, value, score=score, **options))
     bias = params["bias"]  # [heads, head_dim], or [head_dim] where heads are averaged
     return add_bias(gated(params, bias[None])[0] if bias.ndim == 2 else bias, output)

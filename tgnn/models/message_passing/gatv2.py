@@ -1,7 +1,7 @@
 """GATv2: GAT with the nonlinearity before the attention vector: which sender is best depends on the receiver."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from tgnn.attention.api import attend
 from tgnn.attention.scores import AdditiveV2
 from tgnn.graphs import Layout
+from tgnn.models.attention_layers import run_attention_layers
 from tgnn.models.cards import Choice
-from tgnn.models.edge_features import attention_options, check_edge_features, init_edge
+from tgnn.models.edge_features import init_edge
 from tgnn.models.heads import add_bias, glorot, layer_sizes
-from tgnn.models.layers import Nodes, ends, ends_dims, run_layers
+from tgnn.models.layers import Nodes, ends, ends_dims
 from tgnn.nn.basic import init_linear, linear
 from tgnn.typing import Array, Graph, Params
 
@@ -78,26 +79,14 @@ def gatv2(
     >>> tgnn.models.gatv2(params, graph, jax.numpy.ones((3, 4))).shape
     (3, 2)
     """
-    check_edge_features(params[0], edges)
-    layer = partial(gatv2_layer, dropout_rate=dropout_rate, implementation=implementation)
-    options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng}
-    return run_layers(layer, params, graph, x, edges, **options)
+    options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng, "implementation": implementation}
+    return run_attention_layers(gatv2_layer, params, graph, x, edges, **options)
 
 
-def gatv2_layer(
-    params: Params,
-    layout: Layout,
-    x: Nodes,
-    rng: Array | None = None,
-    edges: Array | None = None,
-    *,
-    dropout_rate: float = 0.0,
-    implementation: str | None = None,
-) -> Array:
+def gatv2_layer(params: Params, layout: Layout, x: Nodes, options: dict[str, Any]) -> Array:
     """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
     senders, receivers = ends(x)
     query, key = linear(params["receiver"], receivers), linear(params["sender"], senders)  # [n, heads, head_dim]
-    options = attention_options(params, edges, dropout_rate, rng, implementation)
     output = attend(layout, query, key, key, score=AdditiveV2(params["vector"]), **options)
     return add_bias(params["bias"], output)
 

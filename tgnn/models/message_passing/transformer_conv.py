@@ -1,16 +1,17 @@
 """The Transformer's attention on a sparse graph, with a linear skip connection in place of the block's residual one."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from typing import Any
 
 import jax
 
 from tgnn.attention.api import attend
 from tgnn.graphs import Layout
+from tgnn.models.attention_layers import run_attention_layers
 from tgnn.models.cards import Choice
-from tgnn.models.edge_features import attention_options, check_edge_features, init_edge
+from tgnn.models.edge_features import init_edge
 from tgnn.models.heads import concatenate_heads, layer_sizes
-from tgnn.models.layers import Nodes, ends, ends_dims, run_layers
+from tgnn.models.layers import Nodes, ends, ends_dims
 from tgnn.nn.basic import init_linear, linear
 from tgnn.typing import Array, Graph, Params
 
@@ -75,27 +76,15 @@ def transformer_conv(
     >>> tgnn.models.transformer_conv(params, graph, jax.numpy.ones((3, 4))).shape
     (3, 2)
     """
-    check_edge_features(params[0], edges)
-    layer = partial(transformer_conv_layer, dropout_rate=dropout_rate, implementation=implementation)
-    options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng}
-    return run_layers(layer, params, graph, x, edges, **options)
+    options = {"activation": activation, "dropout_rate": dropout_rate, "rng": rng, "implementation": implementation}
+    return run_attention_layers(transformer_conv_layer, params, graph, x, edges, **options)
 
 
-def transformer_conv_layer(
-    params: Params,
-    layout: Layout,
-    x: Nodes,
-    rng: Array | None = None,
-    edges: Array | None = None,
-    *,
-    dropout_rate: float = 0.0,
-    implementation: str | None = None,
-) -> Array:
+def transformer_conv_layer(params: Params, layout: Layout, x: Nodes, options: dict[str, Any]) -> Array:
     """One layer: `[n, in_dim] -> [n, heads * head_dim]`, or `[n, head_dim]` for the last one."""
     senders, receivers = ends(x)
     query = linear(params["query"], receivers)  # [n, heads, head_dim]
     key, value = linear(params["key"], senders), linear(params["value"], senders)
-    options = attention_options(params, edges, dropout_rate, rng, implementation)
     output = attend(layout, query, key, value, edge_value=options["edges"], **options)
     skip = linear(params["skip"], receivers)
     return concatenate_heads(output + skip) if skip.ndim == 3 else output.mean(axis=1) + skip

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from tgnn.errors import check_dropout
 from tgnn.graphs.layout import is_traced
 from tgnn.models.cards import Choice
-from tgnn.nn.block import TransformerConfig, feed_forward, init_block, run_parts
+from tgnn.nn.block import TransformerConfig, block_of, init_block
 from tgnn.nn.multi_head import multi_head_attention
 from tgnn.nn.positions import sinusoidal
 from tgnn.nn.transformer import Encoding, init_language_model, language_model
@@ -88,7 +88,7 @@ def adaptive_span(
         dropout_rate: of the embeddings, the blocks and the attention weights.
         rng: key of the dropout.
         implementation: see `tgnn.attend`.
-        remat: recompute each block in the backward pass; see `tgnn.transformer.decoder`.
+        remat: recompute each block in the backward pass; see `tgnn.nn.transformer.decoder`.
 
     Returns:
         `[n, vocab_size]`.
@@ -113,17 +113,15 @@ def adaptive_span(
         raise ValueError(f"ramp is {ramp} but must be above 0, for a mask that has derivatives; the paper's is 32")
     if not is_traced(max_span) and not 0 <= float(max_span) < math.inf:
         raise ValueError(f"max_span is {max_span} but must be finite and at least 0; pass the number of steps back")
-    block = partial(spanned_block, max_span=max_span, ramp=ramp, implementation=implementation)
+    block = block_of(partial(spanned_attention, max_span=max_span, ramp=ramp, implementation=implementation))
     options = {"encoding": encoding, "dropout_rate": dropout_rate, "rng": rng, "remat": remat}
     return language_model(params, graph, tokens, block=block, **options)
 
 
-def spanned_block(
+def spanned_attention(
     params: Params,
     graph: Graph,
     x: Array,
-    memory: None = None,
-    memory_layout: None = None,
     *,
     max_span: float,
     ramp: float,
@@ -131,14 +129,9 @@ def spanned_block(
     rng: Array | None = None,
     implementation: str | None = None,
 ) -> Array:
-    """Attends within the spans of the heads, then maps every node: `[n, model_dim] -> [n, model_dim]`."""
-    bias = SoftSpan(head_spans(params["attention"], max_span), ramp)
-    shared = {"bias": bias, "dropout_rate": dropout_rate, "implementation": implementation}
-    parts = {
-        "attention": lambda h, rng: multi_head_attention(params["attention"], graph, h, rng=rng, **shared),
-        "mlp": lambda h, rng: feed_forward(params["mlp"], h, dropout_rate=dropout_rate, rng=rng),
-    }
-    return run_parts(params, parts, x, dropout_rate=dropout_rate, rng=rng)
+    """Attends within the spans of the heads: `[n, model_dim] -> [n, model_dim]`."""
+    options = {"dropout_rate": dropout_rate, "rng": rng, "implementation": implementation}
+    return multi_head_attention(params, graph, x, bias=SoftSpan(head_spans(params, max_span), ramp), **options)
 
 
 CHOICES = (

@@ -14,10 +14,10 @@ from tgnn.errors import check_dropout, check_size
 from tgnn.models.cards import Choice
 from tgnn.models.sequences.partitions import Partition, check_relations, count_relations
 from tgnn.models.sequences.partitions import partition as partition
-from tgnn.nn.basic import dropout, fold, linear
+from tgnn.nn.basic import linear
 from tgnn.nn.block import TransformerConfig, block_of, init_block
 from tgnn.nn.multi_head import project_key_value
-from tgnn.nn.transformer import check_tokens, decoder, embed, init_language_model, unembed
+from tgnn.nn.transformer import check_tokens, decoder, drop_embeddings, embed, init_language_model, unembed
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Params
 
@@ -69,7 +69,7 @@ def bp_transformer(
         dropout_rate: of the embeddings, the blocks and the attention weights.
         rng: key of the dropout.
         implementation: see `tgnn.attend`.
-        remat: see `tgnn.transformer.decoder`.
+        remat: see `tgnn.nn.transformer.decoder`.
 
     Returns:
         `[n_token, vocab_size]`. O(k n log(n / k)) time and memory.
@@ -110,10 +110,9 @@ def bp_nodes(
     check_relations(params["decoder"]["blocks"], graph)
     n_node = graph.layout.n_receivers
     words = jnp.full(n_node, -1, jnp.int32).at[graph.tokens].set(tokens, mode="drop", unique_indices=False)
-    x = dropout(fold(rng, 0), embed(params, words, encoding=None), dropout_rate)
-    options = {"dropout_rate": dropout_rate, "rng": fold(rng, 1), "remat": remat}
+    x, drop = drop_embeddings(embed(params, words, encoding=None), dropout_rate, rng)
     block = block_of(functools.partial(partition_attention, implementation=implementation))
-    return decoder(params["decoder"], graph, x, block=block, **options)
+    return decoder(params["decoder"], graph, x, block=block, remat=remat, **drop)
 
 
 def partition_attention(

@@ -12,8 +12,6 @@ from tgnn.models.cards import Choice
 from tgnn.models.sequences.transformer_xl import (
     check_stacked,
     init_transformer_xl,
-    last_norm,
-    normed,
     remembered,
     shift,
     xl_block,
@@ -21,6 +19,7 @@ from tgnn.models.sequences.transformer_xl import (
 from tgnn.nn.basic import dropout, fold, init_linear, linear
 from tgnn.nn.block import TransformerConfig, run_blocks
 from tgnn.nn.multi_head import multi_head_attention
+from tgnn.nn.stack import normed
 from tgnn.nn.transformer import embed, unembed
 from tgnn.train.losses import masked_mean
 from tgnn.typing import Array, Params
@@ -143,7 +142,8 @@ def _run(params, x, memories, dropout_rate, rng, implementation):
     each = memories.compressed, memories.recent
     x, (compressed, recent, losses) = run_blocks(apply, params["decoder"]["blocks"], x, each, rng=fold(rng, 1))
     live = shift(memories.compressed_live, coarse(leaving, rate)), shift(memories.recent_live, jnp.ones(n, bool))
-    return Compressed(unembed(params, last_norm(params, x)), Memories(compressed, recent, *live), losses.sum())
+    x = normed(params["decoder"], "norm", x)
+    return Compressed(unembed(params, x), Memories(compressed, recent, *live), losses.sum())
 
 
 def coarse(live: Array, rate: int) -> Array:
@@ -162,7 +162,7 @@ def reconstruction(block: Params, x: Array, old: Array, new: Array, live: Array)
     def message(rows, live):
         segments = jnp.where(live, 0, -1)
         layout = Complete(n, rows.shape[0]).with_segments(jnp.zeros(n, jnp.int32), segments)
-        return multi_head_attention(fixed, layout, normed(fixed, x), normed(fixed, rows))
+        return multi_head_attention(fixed, layout, *(normed(fixed, "norm_before", each) for each in (x, rows)))
 
     difference = message(old, live) - message(new, coarse(live, block["compression"]["kernel"].shape[0]))
     return masked_mean(jnp.square(difference))

@@ -81,7 +81,7 @@ def light_conv(
         dropout_rate: of the embeddings, the blocks and the weights of the kernels (DropConnect).
         rng: key of the dropout.
         implementation: see `tgnn.attend`.
-        remat: see `tgnn.transformer.decoder`.
+        remat: see `tgnn.nn.transformer.decoder`.
 
     Returns:
         `[n, vocab_size]`. O(n * width) time and memory.

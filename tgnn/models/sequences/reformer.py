@@ -100,7 +100,7 @@ def reformer(
         dropout_rate: of the embeddings, the blocks and the attention weights.
         rng: key of the dropout.
         implementation: see `tgnn.attend`.
-        remat: recompute each block in the backward pass; see `tgnn.transformer.decoder`.
+        remat: recompute each block in the backward pass; see `tgnn.nn.transformer.decoder`.
 
     Returns:
         `[n, vocab_size]`. O(rounds * n * chunk) time; one head at a time is in memory.
@@ -124,7 +124,7 @@ def reformer(
     if not isinstance(graph, Hashing):
         raise ValueError(
             f"graph must be a Hashing, whose graph is made anew in each layer, got {type(graph).__name__}; pass "
-            "Hashing(chunk), or use tgnn.transformer.language_model on a fixed layout"
+            "Hashing(chunk), or use tgnn.nn.transformer.language_model on a fixed layout"
         )
     options = {"dropout_rate": check_dropout(dropout_rate, rng), "rng": rng, "remat": remat}
     block = block_of(partial(lsh_attention, implementation=implementation))

@@ -10,7 +10,7 @@ from tgnn.attention.api import attend
 from tgnn.errors import check_dropout
 from tgnn.models.cards import Choice
 from tgnn.nn.basic import fold, linear
-from tgnn.nn.block import TransformerConfig, feed_forward, run_parts
+from tgnn.nn.block import TransformerConfig, block_of
 from tgnn.nn.positions import sinusoidal
 from tgnn.nn.transformer import Encoding, init_language_model, language_model
 from tgnn.typing import Array, Graph, Params
@@ -43,7 +43,7 @@ def sparse_transformer(
         dropout_rate: of the embeddings, the blocks and the attention weights.
         rng: key of the dropout.
         implementation: see `tgnn.attend`.
-        remat: recompute each block in the backward pass; see `tgnn.transformer.decoder`.
+        remat: recompute each block in the backward pass; see `tgnn.nn.transformer.decoder`.
 
     Returns:
         `[n, vocab_size]`. Time and memory O(n sqrt(n)) for a stride of sqrt(n).
@@ -63,29 +63,9 @@ def sparse_transformer(
     (6, 50)
     """
     dropout_rate = check_dropout(dropout_rate, rng)
-    block = partial(sparse_block, implementation=implementation)
+    block = block_of(partial(split_attention, implementation=implementation))
     options = {"encoding": encoding, "dropout_rate": dropout_rate, "rng": rng, "remat": remat}
     return language_model(params, graphs, tokens, block=block, **options)
-
-
-def sparse_block(
-    params: Params,
-    graphs: Sequence[Graph],
-    x: Array,
-    memory: None = None,
-    memory_layout: None = None,
-    *,
-    dropout_rate: float = 0.0,
-    rng: Array | None = None,
-    implementation: str | None = None,
-) -> Array:
-    """Attends with a graph for every part of the heads, then maps every node: `[n, model_dim] -> [n, model_dim]`."""
-    options = {"dropout_rate": dropout_rate, "implementation": implementation}
-    parts = {
-        "attention": lambda h, rng: split_attention(params["attention"], graphs, h, rng=rng, **options),
-        "mlp": lambda h, rng: feed_forward(params["mlp"], h, dropout_rate=dropout_rate, rng=rng),
-    }
-    return run_parts(params, parts, x, dropout_rate=dropout_rate, rng=rng)
 
 
 def split_attention(

@@ -10,8 +10,9 @@ from tgnn.errors import check_dropout, check_size
 from tgnn.graphs import Causal, Window
 from tgnn.models.cards import Choice
 from tgnn.models.sequences.relative_attention import relative_attention
-from tgnn.nn.basic import dropout, fold, init_linear, layer_norm
+from tgnn.nn.basic import dropout, fold, init_linear
 from tgnn.nn.block import TransformerConfig, feed_forward, init_block, run_blocks, run_parts
+from tgnn.nn.stack import normed
 from tgnn.nn.transformer import embed, init_language_model, unembed
 from tgnn.patterns import cached_past
 from tgnn.typing import Array, Params
@@ -110,16 +111,18 @@ def transformer_xl(
 
 @compiled
 def _run(params, x, past, span, dropout_rate, rng, implementation):
-    x, options = dropout(fold(rng, 0), x, dropout_rate), {"implementation": implementation}
+    x = dropout(fold(rng, 0), x, dropout_rate)
     layout = remembered(x.shape[0], past.live, span)
 
     def apply(x, block_params):
         block, hidden, block_rng = block_params
-        y = xl_block(block, layout, x, hidden, dropout_rate=dropout_rate, rng=block_rng, **options)
+        options = {"dropout_rate": dropout_rate, "rng": block_rng, "implementation": implementation}
+        y = xl_block(block, layout, x, hidden, **options)
         return y, shift(hidden, x)
 
     x, hidden = run_blocks(apply, params["decoder"]["blocks"], x, past.hidden, rng=fold(rng, 1))
-    return unembed(params, last_norm(params, x)), Past(hidden, shift(past.live, jnp.ones(x.shape[0], bool)))
+    x = normed(params["decoder"], "norm", x)
+    return unembed(params, x), Past(hidden, shift(past.live, jnp.ones(x.shape[0], bool)))
 
 
 def check_stacked(params: Params) -> None:
@@ -153,22 +156,12 @@ def xl_block(
 ) -> Array:
     """Attends to `hidden [length, model_dim]` and to x, then maps every node: `[n, model_dim] -> [n, model_dim]`."""
     options = {"dropout_rate": dropout_rate, "implementation": implementation}
-    before = normed(params["attention"], hidden)
+    before = normed(params["attention"], "norm_before", hidden)
     parts = {
         "attention": lambda h, rng: relative_attention(params["attention"], layout, h, before, rng=rng, **options),
         "mlp": lambda h, rng: feed_forward(params["mlp"], h, dropout_rate=dropout_rate, rng=rng),
     }
     return run_parts(params, parts, x, dropout_rate=dropout_rate, rng=rng)
-
-
-def normed(part: Params, x: Array) -> Array:
-    """What a pre-LN part sees of x; x itself for a post-LN part."""
-    return layer_norm(part["norm_before"], x) if "norm_before" in part else x
-
-
-def last_norm(params: Params, x: Array) -> Array:
-    """The norm at the end of a pre-LN stack."""
-    return layer_norm(params["decoder"]["norm"], x) if "norm" in params["decoder"] else x
 
 
 CHOICES = (

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from tgnn.compiled import compiled
 from tgnn.errors import check_dropout, check_size
 from tgnn.models.cards import Choice
-from tgnn.nn.basic import dropout, fold, init_embedding, init_linear, layer_norm, linear
+from tgnn.nn.basic import dropout, fold, init_embedding, init_linear, linear
 from tgnn.nn.block import TransformerConfig, init_block, init_norm, transformer_block
 from tgnn.nn.positions import sinusoidal
+from tgnn.nn.stack import normed
 from tgnn.nn.transformer import embed, unembed
 from tgnn.typing import Array, Graph, Params
 
@@ -93,8 +94,7 @@ def universal_transformer(
     block = partial(transformer_block, implementation=implementation)
     options = {"num_steps": num_steps, "positions": positions, "dropout_rate": dropout_rate, "rng": rng}
     pondered = ponder(params, graph, x, block=block, **options)
-    x = layer_norm(params["norm"], pondered.x) if "norm" in params else pondered.x
-    return unembed(params, x), pondered.steps
+    return unembed(params, normed(params, "norm", pondered.x)), pondered.steps
 
 
 def ponder(
