@@ -45,14 +45,13 @@ def test_a_sentence_says_in_a_row_what_it_says_alone(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["words", "transformer"])
-def test_deception_runs(model, data_dir, tmp_path):
+def test_deception_runs(data_dir, tmp_path):
     data_dir("sst_trees")
-    arguments = ["--preset", "smoke", "--model", model, "--seeds", "1", "--run-dir", str(tmp_path)]
+    arguments = ["--preset", "smoke", "--model", "words", "--seeds", "1", "--run-dir", str(tmp_path)]
     run.main(arguments)
-    record = json.loads((tmp_path / f"smoke-{model}.json").read_text())
+    record = json.loads((tmp_path / "smoke-words.json").read_text())
     metrics = {name: summary["mean"] for name, summary in record["metrics"].items()}
     assert 0 < metrics["mass_penalty_1"] < 1 and 0 <= metrics["accuracy_removed"] <= 1
     run.main([*arguments, "--resume"])
-    again = json.loads((tmp_path / f"smoke-{model}.json").read_text())
+    again = json.loads((tmp_path / "smoke-words.json").read_text())
     assert again["metrics"] == record["metrics"]

@@ -10,6 +10,7 @@ from experiments.syntax import edges, reading, run, scores
 from experiments.syntax.data import Text, batches
 from tests.support.checkpoints import BERT, write_checkpoint
 from tgnn.analysis import spanning_tree
+from tgnn.datasets import ud_ewt
 from tgnn.datasets.ud_ewt import parse_conllu
 
 ROWS = [
@@ -83,12 +84,9 @@ def network(tmp_path):
 
 
 @pytest.mark.slow
-def test_syntax_runs(network, tmp_path):
-    data = tmp_path / "data" / "ud_ewt"
-    data.mkdir(parents=True)
-    for split in ("train", "dev"):
-        (data / f"en_ewt-ud-{split}.conllu").write_text(CONLLU * 5, encoding="utf-8")
-    arguments = ["--preset", "smoke", "--seeds", "2", "--network", str(network), "--data-dir", str(tmp_path / "data")]
+def test_syntax_runs(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(ud_ewt, "load", lambda split, data_dir: [SENTENCE] * 5)
+    arguments = ["--preset", "smoke", "--seeds", "2", "--network", str(network)]
     run.main([*arguments, "--run-dir", str(tmp_path / "runs")])
     metrics = json.loads((tmp_path / "runs" / "smoke.json").read_text())["metrics"]
     assert metrics["uuas_chain"]["mean"] == 1 and len(metrics["uuas_untrained_best_head"]["values"]) == 2
