@@ -47,9 +47,7 @@ NEEDS_NUMBERS = (
 
 def run_kept(function: Callable, arguments: tuple[tuple, dict]) -> Any:
     """The program for the structure of the arguments, run on their arrays."""
-    leaves, treedef = jax.tree.flatten(arguments)
-    arrays = [x for x in leaves if is_array(x)]
-    others = tuple(ARRAY if is_array(x) else x for x in leaves)
+    arrays, others, treedef = parted(arguments)
     try:
         key = tuple((type(x), steady(x)) for x in others)
         program = kept(function, treedef, key, jax.default_backend(), Others(others))
@@ -82,12 +80,33 @@ def fresh(function: Callable, treedef, others: tuple) -> Callable:
     """`function` of its arrays, jitted."""
 
     def run(arrays):
-        arrays = iter(arrays)
-        args, kwargs = closed(treedef.unflatten([next(arrays) if x is ARRAY else x for x in others]))
+        args, kwargs = joined(treedef, others, arrays)
         return function(*args, **kwargs)
 
     run.__name__ = getattr(function, "__name__", "run")  # the name of the program in profiles
     return jax.jit(run)
+
+
+def program(function: Callable) -> Callable:
+    """A user's `function`, jitted for a loop that calls it often; the weights that it holds are arguments.
+
+    As constants they would be a part of the program, and XLA would compute with them for minutes.
+    """
+    arrays, others, treedef = parted(opened(function))
+    run = jax.jit(lambda arrays, *operands: joined(treedef, others, arrays)(*operands))
+    return lambda *operands: run(arrays, *operands)
+
+
+def parted(tree: Any) -> tuple[list, tuple, Any]:
+    """The arrays of a pytree, its other leaves with `ARRAY` where one was, and its structure."""
+    leaves, treedef = jax.tree.flatten(tree)
+    return [x for x in leaves if is_array(x)], tuple(ARRAY if is_array(x) else x for x in leaves), treedef
+
+
+def joined(treedef, others: tuple, arrays) -> Any:
+    """What `parted` took apart, its functions closed again."""
+    arrays = iter(arrays)
+    return closed(treedef.unflatten([next(arrays) if x is ARRAY else x for x in others]))
 
 
 def is_array(x) -> bool:

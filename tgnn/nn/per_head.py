@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.attention.api import attend
+from tgnn.attention.dropout import in_whole
 from tgnn.errors import check_size
 from tgnn.typing import Array, Graph, Params
 
@@ -83,7 +84,7 @@ def attend_per_head(
     bias: Any = None,
     scale: float | Array | None = None,
     edges: Array | None = None,
-    rng: Array | None = None,
+    origin: tuple = (0, 0, 0),
     **options: Any,
 ) -> Array:
     """`tgnn.attend` on one graph, or, on a `PerHead`, once for each group of heads that share one.
@@ -97,7 +98,7 @@ def attend_per_head(
         bias: None, where heads have graphs of their own.
         scale: see `tgnn.attend`.
         edges: None, where heads have graphs of their own.
-        rng: see `tgnn.attend`; each group of heads draws with a key of its own.
+        origin: see `tgnn.attend`; each head drops the edges that it would in one call of all.
         **options: see `tgnn.attend`.
 
     Returns:
@@ -110,16 +111,18 @@ def attend_per_head(
     if num_heads == 0:  # all were removed
         return jnp.zeros((query.shape[0], 0, value.shape[2]), value.dtype)
     if not isinstance(graph, PerHead):
-        return attend(graph, query, key, value, score=score, bias=bias, scale=scale, edges=edges, rng=rng, **options)
+        return attend(
+            graph, query, key, value, score=score, bias=bias, scale=scale, edges=edges, origin=origin, **options
+        )
     if bias is not None or edges is not None:
         raise ValueError("bias and edges belong to the edges of one graph, but heads have graphs of their own here")
     outputs, order = [], []
-    for i, (heads, edges_of_heads) in enumerate(graph.groups(num_heads)):
+    for heads, edges_of_heads in graph.groups(num_heads):
         chosen = jnp.array(heads)
         senders = chosen // (num_heads // key.shape[1])  # grouped queries: the key head of each
         own = {"score": jax.tree.map(lambda x, chosen=chosen: x[chosen], score)}
         own["scale"] = scale if scale is None or jnp.ndim(scale) == 0 else jnp.asarray(scale)[chosen]
-        own["rng"] = None if rng is None else jax.random.fold_in(rng, i)
+        own["origin"] = (*origin[:2], in_whole(chosen, origin[2]))
         outputs.append(attend(edges_of_heads, query[:, chosen], key[:, senders], value[:, senders], **own, **options))
         order += heads
     places = jnp.argsort(jnp.array(order))

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tgnn.compiled import program
 from tgnn.errors import check_size
 from tgnn.graphs import Dense, EdgeList, Layout
 from tgnn.pretrained.layouts import Place, layer_of
@@ -77,7 +78,7 @@ def edit(graph: Edited, edges: Edited, at: Any, change: Callable[[Any, Any], Gra
 
 def is_place(x: Any) -> bool:
     """Whether this is one layer, or one `(layer, head)`: a pair in a tuple; several stand in a list."""
-    return isinstance(x, int | np.integer) or (isinstance(x, tuple) and len(x) == 2 and all(map(is_integer, x)))
+    return is_integer(x) or (isinstance(x, tuple) and len(x) == 2 and all(map(is_integer, x)))
 
 
 def is_integer(x: Any) -> bool:
@@ -158,13 +159,12 @@ def edge_effects(
     def of(kept):
         return measure(EdgeList(base.senders, base.receivers, base.n_receivers, base.n_senders, kept))
 
-    @jax.jit
     def run(numbers):
         every = jnp.ones(base.n_edge, bool)
         whole = of(every)
         return jax.lax.map(lambda i: of(every.at[i].set(False)) - whole, numbers, batch_size=batch_size)
 
-    return run(numbers)
+    return program(run)(numbers)
 
 
 def all_gates(params: Params, model: Any) -> Any:

@@ -13,10 +13,8 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
-from tgnn.compiled import is_array
+from tgnn.compiled import program
 from tgnn.errors import check_size
-from tgnn.opened import closed as close_functions
-from tgnn.opened import opened
 from tgnn.pretrained import hard_concrete
 from tgnn.typing import Array
 
@@ -46,20 +44,6 @@ def head_importance(
 
     found = program(run)(gates, examples)
     return jax.tree.map(unit, found) if normalize else found
-
-
-def program(function: Callable) -> Callable:
-    """`function`, jitted; the weights that it holds are arguments: with constants XLA would compute for minutes."""
-    leaves, treedef = jax.tree.flatten(opened(function))
-    arrays = [x for x in leaves if is_array(x)]
-
-    @jax.jit
-    def run(arrays, *operands):
-        arrays = iter(arrays)
-        filled = treedef.unflatten([next(arrays) if is_array(x) else x for x in leaves])
-        return close_functions(filled)(*operands)
-
-    return lambda *operands: run(arrays, *operands)
 
 
 def unit(x: Array) -> Array:

