@@ -1,5 +1,6 @@
 """Settings and fixtures of the whole suite."""
 
+import gc
 import os
 import signal
 from importlib.metadata import version
@@ -34,6 +35,24 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # JAX's persistent compilation cache stays off: some tests read the compiled program and its memory.
 hypothesis.settings.register_profile("tgnn", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("tgnn")
+
+MAPS, MOST_MAPS = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
+finished = 0  # tests of this process
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown():
+    """Forgets compiled programs before they fill the process's table of memory maps, after which LLVM crashes.
+
+    A program takes about 18 maps, a slow test about 150, and Linux allows 65,530: some 400 slow tests in one process.
+    Counting takes 20 ms, so every 50th test does.
+    """
+    global finished
+    finished += 1
+    if finished % 50 == 0 and MAPS.exists() and MOST_MAPS.exists():
+        if len(MAPS.read_bytes().splitlines()) > int(MOST_MAPS.read_text()) / 2:
+            jax.clear_caches()
+            gc.collect()
 
 
 @pytest.fixture
