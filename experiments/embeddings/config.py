@@ -11,8 +11,8 @@ class Config:
     sentences: int = 1000  # that are timed: the first different ones of SICK's training split
     pairs: int = 500  # of SICK's trial split, whose relatedness people have judged
     batch_size: int = 32  # of both sides, sorted by length
-    multiple: int = 4  # of which the lengths of batches are, so that few programs are compiled
-    repetitions: int = 5  # of each side in turn, whose median counts
+    multiple: int = 4  # of which lengths are where they are rounded up, so that few programs are compiled
+    repetitions: int = 3  # of each side in turn, whose median counts
     threads: int = 2  # of torch; XLA takes what the process may use
 
 

@@ -12,7 +12,7 @@ from tgnn.pretrained.sentences import pad_rows, padding_of
 
 
 def load_peer(folder: Path, threads: int) -> Callable[..., np.ndarray] | None:
-    """`(tokenizer, texts, batch_size, multiple) -> vectors [n, dim]` of the original, or None where it is missing."""
+    """`(tokenizer, batch_size, multiple, texts) -> vectors [n, dim]` of the original, or None where it is missing."""
     try:
         import torch
         from transformers import AutoModel
@@ -21,7 +21,7 @@ def load_peer(folder: Path, threads: int) -> Callable[..., np.ndarray] | None:
     torch.set_num_threads(threads)
     model: Any = AutoModel.from_pretrained(folder).eval()
 
-    def run(tokenizer: Any, texts: Sequence[str], batch_size: int, multiple: int) -> np.ndarray:
+    def run(tokenizer: Any, batch_size: int, multiple: int, texts: Sequence[str]) -> np.ndarray:
         rows = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
         order = np.argsort([len(row) for row in rows], kind="stable")
         found = []

@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -43,26 +44,27 @@ def run(config: Config, options: command.Options) -> dict[str, float | Sequence[
     params, model = pretrained.load(folder)
     tokenizer = pretrained.load_tokenizer(folder)
     texts = different(config.sentences, options)
-    sizes = {"batch_size": config.batch_size, "multiple": config.multiple}
-
-    def ours(texts: Sequence[str]) -> np.ndarray:
-        return pretrained.embed_texts(params, model, tokenizer, texts, **sizes)
-
-    sides: dict[str, Embed] = {"tgnn": ours}
+    rounded, exact = config.multiple, 1
+    ours = partial(embed_with, params, model, tokenizer, config.batch_size)
+    sides: dict[str, Embed] = {"tgnn": partial(ours, exact), "tgnn_rounded": partial(ours, rounded)}
     peer = load_peer(folder, config.threads)
     if peer is not None:
-        sides |= {
-            "torch": lambda texts: peer(tokenizer, texts, config.batch_size, 1),  # padded to the longest: its best
-            "torch_rounded": lambda texts: peer(tokenizer, texts, config.batch_size, config.multiple),
-        }
+        theirs = partial(peer, tokenizer, config.batch_size)
+        sides |= {"torch": partial(theirs, exact), "torch_rounded": partial(theirs, rounded)}
     vectors, found = race(sides, texts, config.repetitions)
-    cosines, judged = relatedness(ours, config.pairs, options)
+    cosines, judged = relatedness(partial(ours, rounded), config.pairs, options)
     found |= {"spearman": float(spearmanr(cosines, judged).statistic)}  # pyright: ignore
     Console().print(neighbors_table(texts, vectors))
     Console().print(speed_table(sides, found, len(texts)))
     print(f"relatedness of {len(judged)} pairs: Spearman's rho {found['spearman']:.3f}")
     print(f"figure: {save_figure(cosines, judged, found, options.folder)}")
     return found
+
+
+def embed_with(params, model, tokenizer, batch_size: int, multiple: int, texts: Sequence[str]) -> np.ndarray:
+    """Our vectors of texts."""
+    sizes = {"batch_size": batch_size, "multiple": multiple}
+    return pretrained.embed_texts(params, model, tokenizer, texts, **sizes)
 
 
 def different(count: int, options: command.Options) -> list[str]:
@@ -80,7 +82,7 @@ def race(sides: dict[str, Embed], texts: list[str], repetitions: int) -> tuple[n
         vectors[name] = embed(texts)
         found[f"{name}_first_seconds"] = time.perf_counter() - start  # with what is compiled
     if "torch" in sides:
-        found["error"] = max(float(np.abs(vectors["tgnn"] - vectors[x]).max()) for x in ("torch", "torch_rounded"))
+        found["error"] = max(float(np.abs(vectors["torch"] - x).max()) for x in vectors.values())
         if not found["error"] < 1e-5:  # of unit vectors
             raise command.Mistake(f"the two sides differ by {found['error']:.1e}: no speed is compared")
     seconds: dict[str, list[float]] = {name: [] for name in sides}
@@ -94,8 +96,8 @@ def race(sides: dict[str, Embed], texts: list[str], repetitions: int) -> tuple[n
     medians = {name: statistics.median(each) for name, each in seconds.items()}
     found |= {f"{name}_seconds": each for name, each in seconds.items()}
     found |= {f"{name}_cpu_seconds": each for name, each in processor.items()}
-    for name in [name for name in sides if name != "tgnn"]:
-        found[f"{name}_over_tgnn"] = medians[name] / medians["tgnn"]
+    for policy in ("", "_rounded") if "torch" in sides else ():  # of padding, the same on both sides
+        found[f"ratio{policy}"] = medians[f"torch{policy}"] / medians[f"tgnn{policy}"]
     return vectors["tgnn"], found
 
 
@@ -119,13 +121,13 @@ def neighbors_table(texts: list[str], vectors: np.ndarray, count: int = 6) -> Ta
 
 def speed_table(sides: dict[str, Embed], found: dict[str, Any], count: int) -> Table:
     """One line a side."""
-    columns = "seconds", "fastest", "processor seconds", "first call", "over tgnn"
+    columns = "seconds", "fastest", "processor seconds", "first call", "torch over tgnn"
     shown = Table("side", *columns, title=f"{count} sentences, medians")
     for name in sides:
         seconds, cpu = found[f"{name}_seconds"], found[f"{name}_cpu_seconds"]
         times = [statistics.median(seconds), min(seconds), statistics.median(cpu), found[f"{name}_first_seconds"]]
-        ratio = f"{found[f'{name}_over_tgnn']:.2f}" if name != "tgnn" else ""
-        shown.add_row(name, *(f"{x:.2f}" for x in times), ratio)
+        ratio = found.get(name.replace("tgnn", "ratio"))
+        shown.add_row(name, *(f"{x:.2f}" for x in times), "" if ratio is None else f"{ratio:.2f}")
     return shown
 
 
