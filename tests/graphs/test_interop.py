@@ -94,6 +94,18 @@ def test_networkx_round_trip():
     assert tgnn.from_networkx(networkx.Graph()).n_receivers == 0
 
 
+def test_networkx_numbers_two_sets_of_nodes_one_after_the_other():
+    for layout, bipartite, edges in (
+        (tgnn.EdgeList.from_edges([0, 1], [1, 1], n_receivers=2), None, [(0, 1), (1, 1)]),
+        (tgnn.EdgeList.from_edges([0, 1], [1, 1], n_receivers=2), True, [(2, 1), (3, 1)]),
+        (tgnn.EdgeList.from_edges([2], [1], n_receivers=2, n_senders=3), None, [(4, 1)]),
+    ):
+        graph = tgnn.to_networkx(layout, bipartite=bipartite)
+        assert sorted(graph.edges()) == edges
+        assert len(graph) == (2 if edges[0] == (0, 1) else 2 + layout.n_senders)
+    assert len(tgnn.to_networkx(tgnn.Complete(0, 2))) == 2
+
+
 def test_scipy_round_trip():
     matrix = sparse.random(7, 11, 0.3, random_state=0, format="csr")
     layout = tgnn.from_scipy(matrix)

@@ -8,7 +8,7 @@ import pytest
 
 import tgnn
 from tgnn import pretrained
-from tgnn.pretrained.proteinmpnn import ALPHABET
+from tgnn.pretrained.proteinmpnn import ALPHABET, joined
 
 NAMES = "ALA CYS ASP GLU PHE GLY HIS ILE LYS LEU MET ASN PRO GLN ARG SER THR VAL TRP TYR".split()
 
@@ -45,6 +45,22 @@ def test_proteinmpnn_recovers_as_many_residues_as_the_published_network(data_dir
     again = model(params, *changed, layout=listed).log_probabilities
     np.testing.assert_allclose(again[:51], found.log_probabilities[:51], rtol=1e-4, atol=1e-4)
     assert jnp.abs(again[51:] - found.log_probabilities[51:]).max() > 1e-2
+
+
+def test_the_edges_of_a_layers_only_head_are_those_of_the_layer():
+    own, named = tgnn.Window(4, 1, 1), tgnn.Causal(4)
+    edges, sent = joined({(2, 0): named}, lambda: own, 4, 6)
+    for layer, live in enumerate(sent):
+        senders, receivers = (
+            np.asarray(edges.sender_index)[live],
+            np.broadcast_to(edges.receiver_index, live.shape)[live],
+        )
+        expected = named if layer == 2 else own
+        assert {*zip(senders.tolist(), receivers.tolist(), strict=True)} == {
+            *zip(*map(list, expected.pairs()), strict=True)
+        }
+    with pytest.raises(ValueError, match="layout names head 3, but there are 1"):
+        joined({(0, 3): named}, lambda: own, 4, 6)
 
 
 def test_backbones_that_do_not_fit_are_refused(data_dir):

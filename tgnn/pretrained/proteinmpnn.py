@@ -76,7 +76,8 @@ class ProteinMPNN:
             A `Design`. Time O(n^2) for distances, else O(edges).
 
         Raises:
-            ValueError: for shapes that disagree, coordinates that are not finite, and residues out of range.
+            ValueError: for shapes that disagree, coordinates that are not finite, residues out of range, and a layout
+                for another head than a layer's only one, 0.
         """
         coordinates = jnp.asarray(coordinates)
         n = len(coordinates) if coordinates.ndim else 0
@@ -144,7 +145,7 @@ def edit_messages(params: Params, edit: Any) -> Params:
 def joined(layout: Layers, own: Any, n: int, layers: int) -> tuple[Layout | None, list[Array | None]]:
     """The edges that any layer has, None for the network's own, and for each layer which of them send messages."""
     found: list[Any] = list(layouts_of_layers(layout, layers, (n, n), 1))
-    found = [graph.of(0) if isinstance(graph, PerHead) else graph for graph in found]
+    found = [graph.groups(1)[0][1] if isinstance(graph, PerHead) else graph for graph in found]  # of the one head
     distinct = {id(graph): graph for graph in found}
     if len(distinct) == 1:
         return found[0], [None] * layers
