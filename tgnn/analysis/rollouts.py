@@ -45,7 +45,7 @@ def rollout(
     """
     layers = checked_layers(layouts, weights, residual)
     chosen = checked_nodes("senders", senders, layers[0][0].n_senders)
-    return run_rollout(layers, chosen, residual)
+    return run_rollout(layers, chosen, float(residual))
 
 
 @compiled

@@ -69,8 +69,8 @@ def to_networkx(layout: Layout, *, bipartite: bool | None = None):
 
     Args:
         layout: any layout with concrete edges, or a graph.
-        bipartite: whether senders and receivers are two sets of nodes. Default: where their numbers differ; say it where
-            they may be equal.
+        bipartite: whether senders and receivers are two sets of nodes. Default: where their numbers differ; say it
+            where they may be equal.
     """
     import networkx
 
