@@ -125,6 +125,7 @@ def __dir__() -> list[str]:
         "pretrained",
         "sampling",
         "schedules",
+        "sharding",
         "training",
     )
     return sorted({*__all__, *rooms})

@@ -1,6 +1,6 @@
 """What a results file says: tables in Markdown, and figures. All of it is made from the JSON file alone.
 
-`python -m experiments.speed.report experiments/speed/results/cpu.json README.md` puts the table of a file between the
+`python -m experiments.speed.report experiments/speed/results/cpu.json docs/speed.md` puts the table of a file between the
 marks `<!-- speed -->` of another.
 """
 
@@ -59,7 +59,7 @@ def ratios(value: Value, case: str, side: str, against: str, kind: str = "second
 
 
 def summary(record: dict) -> str:
-    """The table of the README: each case beside the best of all others that the same run measured."""
+    """The table of docs/speed.md: each case beside the best of all others that the same run measured."""
     value = reader(record)
     rows = [
         f"| {in_words(case)} | {' | '.join(beside_the_best(value, case, sides, d) for d in DIRECTIONS)} |"
