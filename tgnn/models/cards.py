@@ -7,7 +7,7 @@ Each module of this folder that holds models states its choice, or several, at i
     )
 
 A word in backticks must be a name that the module uses, and a reduction by softmax must be one through `attend`:
-`tests/models/test_cards.py` checks both. `python -m tgnn.models docs/models.md` writes the table into that page, between
+`tests/models/test_cards.py` checks both. `python -m tgnn.models docs/models.md` writes the table into it, between
 its two comments; the tests compare it. Models of other folders stand in `ELSEWHERE`.
 """
 
