@@ -64,3 +64,11 @@ def test_every_public_name_has_its_docstring(room):
     assert reference.public(module), room
     for name in reference.public(module):
         assert (operator.attrgetter(name)(module).__doc__ or "").strip(), f"{room}.{name}"
+
+
+def test_public_names_and_signatures_are_those_of_the_snapshot():
+    from tests import public_names
+
+    assert public_names.listing() == public_names.SNAPSHOT.read_text(encoding="utf-8"), (
+        "a public name or signature changed: renew the snapshot with python tests/public_names.py, and say it in the CHANGELOG"
+    )
