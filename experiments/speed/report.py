@@ -1,7 +1,7 @@
 """What a results file says: tables in Markdown, and figures. All of it is made from the JSON file alone.
 
-`python -m experiments.speed.report experiments/speed/results/cpu.json docs/speed.md` puts the table of a file between the
-marks `<!-- speed -->` of another.
+`python -m experiments.speed.report experiments/speed/results/cpu.json docs/speed.md` puts the table of a file between
+the marks `<!-- speed -->` of another.
 """
 
 import math

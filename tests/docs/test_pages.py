@@ -70,5 +70,5 @@ def test_public_names_and_signatures_are_those_of_the_snapshot():
     from tests import public_names
 
     assert public_names.listing() == public_names.SNAPSHOT.read_text(encoding="utf-8"), (
-        "a public name or signature changed: renew the snapshot with python tests/public_names.py, and say it in the CHANGELOG"
+        "a public name or signature changed: run python tests/public_names.py, and say it in the CHANGELOG"
     )
