@@ -33,7 +33,14 @@ from tgnn.graphs.ordering import reorder as reorder
 from tgnn.graphs.padding import Masks as Masks
 from tgnn.graphs.padding import pad as pad
 from tgnn.graphs.padding import stack as stack
+from tgnn.graphs.points import k_nearest as k_nearest
+from tgnn.graphs.points import within_radius as within_radius
 from tgnn.graphs.relations import Relations as Relations
+from tgnn.graphs.subgraphs import Part as Part
+from tgnn.graphs.subgraphs import induced as induced
+from tgnn.graphs.subgraphs import largest_component as largest_component
+from tgnn.graphs.subgraphs import line_graph as line_graph
+from tgnn.graphs.subgraphs import virtual_nodes as virtual_nodes
 from tgnn.graphs.transforms import coalesce as coalesce
 from tgnn.graphs.transforms import degrees as degrees
 from tgnn.graphs.transforms import readout as readout
@@ -62,6 +69,7 @@ __all__ = [
     "Layout",
     "Masks",
     "Neighbors",
+    "Part",
     "Prefix",
     "Relations",
     "Score",
@@ -78,6 +86,10 @@ __all__ = [
     "explain",
     "from_networkx",
     "from_scipy",
+    "induced",
+    "k_nearest",
+    "largest_component",
+    "line_graph",
     "pad",
     "patterns",
     "plan",
@@ -91,6 +103,8 @@ __all__ = [
     "to_networkx",
     "to_scipy",
     "undirected",
+    "virtual_nodes",
+    "within_radius",
 ]
 
 
