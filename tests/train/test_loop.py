@@ -140,38 +140,49 @@ def steps_saved(run_dir):
     return sorted(int(path.name) for path in (run_dir / "checkpoints").glob("[0-9]*"))
 
 
-def test_a_run_is_saved_every_minute_without_being_asked(tmp_path, monkeypatch):
-    now = [0.0]
+def in_turn(monkeypatch, now, seconds):
+    """A clock of one's own, on which every save takes some seconds, while which training waits."""
     monkeypatch.setattr("tgnn.train.saving.time.monotonic", lambda: now[0])
+    begin = checkpoint.begin
 
-    def slow(step):
-        now[0] += 25.0
+    def begin_and_finish(*args, **kwargs):
+        writing = begin(*args, **kwargs)
+        now[0] += seconds
+        writing.finish()
+        writing.in_background = lambda: writing  # it has ended
+        return writing
+
+    monkeypatch.setattr("tgnn.train.saving.checkpoint.begin", begin_and_finish)
+
+
+def timed(now, seconds):
+    """Batches that take some seconds each."""
+
+    def batches(step):
+        now[0] += seconds
         return batch_at(step)
 
-    fit(new_state(), STEP, slow, num_steps=7, run_dir=tmp_path)
+    return batches
+
+
+def test_a_run_is_saved_every_minute_without_being_asked(tmp_path, monkeypatch):
+    now = [0.0]
+    in_turn(monkeypatch, now, 0.0)
+    fit(new_state(), STEP, timed(now, 25.0), num_steps=7, run_dir=tmp_path)
     assert steps_saved(tmp_path) == [3, 6, 7]
 
 
-def test_the_time_between_saves_can_be_chosen_but_saving_never_takes_most_of_it(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("save_seconds", "one_takes", "num_steps", "saved"),
+    [(2, 0.0, 6, [2, 4, 6]), (float("inf"), 0.0, 6, [6]), (0, 1.0, 12, [1, 10, 12])],
+)
+def test_the_time_between_saves_can_be_chosen_but_saving_never_takes_most_of_it(
+    tmp_path, monkeypatch, save_seconds, one_takes, num_steps, saved
+):
     now = [0.0]
-    monkeypatch.setattr("tgnn.train.saving.time.monotonic", lambda: now[0])
-    save = checkpoint.save
-
-    def slow_save(*args, **kwargs):
-        now[0] += 1.0
-        return save(*args, **kwargs)
-
-    def second_by_second(step):
-        now[0] += 1.0
-        return batch_at(step)
-
-    fit(new_state(), STEP, second_by_second, num_steps=6, run_dir=tmp_path / "a", save_seconds=2)
-    assert steps_saved(tmp_path / "a") == [2, 4, 6]
-    fit(new_state(), STEP, second_by_second, num_steps=6, run_dir=tmp_path / "b", save_seconds=float("inf"))
-    assert steps_saved(tmp_path / "b") == [6]
-    monkeypatch.setattr("tgnn.train.saving.checkpoint.save", slow_save)
-    fit(new_state(), STEP, second_by_second, num_steps=12, run_dir=tmp_path / "c", save_seconds=0)
-    assert steps_saved(tmp_path / "c") == [1, 10, 12]
+    in_turn(monkeypatch, now, one_takes)
+    fit(new_state(), STEP, timed(now, 1.0), num_steps=num_steps, run_dir=tmp_path, save_seconds=save_seconds)
+    assert steps_saved(tmp_path) == saved
 
 
 def test_resuming_where_nothing_was_saved_says_so_and_overwrites_nothing(tmp_path, caplog):

@@ -165,7 +165,7 @@ def test_finite_gradients_that_overflow_the_weights_write_nothing():
 
 
 def bad_parts(state, metrics):
-    names = part_names(state.params, state.carry)
+    names = part_names(state.params, state.opt_state, state.carry)
     return [name for name, bad in zip(names, metrics["not_finite"], strict=True) if bad]
 
 
