@@ -301,9 +301,8 @@ def test_a_run_of_skipped_batches_stops_and_names_step_batch_and_tensors(tmp_pat
     with pytest.raises(ValueError) as error:
         fit(new_state(), STEP, poisoned(lambda step: step < 5), num_steps=400, run_dir=tmp_path)
     assert str(error.value) == (
-        "25 batches in a row were skipped: not finite in step 30 (batch 29) was the loss, the gradient of ['hidden'], "
-        "the gradient of ['out'], the new ['hidden'] and 1 more; lower the learning rate, clip the gradient, or look "
-        "at this batch"
+        "25 batches in a row were skipped: not finite in step 30 (batch 29) was first the batch [0], then the loss, "
+        "the gradient of ['hidden'], the gradient of ['out'] and 6 more; look at this batch"
     )
     assert checkpoint.latest_step(tmp_path / "checkpoints") >= 30
 
@@ -315,6 +314,20 @@ def test_how_many_are_skipped_in_a_row_can_be_chosen_and_good_batches_start_anew
         fit(new_state(), STEP, batches, num_steps=20, stop_after_skipped=2)
     state = fit(new_state(), STEP, batches, num_steps=20, stop_after_skipped=3)
     assert state.skipped == 13 and "13 batches were skipped" in caplog.text
+
+
+@pytest.mark.nans
+def test_a_stop_names_the_tensor_that_was_bad_before_all_others():
+    bad = new_state()
+    bad.params["out"] = bad.params["out"].at[2, 1].set(jnp.nan)
+    with pytest.raises(ValueError, match=r"was first the given .params\['out'\], then .*; start from weights"):
+        fit(bad, STEP, batch_at, num_steps=40, stop_after_skipped=2)
+    step = make_step(lambda params, batch, rng: (jnp.sqrt(-jnp.abs(params["out"]).sum()), {}), OPTIMIZER)
+    with pytest.raises(ValueError, match=r"was first the loss, then the gradient of \['out'\].*; lower the learning"):
+        fit(new_state(), step, batch_at, num_steps=40)
+    once = iter([batch_at(0)] * 3)  # no batch can be had a second time
+    with pytest.raises(ValueError, match=r"not finite in step 2 \(batch 1\) was first the loss"):
+        fit(new_state(), step, lambda _: next(once), num_steps=40, stop_after_skipped=2)
 
 
 @pytest.mark.nans
@@ -383,7 +396,7 @@ def started(run_dir, seconds):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_killed_process_leaves_a_run_that_goes_on_bit_by_bit_and_no_lock(tmp_path, kill):
     process = started(tmp_path, 0.3)
     with pytest.raises(ValueError, match=f"is in use by process {process.pid} on "):
@@ -391,7 +404,7 @@ def test_a_killed_process_leaves_a_run_that_goes_on_bit_by_bit_and_no_lock(tmp_p
     process.send_signal(kill)
     error = process.communicate()[1]
     assert process.returncode != 0
-    if kill == signal.SIGINT:
+    if kill != signal.SIGKILL:
         said = r"KeyboardInterrupt: stopped before the end; .* holds step \d+; go on with resume=True\n$"
         assert re.search(said, error)
     assert checkpoint.latest_step(tmp_path / "checkpoints") >= 3

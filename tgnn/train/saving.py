@@ -74,7 +74,8 @@ class Saves:
         self._about |= {name: value for name, value in (manifest["config"] or {}).items() if value is not None}
         self._saved = done
         if self._best is not None:
-            self._highest = max([score for step, score in checkpoint.scores(self._directory).items() if step <= done], default=-math.inf)
+            scores = checkpoint.scores(self._directory)
+            self._highest = max([score for step, score in scores.items() if step <= done], default=-math.inf)
         return checkpoint.read(self._directory, manifest, target), step
 
     def _check(self, manifest: dict, state: Any, step: Step, batch_at: Callable[[int], Any], goes_on: bool) -> None:
@@ -108,13 +109,13 @@ class Saves:
     def offer(self, done: int, state: Any, last: bool, metrics: dict[str, Any]) -> None:
         """Saves the state if it is time to, or if it is the best so far; training goes on meanwhile."""
         score = self._score(done, metrics)
-        better = score is not None and score > self._highest
+        best = self._highest if score is None else max(self._highest, score)  # NaN is never larger
         if self._writing is not None and not self._writing.in_progress:
             self.finish()
         late = self._writing is None and time.monotonic() >= self._next
-        if last or better or late or (self._every and done % self._every == 0):
+        if last or best > self._highest or late or (self._every and done % self._every == 0):
             self._save(state, score)
-            self._highest = score if better else self._highest
+            self._highest = best
         if last:
             self.finish()
 

@@ -82,8 +82,8 @@ def make_step(
 ) -> Step:
     """Compiles one update of the weights.
 
-    A batch whose loss, gradient, new weights or moments are not finite leaves weights and optimizer as they were, however many
-    follow one another (`optax.apply_if_finite` gives in after a number of them), and is counted in
+    A batch whose loss, gradient, new weights or moments are not finite leaves weights and optimizer as they were,
+    however many follow one another (`optax.apply_if_finite` gives in after a number of them), and is counted in
     `TrainState.skipped`; `fit` ends a run of them with a reason.
 
     Args:
