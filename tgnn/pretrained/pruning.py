@@ -16,6 +16,7 @@ from jax.flatten_util import ravel_pytree
 from tgnn.compiled import program
 from tgnn.errors import check_size
 from tgnn.pretrained import hard_concrete
+from tgnn.train.guard import check_finite
 from tgnn.typing import Array
 
 
@@ -137,6 +138,9 @@ def learn_gates(
         learning_rate: of Adam.
         start: log_alpha of all gates before the first step; 2 is mostly open.
 
+    Raises:
+        ValueError: what was learned is not finite.
+
     Reference: Voita et al., arXiv:1905.09418, section 6.1, who also train the weights and run once for each price.
     """
     flat, unravel = ravel_pytree(gates)
@@ -159,6 +163,7 @@ def learn_gates(
         log_alpha, state, is_open = run(key, log_alpha, state, batches(step), jnp.asarray(price(step), flat.dtype))
         is_open = np.asarray(is_open)
         last_open[is_open], num_open[step] = step, is_open.sum()
+    check_finite("the gates' log_alpha", log_alpha)
     return LearnedGates(log_alpha, last_open, num_open)
 
 
