@@ -12,7 +12,7 @@ from tgnn.models.cards import END, START, choices, table, written
 
 # Every softmax is that of `attend`; all other reductions are these, on the same layouts, or states along edges.
 ATTENTION = {"attend", "attend_per_head", "multi_head_attention", "transformer_block", "relative_attention"}
-OTHERS = "aggregate", "layout.reduce"
+OTHERS = "aggregate", "aggregate_products", "layout.reduce"
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
 
 
