@@ -56,10 +56,12 @@ def k_hop(
 def nodes_and_edges(graph, n_nodes: int | None) -> tuple[np.ndarray, np.ndarray, int]:
     """Senders, receivers and the number of nodes of a graph on one set."""
     if not isinstance(graph, Layout | jraph.GraphsTuple):
-        if n_nodes is None or len(graph) != 2:
+        pair = isinstance(graph, tuple | list) and len(graph) == 2
+        if n_nodes is None or not pair:
+            found = "a pair" if pair else type(graph).__name__
             raise ValueError(
-                f"graph must be a layout, a jraph.GraphsTuple, or a pair (senders, receivers) with n_nodes, got "
-                f"{type(graph).__name__} of length {len(graph)} and n_nodes={n_nodes}; pass n_nodes=..."
+                "graph must be a layout, a jraph.GraphsTuple, or a pair (senders, receivers) with n_nodes, got "
+                f"{found} and n_nodes={n_nodes}; pass n_nodes=..."
             )
         n = check_size("n_nodes", n_nodes)
         senders, receivers = check_indices("senders", graph[0], n), check_indices("receivers", graph[1], n)
