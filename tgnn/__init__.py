@@ -22,6 +22,7 @@ from tgnn.graphs import EdgeList as EdgeList
 from tgnn.graphs import Layout as Layout
 from tgnn.graphs import Neighbors as Neighbors
 from tgnn.graphs import Prefix as Prefix
+from tgnn.graphs import RowWindows as RowWindows
 from tgnn.graphs import SortedChunks as SortedChunks
 from tgnn.graphs import Window as Window
 from tgnn.graphs.interop import from_networkx as from_networkx
@@ -72,6 +73,7 @@ __all__ = [
     "Part",
     "Prefix",
     "Relations",
+    "RowWindows",
     "Score",
     "SortedChunks",
     "SparseFeatures",

@@ -27,6 +27,7 @@ FAMILIES = {"edges": "attention on edges", "gat": "GAT layer", "gatv2": "GATv2 l
     "transformer": "TransformerConv layer",
     "window": "window ±128",
     "blocks": "tiles of 64",
+    "mesh": "8 hops on a mesh",
 }
 MARKS = "<!-- speed -->", "<!-- /speed -->"
 Value = Callable[[str, str, str], float | None]
