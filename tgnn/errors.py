@@ -109,6 +109,14 @@ def check_indices(name: str, indices, limit: int, mask=None) -> np.ndarray:
     return indices
 
 
+def check_distinct(name: str, values) -> None:
+    """Names of different things, or a ValueError that shows one that stands twice."""
+    values = list(values)
+    twice = next((x for i, x in enumerate(values) if x in values[:i]), None)
+    if twice is not None:
+        raise ValueError(f"{name} must be different, got {twice!r} twice; give each once")
+
+
 def check_mask(name: str, mask, shape: tuple[int, ...]) -> np.ndarray:
     """A concrete bool array of the given shape, or a ValueError."""
     mask = np.asarray(mask)

@@ -53,7 +53,7 @@ def make_subject(network: Network, config: Config, seed: int) -> Subject:
     count = max(config.examples, config.greedy_examples, min(steps, 20 * config.gate_batch))
     known = take(train, rng, count)
     chosen, first, second = pairs(network, config, rng)
-    directions = jnp.asarray(rng.normal(size=(config.examples, known.embeddings.shape[1])), known.embeddings.dtype)
+    directions = jnp.asarray(rng.normal(size=known.embeddings[: config.examples].shape), known.embeddings.dtype)
 
     def embed(gates, part):
         return pretrained.embed(network.params, network.model, part.ids, mask=part.mask, gates=gates)
@@ -68,7 +68,7 @@ def make_subject(network: Network, config: Config, seed: int) -> Subject:
         return (embed(gates, jax.tree.map(lambda x: x[None], part))[0] * direction).sum()
 
     def batches(step):
-        picked = np.random.default_rng((seed, step)).choice(count, config.gate_batch, replace=False)
+        picked = np.random.default_rng((seed, step)).choice(len(known.ids), config.gate_batch, replace=False)
         return jax.tree.map(lambda x: x[picked], known)
 
     def measure(gates):

@@ -122,3 +122,22 @@ def test_values_and_gradients_equal_pygs(name, loops):
     chex.assert_trees_all_close(x_gradient, x.grad.numpy(), rtol=1e-5, atol=1e-5)
     expected_gradient = from_pyg(name, numbers(layers, gradients=True), params)
     chex.assert_trees_all_close(gradient, expected_gradient, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "theirs"), [("gat", conv.GATConv), ("gatv2", conv.GATv2Conv)])
+def test_weights_of_other_heads_are_refused(name, theirs):
+    like = MODELS[name][1](jax.random.key(0), (3, 2, 1), num_heads=4)[:1]
+    with pytest.raises(ValueError, match=r"att.* has shape \(1, 2, 4\), expected \(4, 2\)"):
+        from_pyg(name, [theirs(3, 4, heads=2).state_dict()], like)
+
+
+def test_weights_of_exchanged_sizes_are_refused():
+    weights = {"lin.weight": np.ones((7, 5)), "bias": np.ones(5)}
+    with pytest.raises(ValueError, match=r"shape \(5, 7\), expected \(7, 5\)"):
+        from_pyg("gcn", [weights], init_gcn(jax.random.key(0), (7, 5)))
+
+
+def test_weights_that_need_a_gradient_are_read():
+    layer = dict(conv.GCNConv(7, 5).named_parameters())
+    params = from_pyg("gcn", [layer], init_gcn(jax.random.key(0), (7, 5)))
+    np.testing.assert_array_equal(params[0]["kernel"], layer["lin.weight"].detach().numpy().T)

@@ -178,3 +178,14 @@ def test_the_graph_network_block_is_jraphs_where_nodes_see_received_edges():
     )
     expected = jax.jit(theirs)(graph)._replace(senders=senders, receivers=receivers)
     chex.assert_trees_all_close(jax.jit(models.graph_network)(params, graph), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_parts_that_theirs_lacks_are_named():
+    weights = gaussian_kernels(*DIMS[:2]).state_dict()
+    whole = models.init_monet(jax.random.key(0), DIMS[:2], num_kernels=KERNELS, edge_dim=EDGE_DIM)
+    with pytest.raises(
+        ValueError, match="like has .'coordinates.bias', 'coordinates.kernel'., which no layer of theirs"
+    ):
+        from_pyg("monet", [weights], whole)
+    like = [{name: leaf for name, leaf in layer.items() if name != "coordinates"} for layer in whole]
+    np.testing.assert_array_equal(from_pyg("monet", [weights], like)[0]["mean"], weights["mu"])

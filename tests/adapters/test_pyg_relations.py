@@ -132,6 +132,17 @@ def test_hetero_data_there_and_back():
     assert set(from_hetero_data(data)[1]) == {"author", "venue"}
 
 
+def test_hetero_data_keeps_nodes_without_features_and_edges():
+    layouts = {("a", "to", "b"): tgnn.EdgeList.from_edges([0], [0], n_receivers=3, n_senders=4)}
+    back, x, _ = from_hetero_data(to_hetero_data(layouts, {"b": np.ones((3, 2))}, HeteroData(), torch.from_numpy))
+    assert list(x) == ["b"]
+    assert (back["a", "to", "b"].n_receivers, back["a", "to", "b"].n_senders) == (3, 4)
+    with pytest.raises(ValueError, match=r"x\['a'\] has 5 rows, but the layouts have 4 nodes"):
+        to_hetero_data(layouts, {"a": np.ones((5, 2))}, HeteroData(), torch.from_numpy)
+    with pytest.raises(ValueError, match="edges must have one row for each of the 1 live edges"):
+        to_hetero_data(layouts, {}, HeteroData(), torch.from_numpy, {("a", "to", "b"): np.ones(2)})
+
+
 def test_weights_that_do_not_fit_are_refused():
     like = models.init_rgcn(jax.random.key(0), (DIM, OUT), ONE_KIND)
     weights = numbers(conv.RGCNConv(DIM, OUT, num_relations=3))
@@ -143,5 +154,17 @@ def test_weights_that_do_not_fit_are_refused():
         from_pyg_relations("rgcn", [weights], like, list(ONE_KIND)[:2])
     with pytest.raises(ValueError, match=r"layers\[0\] lacks 'root'"):
         from_pyg_relations("rgcn", [{k: w for k, w in weights.items() if k != "root"}], like, list(ONE_KIND))
-    with pytest.raises(ValueError, match=r"layers\[0\] has other parts or sizes than like"):
-        from_pyg_relations("rgcn", [numbers(conv.RGCNConv(DIM, OUT + 1, num_relations=3))], like, list(ONE_KIND))
+    for theirs, message in (
+        (conv.RGCNConv(DIM, OUT + 1, num_relations=3), r"layers\[0\] has other parts or shapes than like"),
+        (
+            conv.RGCNConv(OUT, DIM, num_relations=3),
+            r"layers\[0\] has other parts or shapes than like",
+        ),  # as many numbers
+        (conv.RGCNConv(DIM, OUT, num_relations=4), "weight has 4 parts, expected 3"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            from_pyg_relations("rgcn", [numbers(theirs)], like, list(ONE_KIND))
+    like = models.init_hgt(jax.random.key(0), (8, 8), ONE_KIND, num_heads=HEADS)
+    theirs = conv.HGTConv(8, 8, (["node"], list(ONE_KIND)), 2 * HEADS)
+    with pytest.raises(ValueError, match="k_rel.weight has 12 parts, expected 6"):
+        from_pyg_relations("hgt", [numbers(theirs)], like, list(ONE_KIND))

@@ -49,6 +49,30 @@ def test_an_edge_between_other_kinds_is_refused():
         from_graphs_tuple(graph, GRAPH.kinds, GRAPH.relations[:4])
 
 
+def test_features_are_those_of_all_nodes():
+    less = {kind: rows[1:] if kind == "author" else rows for kind, rows in X.items()}
+    with pytest.raises(ValueError, match=r"x\['author'\] has 6 rows, but the layouts have 7 nodes"):
+        to_graphs_tuple(LAYOUTS, less)
+    with pytest.raises(ValueError, match=r"x lacks the kinds \['author'\]"):
+        to_graphs_tuple(LAYOUTS, {kind: rows for kind, rows in X.items() if kind != "author"})
+    graph = to_graphs_tuple(LAYOUTS, X | {"alone": X["author"][:2]})
+    assert int(graph.n_node[0]) == 23 and graph.nodes["kind"][:2].tolist() == [0, 0]
+    with pytest.raises(ValueError, match=r'nodes\["x"\] has 24 rows for 23 nodes'):
+        x = np.append(graph.nodes["x"], graph.nodes["x"][:1], axis=0)
+        from_graphs_tuple(graph._replace(nodes=graph.nodes | {"x": x}), ("alone", *GRAPH.kinds), GRAPH.relations)
+
+
+def test_names_of_kinds_and_relations_are_different():
+    graph = to_graphs_tuple(LAYOUTS)
+    with pytest.raises(ValueError, match="kinds must be different, got 'author' twice"):
+        from_graphs_tuple(graph, ("author", *GRAPH.kinds), GRAPH.relations)
+    with pytest.raises(ValueError, match="relations must be different"):
+        from_graphs_tuple(graph, GRAPH.kinds, GRAPH.relations * 2)
+    with pytest.raises(ValueError, match=r'edges\["relation"\] has 63 entries for 64 edges'):
+        relation = graph.edges["relation"][:-1]
+        from_graphs_tuple(graph._replace(edges={"relation": relation}), GRAPH.kinds, GRAPH.relations)
+
+
 def test_networkx_there_and_back():
     graph = to_networkx_relations(LAYOUTS)
     assert graph.number_of_nodes() == 21 and graph.number_of_edges() == 64

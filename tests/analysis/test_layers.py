@@ -102,6 +102,17 @@ def test_rollout_of_dead_edges_and_its_gradient_are_finite():
     assert jnp.isfinite(slope).all() and (slope[2:] == 0).all()
 
 
+def test_a_weight_that_is_no_number_is_never_a_number():
+    chain = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    found = rollout(chain, [jnp.array([jnp.nan, 1.0])])
+    np.testing.assert_allclose(found, [[1.0, 0.0, 0.0], [np.nan] * 3, [0.0, 0.5, 0.5]])
+    same = rollout(chain, [jnp.ones(2)], residual=np.float32(0.5)), rollout(chain, [jnp.ones(2)])
+    np.testing.assert_array_equal(*same)
+    for bad in (np.nan, -1.0, np.inf):
+        with pytest.raises(ValueError, match=f"weights of layer 1 hold {bad}, expected finite numbers of at least 0"):
+            flow(chain, [np.ones(2), np.array([1.0, bad])])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

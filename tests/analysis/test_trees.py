@@ -55,6 +55,14 @@ def test_trees_keep_to_the_edges_of_the_graph():
         arborescence(chain, jnp.ones(2), root=2)
 
 
+@pytest.mark.parametrize("scale", [1e-10, 1.0, 1e30])
+@pytest.mark.parametrize("weights", [(0.5, 1e-20, 1e-18), (2.0, 1.0, 3.0)])
+def test_trees_depend_on_the_smallest_differences(weights, scale):
+    layout = tgnn.EdgeList.from_edges([0, 0, 1], [1, 2, 2], n_receivers=3)
+    assert spanning_tree(layout, scale * np.array(weights)).tolist() == [[0, 1], [1, 2]]
+    assert arborescence(layout, scale * np.array(weights), root=0).tolist() == [-1, 0, 1]
+
+
 def test_one_node_and_none():
     for n in (0, 1):
         nothing = tgnn.EdgeList.from_edges([], [], n_receivers=n)
@@ -67,6 +75,9 @@ def test_overlap_counts_edges_without_directions():
     assert tree_overlap([[1, 0], [1, 2], [2, 4]], heads) == (2, 4)
     assert tree_overlap([[1, 0], [1, 2], [2, 4]], heads, np.array([True, True, False, False, True])) == (1, 2)
     assert tree_overlap([], [-1]) == (0, 0)
+    long = np.full(50_002, -1)
+    long[50_001] = 50_000  # of a text whose pairs are more than int32 can count
+    assert tree_overlap([[50_000, 50_001]], long) == (1, 1)
 
 
 def test_words_of_several_tokens():

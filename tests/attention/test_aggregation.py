@@ -195,6 +195,12 @@ def test_std_of_nan_is_nan():
 
 
 @pytest.mark.slow
+def test_a_degree_that_is_no_number_is_no_zero():
+    chain, degrees = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3), jnp.array([jnp.nan, 4.0, 0.0])
+    found = symmetric_weights(chain, node_degrees=(degrees, degrees))
+    np.testing.assert_array_equal(found, [[np.nan], [0.0]])
+
+
 def test_scalers_of_a_training_set_without_edges():
     empty = tgnn.EdgeList.from_edges([], [], n_receivers=3)
     found = tgnn.aggregation.principal_neighbourhood(empty, jnp.ones((3, 2)), tgnn.aggregation.mean_log_degree(empty))

@@ -94,6 +94,43 @@ def test_networkx_round_trip():
     assert tgnn.from_networkx(networkx.Graph()).n_receivers == 0
 
 
+def test_networkx_numbers_two_sets_of_nodes_one_after_the_other():
+    for layout, bipartite, edges in (
+        (tgnn.EdgeList.from_edges([0, 1], [1, 1], n_receivers=2), None, [(0, 1), (1, 1)]),
+        (tgnn.EdgeList.from_edges([0, 1], [1, 1], n_receivers=2), True, [(2, 1), (3, 1)]),
+        (tgnn.EdgeList.from_edges([2], [1], n_receivers=2, n_senders=3), None, [(4, 1)]),
+    ):
+        graph = tgnn.to_networkx(layout, bipartite=bipartite)
+        assert sorted(graph.edges()) == edges
+        assert len(graph) == (2 if edges[0] == (0, 1) else 2 + layout.n_senders)
+    assert len(tgnn.to_networkx(tgnn.Complete(0, 2))) == 2
+
+
+def test_features_of_no_edges_have_a_mean():
+    nothing = tgnn.EdgeList.from_edges([], [], n_receivers=2)
+    assert tgnn.self_loops(nothing, np.zeros((0, 3)))[1].tolist() == [[0.0] * 3] * 2
+    assert tgnn.coalesce(nothing, np.zeros((0, 3)), reduction="mean")[1].shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fill", "wanted"),
+    [
+        ("int32", 1.0, "int32"),
+        ("int8", 128, "int16"),
+        ("uint8", -1, "int16"),
+        ("int8", 2**40, "int64"),
+        ("int16", 0.5, "float32"),
+        ("int32", np.inf, "float32"),
+        ("bool", True, "bool"),
+        ("float16", 1, "float16"),
+    ],
+)
+def test_integers_stay_integers_beside_a_whole_number(dtype, fill, wanted):
+    layout = tgnn.EdgeList.from_edges([0], [1], n_receivers=2)
+    _, edges = tgnn.self_loops(layout, np.ones(1, dtype), fill=fill)
+    assert edges.dtype == wanted and edges.tolist() == [1, fill, fill]
+
+
 def test_scipy_round_trip():
     matrix = sparse.random(7, 11, 0.3, random_state=0, format="csr")
     layout = tgnn.from_scipy(matrix)

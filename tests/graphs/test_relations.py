@@ -47,6 +47,12 @@ def test_rows_of_relations_and_their_senders_and_receivers():
     assert (np.diff(GRAPH.across_rows()[np.asarray(across.by_sender)]) >= 0).all()
 
 
+def test_two_relations_of_one_name_are_refused():
+    layout = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    with pytest.raises(ValueError, match="names must be different, got 'a' twice"):
+        split_by_type(layout, [0, 1], ["a", "a"])
+
+
 def test_layouts_come_back_as_they_went_in():
     again = dict(zip(GRAPH.relations, jax.jit(lambda graph: list(graph.layouts().values()))(GRAPH), strict=True))
     for triple, layout in LAYOUTS.items():

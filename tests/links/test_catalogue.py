@@ -39,7 +39,13 @@ def test_some_receivers_and_more_places_than_items():
     found = rank_unseen(score, SEEN, 20, jnp.asarray(TABLE), receivers=users, block=3)
     np.testing.assert_array_equal(found, expected(users, 20))
     assert (found[1] == -1).all()  # who has seen everything
-    assert rank_unseen(score, SEEN, 2, jnp.asarray(TABLE), receivers=np.array([], int)).shape == (0, 2)
+    assert rank_unseen(score, SEEN, 2, jnp.asarray(TABLE), receivers=[]).shape == (0, 2)
+
+
+@pytest.mark.parametrize("receivers", [[-1], [USERS], [0.0], [[0]]])
+def test_receivers_that_do_not_exist_are_refused(receivers):
+    with pytest.raises(ValueError, match="receivers"):
+        rank_unseen(score, SEEN, 2, jnp.asarray(TABLE), receivers=receivers)
 
 
 def test_memory_is_that_of_a_block():

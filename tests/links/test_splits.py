@@ -1,5 +1,6 @@
 """Splits of edges: nothing of a held-out link is left in the graph, in either direction, in any copy."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -56,6 +57,25 @@ def test_a_bipartite_graph_has_no_reverse():
     assert set.union(*parts) == pairs and sum(map(len, parts)) == len(pairs)
     assert not {*zip(*(x.tolist() for x in split.test_negatives), strict=True)} & pairs
     assert (split.graph.n_receivers, split.graph.n_senders) == (8, 5)
+
+
+def test_as_many_items_as_users_are_two_sets_where_it_is_said():
+    layout = tgnn.EdgeList.from_edges([2, 1, 0], [0, 1, 2], n_receivers=3)
+    split = split_edges(layout, validation=0.0, test=0.0, bipartite=True)
+    assert [x.tolist() for x in split.train] == [[0, 1, 2], [2, 1, 0]]  # 0 -> 2 is no reverse of 2 -> 0, 1 -> 1 no loop
+    parts = split_edges(layout, validation=0.34, test=0.34, bipartite=True)
+    assert [len(x.senders) for x in (parts.train, parts.validation, parts.test)] == [1, 1, 1]
+    with pytest.raises(ValueError, match="bipartite is False, but graph joins 2 senders to 3 receivers"):
+        split_edges(tgnn.Complete(3, 2), bipartite=False)
+
+
+def test_kept_counts_masked_edges():
+    mask = np.array([False, True, True, False, True])
+    listed = tgnn.EdgeList.from_edges([0, 0, 1, 2, 2], [1, 1, 2, 3, 3], n_receivers=4, mask=mask)
+    assert split_edges(listed, validation=0.0, test=0.0).kept.tolist() == [1, 2, 4]
+    table = tgnn.Neighbors(jnp.array([[9, 1], [2, 9], [0, 1]]), 3)  # 9: no edge
+    split = split_edges(table, validation=0.0, test=0.0)
+    np.testing.assert_array_equal(np.asarray(table.senders).ravel()[split.kept], split.graph.pairs()[0])
 
 
 def test_the_same_seed_gives_the_same_split():

@@ -65,6 +65,13 @@ def test_what_is_seen_takes_no_place_even_from_minus_infinity():
     assert metrics.recall_at_k(scores, relevant, 2, seen=jnp.array([[True, False, False, False]])) == 1.0
 
 
+def test_equal_scores_keep_their_order_and_nan_is_below_all():
+    least = float(jnp.finfo(jnp.float32).min)
+    scores = jnp.array([[-0.0, 0.0, jnp.nan, -jnp.inf, least, 7.0]])
+    items, there = metrics.top_k(scores, 6, jnp.array([[False] * 5 + [True]]))
+    assert items.tolist() == [[0, 1, 4, 3, 2, 5]] and there.tolist() == [[True] * 5 + [False]]
+
+
 def test_bfloat16_ranks_what_it_holds():
     scores = jnp.asarray(SCORES, jnp.bfloat16)
     expected = loop(np.asarray(scores.astype(jnp.float32)), RELEVANT, 5, SEEN)

@@ -22,6 +22,14 @@ def test_graphormers_virtual_nodes_see_their_graph_only_and_paths_follow_the_edg
     assert around.degrees.tolist() == [[0, 1], [1, 1], [1, 1], [1, 0]]
 
 
+@pytest.mark.parametrize("measure", [models.surroundings, models.interactions])
+@pytest.mark.parametrize("segments", [[0.2, 1.7, 0.9], [0, 1], [[0], [0], [0]]])
+def test_segments_are_one_integer_for_each_node(measure, segments):
+    chain = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=3)
+    with pytest.raises(ValueError, match=r"segments must be integers of shape \[3\]"):
+        measure(chain, segments=segments)
+
+
 @pytest.mark.slow
 def test_graphormer_on_a_stack_of_graphs_is_graphormer_on_their_union():
     params, batch = CASES["graphormer"].params, batch_of(GRAPHS)

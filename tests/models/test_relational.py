@@ -166,6 +166,8 @@ def test_names_and_sizes_that_do_not_fit_are_refused():
     unknown = LAYOUTS | {("venue", "hosts", "paper"): LAYOUTS["venue", "prints", "paper"]}
     with pytest.raises(ValueError, match=r"graph has the relation \('venue', 'hosts', 'paper'\), but params are for"):
         models.rgcn(params, unknown, X)
+    with pytest.raises(ValueError, match="params have no layer"):
+        models.rgcn([], LAYOUTS, X)
     with pytest.raises(ValueError, match="x has the kind 'visitor', but params are for"):
         models.rgcn(params, LAYOUTS, X | {"visitor": X["venue"]})
     with pytest.raises(ValueError, match="relations that are mixtures of the same maps need senders of one size"):

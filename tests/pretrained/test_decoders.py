@@ -73,6 +73,15 @@ def test_drawn_tokens_at_a_low_temperature_are_the_most_probable_ones(gpt2):
 
 
 @pytest.mark.slow
+def test_numbers_of_numpy_are_numbers(gpt2):
+    params, model, _ = gpt2
+    own = {"max_length": 2, "temperature": 0.5, "top_k": 3, "top_p": 0.5, "rng": jax.random.key(0)}
+    theirs = own | {"temperature": np.float32(0.5), "top_k": np.int64(3), "top_p": np.float32(0.5)}
+    found = [pretrained.generate(params, model, IDS[:, :4], **options) for options in (own, theirs)]
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.slow
 def test_drawn_tokens_of_the_smallest_nucleus_are_the_most_probable_ones(gpt2):
     params, model, _ = gpt2
     best = pretrained.generate(params, model, IDS[:, :4], max_length=3)
@@ -126,6 +135,7 @@ def test_glassllm_continues_as_the_published_network(glassllm):
         ({"max_length": 0}, "max_length must be"),
         ({"max_length": 2, "temperature": 1.0}, "PRNG key"),
         ({"max_length": 2, "top_p": 0.0}, "top_p must be above 0"),
+        ({"max_length": 2, "top_k": 0}, "top_k must be an integer of at least 1"),
         ({"max_length": 2, "mask": np.zeros((2, 7), bool)}, "prompt without tokens"),
     ],
 )

@@ -1,5 +1,6 @@
 """The verbs that edit edges and heads, on every kind of network: what is restricted is what is masked, and so on."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -292,6 +293,16 @@ def test_effects_of_edges_are_differences_of_two_runs():
         ends = (np.asarray(net.graph.senders)[[edge]], np.asarray(net.graph.receivers)[[edge]])
         without = pretrained.knock_out(net.graph, tgnn.EdgeList.from_edges(*ends, n_receivers=N))
         np.testing.assert_allclose(effect, measure(without) - measure(net.graph), atol=1e-5)
+
+
+def test_effects_are_those_of_edges_that_exist():
+    chain = tgnn.EdgeList.from_edges([0, 1, 2], [1, 2, 0], n_receivers=3)
+    masked = replace(chain, mask=jnp.array([False, True, True]))
+    total = lambda graph: graph.reduce(jnp.array([1.0, 2.0, 4.0])[:, None]).sum()  # noqa: E731
+    assert pretrained.edge_effects(total, masked).tolist() == [0, -2, -4]
+    for wrong in ([-1], [3], [0.0]):
+        with pytest.raises(ValueError, match="edges"):
+            pretrained.edge_effects(total, chain, wrong)
 
 
 @pytest.mark.slow

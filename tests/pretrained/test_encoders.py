@@ -13,6 +13,7 @@ from tests.support.checkpoints import ALBERT, BERT, ROBERTA, write_checkpoint
 from tests.support.published import relative_error
 from tests.support.reactions import token_ids_of
 from tgnn import pretrained
+from tgnn.pretrained import sentences
 from tgnn.pretrained.files import read_weights
 
 IDS = np.array([[2, 7, 1, 8, 28, 1, 8], [5, 3, 9, 4, 0, 0, 0], [6, 0, 0, 0, 0, 0, 0]])
@@ -216,6 +217,15 @@ def test_embedding_of_a_text_without_tokens_is_zero(bert):
     params, model, _ = bert
     found = pretrained.embed(params, model, IDS[:2], mask=np.array([[True] * 7, [False] * 7]))
     np.testing.assert_allclose(jnp.linalg.norm(found, axis=-1), [1, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_the_length_of_a_sum_in_half_precision_is_finite(monkeypatch, dtype):
+    hidden = jnp.full((1, 64, 384), 0.5, dtype)
+    monkeypatch.setattr(sentences, "run_batch", lambda *args: (hidden,))
+    found = sentences.run_embed.__wrapped__(None, None, None, None, None, None)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found.astype(jnp.float32), np.full((1, 384), 384**-0.5), rtol=5e-3)
 
 
 @pytest.mark.slow

@@ -2,13 +2,15 @@
 
 import gzip
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import tgnn
+from tests.support.networks import N, protein_network
 from tgnn import pretrained
-from tgnn.pretrained.proteinmpnn import ALPHABET
+from tgnn.pretrained.proteinmpnn import ALPHABET, joined
 
 NAMES = "ALA CYS ASP GLU PHE GLY HIS ILE LYS LEU MET ASN PRO GLN ARG SER THR VAL TRP TYR".split()
 
@@ -45,6 +47,28 @@ def test_proteinmpnn_recovers_as_many_residues_as_the_published_network(data_dir
     again = model(params, *changed, layout=listed).log_probabilities
     np.testing.assert_allclose(again[:51], found.log_probabilities[:51], rtol=1e-4, atol=1e-4)
     assert jnp.abs(again[51:] - found.log_probabilities[51:]).max() > 1e-2
+
+
+def test_the_edges_of_a_layers_only_head_are_those_of_the_layer():
+    own, named = tgnn.Window(4, 1, 1), tgnn.Causal(4)
+    edges, sent = joined({(2, 0): named}, lambda: own, 4, 6)
+    for layer, live in enumerate(sent):
+        ends = (np.broadcast_to(x, live.shape)[live] for x in (edges.senders, edges.receiver_index))
+        found = tgnn.EdgeList(*ends, 4, 4)
+        np.testing.assert_array_equal(found.adjacency(), (named if layer == 2 else own).adjacency())
+    with pytest.raises(ValueError, match="layout names head 3, but there are 1"):
+        joined({(0, 3): named}, lambda: own, 4, 6)
+
+
+@pytest.mark.slow
+def test_weights_of_half_precision_see_the_same_neighbours():
+    x = np.random.default_rng(1).normal(size=(N, 4, 3)).astype(np.float32) + 100
+    net, rest = protein_network(), (np.arange(N), np.zeros(N, int))
+    half = net.model(jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), net.params), x, *rest)
+    assert half.log_probabilities.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(half.neighbors, net.model.graph(x).senders)
+    whole = net.model(net.params, x, *rest).log_probabilities
+    np.testing.assert_allclose(half.log_probabilities.astype(jnp.float32), whole, atol=0.2)
 
 
 def test_backbones_that_do_not_fit_are_refused(data_dir):

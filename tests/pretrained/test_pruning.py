@@ -92,3 +92,11 @@ def test_more_heads_than_there_are_cannot_go():
         pretrained.greedy_order(missing, GATES, per_step=0)
     with pytest.raises(ValueError, match="removed goes to 3, but the order has 2"):
         pretrained.pruning_curve(lambda gates: 0, GATES, [0, 1], [3])
+    with pytest.raises(ValueError, match="removed must be an integer of at least 0, got -1"):
+        pretrained.pruning_curve(lambda gates: 0, GATES, [0, 1], [-1])
+    with pytest.raises(ValueError, match=r"order\[1\] is 5"):
+        pretrained.pruning_curve(lambda gates: 0, GATES, [0, 5], [1])
+    with pytest.raises(ValueError, match=r"order\[0\] is -1"):
+        pretrained.heads_of(GATES, [-1])
+    with pytest.raises(ValueError, match="num_steps must be an integer of at least 0, got -1"):
+        pretrained.learn_gates(jax.random.key(0), missing, GATES, float, penalty=0.0, num_steps=-1)

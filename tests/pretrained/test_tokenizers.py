@@ -11,6 +11,7 @@ from tgnn import pretrained
 
 pytest.importorskip("tokenizers", reason="needs tgnn[hf]")
 
+CHEMISTRY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "C", "Cl"]
 BERT_WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "graph", "##s", "net", "##work", ".", "é", "a", "graphs"]
 
 
@@ -59,6 +60,28 @@ def test_a_vocabulary_of_chemistry_is_cut_into_atoms_and_bonds(data_dir):
     assert [words[i] for i in ids[2, :4]] == ["[CLS]", "[UNK]", "C", "[SEP]"]
     assert (ids[1, 3:] == 0).all() and mask.sum(1).tolist() == [6, 3, 4]
     assert tokenizer.decode(ids[0].tolist()) == "CO>>C"
+
+
+@pytest.mark.parametrize("words", [[*CHEMISTRY, "", ""], ["", *CHEMISTRY]])
+def test_an_empty_line_is_no_word(tmp_path, words):
+    write_words(tmp_path, words)
+    ids, _ = pretrained.tokenize(pretrained.load_tokenizer(tmp_path), ["CCl"])
+    assert [words[i] for i in ids[0]] == ["[CLS]", "C", "Cl", "[SEP]"]
+
+
+@pytest.mark.parametrize("max_length", [-1, 2, 2.5, True])
+def test_a_length_without_room_for_a_text_is_refused(tmp_path, max_length):
+    write_words(tmp_path, BERT_WORDS)
+    with pytest.raises(ValueError, match="max_length must be an integer"):
+        pretrained.load_tokenizer(tmp_path, max_length=max_length)
+
+
+def test_texts_may_be_an_array(tmp_path):
+    write_words(tmp_path, BERT_WORDS)
+    tokenizer = pretrained.load_tokenizer(tmp_path)
+    np.testing.assert_array_equal(*(pretrained.tokenize(tokenizer, x(["a", "net a"]))[0] for x in (list, np.array)))
+    with pytest.raises(ValueError, match="texts must be a list of at least one text"):
+        pretrained.tokenize(tokenizer, np.array([]))
 
 
 @pytest.fixture

@@ -103,6 +103,16 @@ def test_rows_of_padding_are_zero_and_numpy_stays_numpy():
     assert take(np.zeros((0, 3)), np.array([-1])).shape == (1, 3)
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64])
+def test_a_row_that_does_not_exist_is_no_neighbours_row(dtype):
+    numbers = np.array([N, 2, N - 1], dtype)
+    for x in (X, jnp.asarray(X)):
+        with pytest.raises(ValueError, match=r"numbers\[0\] is 41, expected an index in \[0, 41\)"):
+            take(x, numbers)
+    found = jax.jit(take)(X, numbers)
+    np.testing.assert_array_equal(found, np.stack([np.zeros(DIM), X[2], X[N - 1]]))
+
+
 def test_layers_arguments_and_rows_must_be_those_of_the_hops():
     params = filled(models.init_graph_sage, (DIM, 3))
     with pytest.raises(ValueError, match="hops has 2 layouts, but params has 1 layers"):

@@ -1,6 +1,9 @@
 """Uniform neighbours: what is drawn is an edge, at most k times, each as likely as another, the same for a step."""
 
+from dataclasses import replace
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -25,6 +28,18 @@ def test_rows_of_any_layout_and_of_edges_in_no_known_order():
         order = np.argsort(receivers, kind="stable")
         np.testing.assert_array_equal(rows.senders, senders[order])
         np.testing.assert_array_equal(rows.degrees(), np.bincount(receivers, minlength=layout.n_receivers))
+
+
+def test_rows_leave_out_edges_that_were_masked_after_they_were_sorted():
+    loops = tgnn.EdgeList.from_edges([0, 1, 2], [0, 1, 2], n_receivers=3)
+    rows = in_edges_of(replace(loops, mask=np.array([False, True, True])))
+    assert (rows.senders.tolist(), rows.edges.tolist(), rows.first.tolist()) == ([1, 2], [1, 2], [0, 0, 1, 2])
+
+
+def test_numbers_of_edges_are_those_of_arrays_per_edge_whatever_the_layout():
+    layout = tgnn.Neighbors(jnp.array([[3, 1], [0, 9], [9, 2]]), 4)  # 9: no edge
+    rows = in_edges_of(layout)
+    assert (rows.edges.tolist(), rows.senders.tolist(), rows.n_edge) == ([0, 1, 2, 5], [3, 1, 0, 2], 6)
 
 
 @pytest.mark.parametrize("fanouts", [[3], [3, 2], [None, 1, 4], [0, 2], [1000]])

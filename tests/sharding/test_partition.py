@@ -39,6 +39,13 @@ def test_edges_of_the_parts_are_those_of_the_graph(name, scattered):
     np.testing.assert_array_equal(cut.unpack(cut.pack(x)), x)
 
 
+def test_owners_of_a_small_type_count_more_nodes_than_it_holds():
+    graph, owner = tgnn.Window(600, 1, 1), np.arange(600) // 100
+    small, large = (partition_nodes(graph, 6, owner.astype(dtype)) for dtype in (np.uint8, np.int64))
+    np.testing.assert_array_equal(small.place, large.place)
+    assert small.n_cut == large.n_cut == 10
+
+
 @pytest.mark.slow
 def test_what_comes_in_is_what_was_sent():
     cut = partition_nodes(GRAPHS["random"], 4)

@@ -199,6 +199,18 @@ def test_binary_cross_entropy_equals_its_definition_and_survives_extremes():
     assert losses.binary_cross_entropy(jnp.array([1e4, -1e4]), jnp.array([1.0, 0.0])) == 0
 
 
+def test_binary_cross_entropy_of_certain_answers():
+    both = jax.value_and_grad(losses.binary_cross_entropy, argnums=(0, 1))
+    loss, gradients = both(jnp.array([jnp.inf, -jnp.inf]), jnp.array([1.0, 0.0]))
+    assert loss == 0 and all((x == 0).all() for x in gradients)
+    for targets in ([0.0, 0.0], [0.5, 0.0], [1.0, 1.0]):
+        assert both(jnp.array([jnp.inf, -jnp.inf]), jnp.array(targets))[0] == jnp.inf
+    logits, targets = jnp.array([-2.0, 0.5, 40.0]), jnp.array([0.0, 1.0, 0.25])
+    _, (to_logits, to_targets) = both(logits, targets)
+    np.testing.assert_allclose(to_logits, (jax.nn.sigmoid(logits) - targets) / 3, rtol=1e-6)
+    np.testing.assert_allclose(to_targets, -logits / 3, rtol=1e-6)
+
+
 def test_bfloat16_is_averaged_in_float32():
     values = jnp.ones(4099, jnp.bfloat16)  # a bfloat16 sum of ones stops growing at 256
     mean = losses.masked_mean(values)

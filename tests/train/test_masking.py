@@ -1,5 +1,7 @@
 """Hidden attributes: how many, which, that nothing of them is left, and that the loss asks for nothing else."""
 
+from fractions import Fraction
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ import tgnn
 from tgnn import models
 from tgnn.nn.basic import embedding, init_embedding
 from tgnn.train.losses import cross_entropy
-from tgnn.train.masking import Hidden, draw_nodes, hidden_loss, hide, hide_attributes
+from tgnn.train.masking import Hidden, draw_nodes, hidden_loss, hide, hide_attributes, share_of
 
 CHAIN = tgnn.EdgeList.from_edges([0, 1, 1, 2, 2, 3, 3, 4], [1, 0, 2, 1, 3, 2, 4, 3], n_receivers=5, pad_to=10)
 ATOMS = jnp.array([[6, 1], [6, 0], [7, 0], [6, 2], [8, 1]])
@@ -28,6 +30,34 @@ def test_of_n_nodes_of_a_graph_the_share_rounded_down_and_one_more_are_drawn(rat
     drawn = np.asarray(draw_nodes(key(3), owner, 8, rate))
     wanted = np.minimum(np.floor(np.round(rate * sizes, 9)) + 1, sizes)
     np.testing.assert_array_equal(np.bincount(owner[drawn], minlength=8), wanted)
+
+
+def test_shares_of_large_graphs_and_of_small_rates_are_exact():
+    sizes = np.array([0, 1, 20, 3000, 999_999, 1_000_000, 2**31 - 1], np.int32)
+    for rate in ("0.15", "0.3333", "0.000001", "0.7", "1", "0", "1e-300"):
+        wanted = [int(Fraction(rate) * n) for n in sizes.tolist()]
+        assert share_of(float(rate), jnp.asarray(sizes)).tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("x", "token", "cast"),
+    [
+        (np.zeros(3, np.uint8), np.array(300), 44),
+        (np.zeros(3, np.uint8), 300, 44),
+        (np.zeros(3, np.int32), 119.7, 119),
+        (np.zeros(3, np.int8), -200, 56),
+        (np.zeros(3, np.float32), 2**24 + 1, "16777216.0"),
+    ],
+)
+def test_a_token_that_the_attributes_cannot_hold_is_refused(x, token, cast):
+    with pytest.raises(ValueError, match=f"token is {token}, which as {x.dtype} is {cast}"):
+        hide(jnp.asarray(x), jnp.array([True, False, True]), token)
+
+
+def test_tokens_that_are_rounded_or_traced_are_taken():
+    mask = jnp.array([True, False])
+    assert hide(jnp.zeros(2, jnp.bfloat16), mask, 0.1).dtype == jnp.bfloat16
+    assert jax.jit(hide)(jnp.zeros(2, jnp.int32), mask, 3.0).tolist() == [3, 0]
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tgnn.adapters.relations import to_numpy
 from tgnn.typing import Params
 
 
@@ -68,13 +69,15 @@ def from_pyg(model: str, layers: Sequence[Mapping[str, Any]], like: Sequence[Par
             basic_gnn (GraphConv), graph_sage (SAGEConv), gin (GINConv over Linear, ReLU, Linear), monet (GMMConv),
             gated_gcn (ResGatedGraphConv).
         layers: `conv.state_dict()` of each layer, or any arrays under those names.
-        like: what the model's init gives for the same sizes; its numbers do not matter.
+        like: what the model's init gives for the same sizes and heads; its numbers do not matter. That of monet without
+            `"coordinates"`, which GMMConv does not have.
 
     Returns:
         Parameters shaped like `like`.
 
     Raises:
-        ValueError: for another model or number of layers, or a weight that is missing, left over or of another size.
+        ValueError: for another model or number of layers, or a weight that is missing, left over or of another shape.
+            TransformerConv's weights do not tell their heads, and those of other heads are not noticed.
 
     >>> from tgnn.models import init_gcn
     >>> layer = {"lin.weight": np.array([[1.0, 2.0, 3.0]]), "bias": np.array([4.0])}
@@ -90,7 +93,10 @@ def from_pyg(model: str, layers: Sequence[Mapping[str, Any]], like: Sequence[Par
 
 def _convert(where: str, names: Mapping[str, str], weights: Mapping[str, Any], like: Params) -> Params:
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
-    wanted = [names[".".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in path)] for path, _ in leaves]
+    paths = [".".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in path) for path, _ in leaves]
+    if unknown := [path for path in paths if path not in names]:
+        raise ValueError(f"like has {unknown}, which no layer of theirs has; leave them out of like")
+    wanted = [names[path] for path in paths]
     wanted = [OF_PAIRS[w] if OF_PAIRS.get(w) in weights else w for w in wanted]
     found, needed = set(weights), {part for theirs in wanted for part in theirs.split(" * ")}
     if found != needed:
@@ -105,12 +111,22 @@ def _convert(where: str, names: Mapping[str, str], weights: Mapping[str, Any], l
 
 def _leaf(where: str, weights: Mapping[str, Any], theirs: str, leaf: Any) -> Any:
     if theirs == EDGE_PRODUCT:
-        vector, kernel = (np.asarray(weights[part]) for part in ("att_edge", "lin_edge.weight"))
+        vector, kernel = (to_numpy(weights[part]) for part in ("att_edge", "lin_edge.weight"))
         heads, dim = vector.shape[-2:]
         array = (kernel.reshape(heads, dim, -1) * vector.reshape(heads, dim, 1)).sum(1).T
     else:
-        array = np.asarray(weights[theirs])
+        array = to_numpy(weights[theirs])
         array = array.T if theirs.endswith("weight") else array
-    if array.size != leaf.size:
+    if not splits(array.shape, leaf.shape):
         raise ValueError(f"{where} has shape {array.shape}, expected {leaf.shape}; initialise like with their sizes")
     return jnp.asarray(array, leaf.dtype).reshape(leaf.shape)
+
+
+def splits(theirs: Sequence[int], ours: Sequence[int]) -> bool:
+    """Whether axes of one shape only have to be split, such as that of all features into heads, to give the other.
+
+    >>> splits((7, 10), (7, 2, 5)), splits((1, 2, 5), (2, 5)), splits((1, 2, 5), (5, 2)), splits((6, 4), (4, 6))
+    (True, True, False, False)
+    """
+    ends, finer = (np.cumprod([1, *shape], dtype=np.int64) for shape in (theirs, ours))
+    return bool(ends[-1] == finer[-1] and np.isin(ends, finer).all())

@@ -13,6 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tgnn.adapters.pyg import splits
+from tgnn.adapters.relations import to_numpy
+from tgnn.errors import check_distinct
 from tgnn.graphs.relations import Relation
 from tgnn.models.relational.kinds import weight_name
 from tgnn.typing import Params
@@ -28,14 +31,15 @@ def from_pyg_relations(
     Args:
         model: "rgcn" (RGCNConv, whole or in bases), "rgat" (RGATConv, additive) or "hgt" (HGTConv).
         layers: `conv.state_dict()` of each layer, or any arrays under those names.
-        like: what the model's init gives for the same sizes; its numbers do not matter.
+        like: what the model's init gives for the same sizes and heads; its numbers do not matter.
         relations: the triples in PyG's order: of the numbers in `edge_type`, or of `metadata[1]`.
 
     Returns:
         Parameters shaped like `like`.
 
     Raises:
-        ValueError: for another model, number of layers or relations, or a weight that is missing or of another size.
+        ValueError: for another model, number of layers, relations or heads, or a weight that is missing or of another
+            shape.
     """
     if model not in READERS:
         raise ValueError(f"model must be one of {', '.join(READERS)}, got {model!r}")
@@ -49,9 +53,10 @@ def from_pyg_relations(
 
 def _convert(where: str, read: Callable, weights: Mapping[str, Any], like: Params, relations) -> Params:
     names = [weight_name(relation) for relation in relations]
+    check_distinct("relations", names)
     if set(names) != set(like["relations"]):
         raise ValueError(f"relations are {sorted(names)}, but like is for {sorted(like['relations'])}; give the same")
-    weights = {name: np.asarray(x) for name, x in weights.items() if name not in UNUSED}
+    weights = {name: to_numpy(x) for name, x in weights.items() if name not in UNUSED}
     try:
         found = read(weights, like, names)
     except KeyError as error:
@@ -59,16 +64,26 @@ def _convert(where: str, read: Callable, weights: Mapping[str, Any], like: Param
             f"{where} lacks {error.args[0]!r}; use a layer of theirs with the same parts (bases, bias, kinds) as ours"
         ) from None
     same = jax.tree.structure(found) == jax.tree.structure(like)
-    if not same or jax.tree.map(np.size, found) != jax.tree.map(np.size, like):
-        raise ValueError(f"{where} has other parts or sizes than like; initialise like with their sizes")
+    if not same or not all(jax.tree.leaves(jax.tree.map(lambda x, leaf: splits(x.shape, leaf.shape), found, like))):
+        raise ValueError(f"{where} has other parts or shapes than like; initialise like with their sizes")
     return jax.tree.map(lambda x, leaf: jnp.asarray(x, leaf.dtype).reshape(leaf.shape), found, like)
+
+
+def _parts(weights, name: str, n: int) -> np.ndarray:
+    """A weight of theirs that has so many parts along its first axis, or a ValueError."""
+    if len(weights[name]) != n:
+        raise ValueError(
+            f"{name} has {len(weights[name])} parts, expected {n}; give as many relations and heads as theirs"
+        )
+    return weights[name]
 
 
 def _maps(weights, mixtures: str, bases: str, names) -> Params:
     """A whole map for each relation, or its mixture of bases."""
-    if mixtures not in weights:
-        return {"relations": {name: {"kernel": weights["weight"][i]} for i, name in enumerate(names)}}
-    maps = {name: {"mixture": weights[mixtures][i]} for i, name in enumerate(names)}
+    own, theirs = ("mixture", mixtures) if mixtures in weights else ("kernel", "weight")
+    maps = {name: {own: x} for name, x in zip(names, _parts(weights, theirs, len(names)), strict=True)}
+    if own == "kernel":
+        return {"relations": maps}
     return {"relations": maps, "basis": weights[bases]}
 
 
@@ -87,7 +102,7 @@ def _hgt(weights, like, names) -> Params:
 
     def linears(theirs: str, ours: Sequence[str]) -> Params:
         """Maps that stand below each other in one matrix, `[len(ours) * out, in]`."""
-        parts = (np.split(weights[f"{theirs}.{part}"], len(ours)) for part in ("weight", "bias"))
+        parts = (np.array_split(weights[f"{theirs}.{part}"], len(ours)) for part in ("weight", "bias"))
         return {name: {"kernel": w.T, "bias": b} for name, w, b in zip(ours, *parts, strict=True)}
 
     def kind_of(kind: str) -> Params:
@@ -95,7 +110,7 @@ def _hgt(weights, like, names) -> Params:
         return maps | {"skip": weights[f"skip.{kind}"]}
 
     def relation_of(i: int) -> Params:
-        key, value = (weights[name].reshape(heads, len(names), *weights[name].shape[1:])[:, i] for name in MATRICES)
+        key, value = (_parts(weights, name, heads * len(names))[i :: len(names)] for name in MATRICES)
         return {"key": key, "value": value, "prior": weights[f"p_rel.{names[i]}"]}
 
     return {

@@ -10,10 +10,11 @@ from typing import Any
 import jraph
 import numpy as np
 
-from tgnn.errors import check_indices
+from tgnn.errors import check_distinct, check_indices
 from tgnn.graphs.edge_list import EdgeList
 from tgnn.graphs.interop import edge_slots
 from tgnn.graphs.relations import Relation, Relations
+from tgnn.graphs.transforms import check_features
 from tgnn.typing import Graph
 
 Layouts = Mapping[Relation, Graph]
@@ -56,18 +57,24 @@ def to_hetero_data(
 
     Args:
         layouts: of each relation; only live edges are written.
-        x: features of each kind.
+        x: features of each kind, or of some of them.
         into: `torch_geometric.data.HeteroData()`.
         as_tensor: `torch.from_numpy`.
         edges: features of the live edges of some relations.
+
+    Raises:
+        ValueError: x or edges have other rows than the layouts have nodes or live edges.
     """
+    x = {kind: to_numpy(rows) for kind, rows in x.items()}
+    for kind, n in joined_with(layouts, x).n_node:
+        into[kind].num_nodes = n
     for kind, rows in x.items():
         into[kind].x = as_tensor(np.array(rows))
     for triple, layout in layouts.items():
         senders, receivers, live = edge_slots(layout)
         into[triple].edge_index = as_tensor(np.stack([senders[live], receivers[live]]).astype(np.int64))
         if edges is not None and triple in edges:
-            into[triple].edge_attr = as_tensor(np.array(edges[triple]))
+            into[triple].edge_attr = as_tensor(np.array(check_features(to_numpy(edges[triple]), int(live.sum()))))
     return into
 
 
@@ -76,18 +83,24 @@ def to_graphs_tuple(layouts: Layouts, x: Mapping[str, Any] | None = None) -> jra
 
     Args:
         layouts: of each relation.
-        x: features of each kind, all of one size; None: no features.
+        x: features of each kind, all of one size, also of kinds that no relation names; None: no features.
 
     Returns:
         Its nodes are `{"kind": int [n], "x": [n, features]}`, its edges `{"relation": int [n_edge]}`: positions in the
-        sorted names, `Relations.from_layouts(layouts).kinds` and `.relations`.
+        sorted names, `Relations.from_layouts(layouts).kinds`, with those of x, and `.relations`.
+
+    Raises:
+        ValueError: x lacks a kind, or has other rows than the layouts have nodes.
     """
-    joined = Relations.from_layouts(layouts)
+    x = None if x is None else {kind: to_numpy(rows) for kind, rows in x.items()}
+    joined = joined_with(layouts, x or {})
+    if x is not None and (missing := set(joined.kinds) - set(x)):
+        raise ValueError(f"x lacks the kinds {sorted(missing)}; give features to each kind, or x=None")
     sizes = [n for _, n in joined.n_node]
     senders, receivers, live = edge_slots(joined.union)
     nodes = {"kind": np.repeat(np.arange(len(sizes)), sizes)}
     if x is not None:
-        nodes["x"] = np.concatenate([np.asarray(x[kind]) for kind in joined.kinds])
+        nodes["x"] = np.concatenate([x[kind] for kind in joined.kinds])
     relation = np.repeat(np.arange(len(joined.n_edge)), [n for _, n in joined.n_edge])
     return jraph.GraphsTuple(
         nodes=nodes,
@@ -114,10 +127,13 @@ def from_graphs_tuple(
         `{triple: layout}`; `{kind: x}`, empty without features; `{kind: int [n]}`, the nodes' numbers in `graph`.
 
     Raises:
-        ValueError: a kind or relation out of range, or an edge between other kinds than its relation names.
+        ValueError: a kind or relation out of range, names that are equal, an edge between other kinds than its relation
+            names, or arrays of other lengths than there are nodes or edges.
     """
     nodes: Any = graph.nodes
     edges: Any = graph.edges
+    check_distinct("kinds", kinds)
+    check_distinct("relations", relations)
     kind = check_indices('nodes["kind"]', nodes["kind"], len(kinds))
     relation = check_indices('edges["relation"]', edges["relation"], len(relations))
     members = {name: np.flatnonzero(kind == i) for i, name in enumerate(kinds)}
@@ -126,6 +142,9 @@ def from_graphs_tuple(
         place[rows] = np.arange(len(rows))
     senders = check_indices("senders", graph.senders, len(kind))
     receivers = check_indices("receivers", graph.receivers, len(kind))
+    for name, rows, n in (("receivers", receivers, len(senders)), ('edges["relation"]', relation, len(senders))):
+        if len(rows) != n:
+            raise ValueError(f"{name} has {len(rows)} entries for {n} edges; give one for each")
     layouts, number = {}, {name: i for i, name in enumerate(kinds)}
     for i, (sender, name, receiver) in enumerate(relations):
         if not {sender, receiver} <= set(number):
@@ -138,8 +157,12 @@ def from_graphs_tuple(
                 )
         sizes = {"n_receivers": len(members[receiver]), "n_senders": len(members[sender])}
         layouts[sender, name, receiver] = EdgeList.from_edges(place[senders[mine]], place[receivers[mine]], **sizes)
-    x = {name: np.asarray(nodes["x"])[rows] for name, rows in members.items()} if "x" in nodes else {}
-    return layouts, x, members
+    if "x" not in nodes:
+        return layouts, {}, members
+    features = to_numpy(nodes["x"])
+    if len(features) != len(kind):
+        raise ValueError(f'nodes["x"] has {len(features)} rows for {len(kind)} nodes; give one for each')
+    return layouts, {name: features[rows] for name, rows in members.items()}, members
 
 
 def from_networkx_relations(graph: Any) -> tuple[dict[Relation, EdgeList], dict[str, list]]:
@@ -188,6 +211,18 @@ def to_networkx_relations(layouts: Layouts) -> Any:
         ends = zip(senders[live].tolist(), receivers[live].tolist(), strict=True)
         graph.add_edges_from((((sender, i), (receiver, j)) for i, j in ends), relation=name)
     return graph
+
+
+def joined_with(layouts: Layouts, x: Mapping[str, np.ndarray]) -> Relations:
+    """The relations between as many nodes as x has rows, or a ValueError; kinds that none names have no edge."""
+    joined = Relations.from_layouts(layouts)
+    for kind, n in joined.n_node:
+        if kind in x and len(x[kind]) != n:
+            raise ValueError(
+                f"x[{kind!r}] has {len(x[kind])} rows, but the layouts have {n} nodes; give one row for each"
+            )
+    more = {kind: len(rows) for kind, rows in x.items()}
+    return Relations.from_layouts(layouts, more) if set(more) - set(joined.kinds) else joined
 
 
 def attribute(attributes: Mapping[str, Any], name: str, where: str) -> str:

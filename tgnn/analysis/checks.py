@@ -54,6 +54,11 @@ def checked_layers(
     return pairs
 
 
+def live_values(layout: Layout, weights: Array) -> np.ndarray:
+    """Weights of the live edges in the order of `live_edges`, float64."""
+    return np.asarray(weights, np.float64)[layout.on_edges(layout.live)]
+
+
 def checked_nodes(name: str, nodes: Any, size: int) -> Any:
     """Numbers of nodes `[k]`, all of them by default."""
     nodes = np.arange(size) if nodes is None else as_index(name, nodes)

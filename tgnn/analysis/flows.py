@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tgnn.analysis.checks import checked_layers, checked_nodes
-from tgnn.analysis.trees import live_values
+from tgnn.analysis.checks import checked_layers, checked_nodes, live_values
 from tgnn.graphs.interop import live_edges
 from tgnn.typing import Array, Graph
 
@@ -36,7 +35,7 @@ def flow(
         float64 `[k, m]` in [0, 1]. The paper's figures are divided by the sums of their rows over all senders.
 
     Raises:
-        ValueError: as `rollout`.
+        ValueError: as `rollout`, and for weights that are negative, infinite or NaN.
 
     >>> from tgnn import EdgeList
     >>> chain = EdgeList.from_edges(senders=[0, 1], receivers=[1, 2], n_receivers=3)
@@ -60,9 +59,9 @@ def network(layers, residual: float):
     from scipy import sparse
 
     froms, tos, capacities, below = [], [], [], 0
-    for layout, weights in layers:
+    for layer, (layout, weights) in enumerate(layers):
         low, high = live_edges(layout)
-        values = live_values(layout, weights)
+        values = checked_capacities(live_values(layout, weights), layer)
         above, nodes = below + layout.n_senders, np.arange(layout.n_receivers)
         if residual:  # receivers and senders are the same nodes
             low, high = np.append(low, nodes), np.append(high, nodes)
@@ -77,3 +76,14 @@ def network(layers, residual: float):
     arcs = sparse.coo_matrix((np.concatenate(capacities), ends), shape=(size, size)).tocsr()  # doubled edges: sums
     arcs.data = (arcs.data * UNITS).round()
     return arcs.astype(np.int32), below
+
+
+def checked_capacities(values: np.ndarray, layer: int) -> np.ndarray:
+    """Weights of live edges as they are, or a ValueError for those that can be no capacity."""
+    bad = ~(np.isfinite(values) & (values >= 0))
+    if bad.any():
+        raise ValueError(
+            f"weights of layer {layer} hold {values[bad][0]}, expected finite numbers of at least 0, for they are "
+            "capacities; give what tgnn.attention_weights returns"
+        )
+    return values

@@ -24,12 +24,13 @@ def rollout(
     Args:
         layouts: the graph of all layers, or one for each, the first layer first.
         weights: of each layer `[*edge_shape]` or `[*edge_shape, heads]`, what `tgnn.attention_weights` gives; heads
-            are averaged. Those of one head are `weights[..., head]`.
+            are averaged. Those of one head are `weights[..., head]`. A NaN makes the rows NaN that it reaches.
         senders: ints `[k]`, the inputs that are asked for; default all.
         residual: the share of a node's own, for the residual connections; 0 for bipartite layers.
 
     Returns:
-        `[n_receivers, k]`, rows of all senders sum to 1. A receiver without edges keeps what it has.
+        `[n_receivers, k]`, rows of all senders sum to 1. A receiver without edges keeps what it has; with a residual of
+        0 it has nothing: its row is 0, and in later layers what hears it gets so much less.
 
     Raises:
         ValueError: for layers that do not follow each other, weights of other edges, nodes that do not exist.
@@ -44,7 +45,7 @@ def rollout(
     """
     layers = checked_layers(layouts, weights, residual)
     chosen = checked_nodes("senders", senders, layers[0][0].n_senders)
-    return run_rollout(layers, chosen, residual)
+    return run_rollout(layers, chosen, float(residual))
 
 
 @compiled
@@ -61,4 +62,5 @@ def pass_on(layout: Layout, weights: Array, x: Array, residual: float) -> Array:
     weights = layout.zero_dead_edges(weights)[..., None]  # one head
     total = residual + (1 - residual) * layout.reduce(weights)  # [n_receivers, 1]; less than 1 where no edge enters
     x = (residual * x if residual else 0) + (1 - residual) * layout.aggregate(weights, x[:, None])[:, 0]
-    return jnp.where(total > 0, x / jnp.where(total > 0, total, 1), 0)
+    nothing = total == 0  # NaN stays NaN
+    return jnp.where(nothing, 0, x / jnp.where(nothing, 1, total))

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from tgnn.analysis.checks import checked_weights
+from tgnn.analysis.checks import checked_weights, live_values
 from tgnn.errors import as_index
 from tgnn.graphs.interop import live_edges
-from tgnn.graphs.layout import Layout
 from tgnn.typing import Array, Graph
 
 
@@ -41,7 +40,8 @@ def heaviest_tree(low: np.ndarray, high: np.ndarray, values: np.ndarray, n: int)
 
     summed = sparse.coo_matrix((values, (low, high)), shape=(n, n)).tocsr()  # also keeps explicit zeros
     if summed.nnz:
-        summed.data = 1 + summed.data.max() - summed.data  # the least sum is the largest; 0 would be no edge
+        # The tree depends on the order of the sums alone: the largest gets 1, for 0 would be no edge.
+        summed.data = 1.0 + np.unique(-summed.data, return_inverse=True)[1]
     ends = minimum_spanning_tree(summed).nonzero()
     return np.stack(ends, axis=1).astype(np.int64)
 
@@ -76,9 +76,10 @@ def arborescence(graph: Graph, weights: Array, *, root: int | None = None) -> np
         raise ValueError(f"root is {root}, but there are {n} nodes; choose one of 0 ... {n - 1}")
     directed = networkx.DiGraph()
     directed.add_nodes_from(range(n))
+    exact = whole_numbers(values)  # NetworkX adds a large number to all, in which small floats would be lost
     for i in np.argsort(values, kind="stable"):  # the heaviest of doubled edges comes last, and stays
         if receivers[i] != root:
-            directed.add_edge(int(senders[i]), int(receivers[i]), weight=float(values[i]))
+            directed.add_edge(int(senders[i]), int(receivers[i]), weight=exact[i])
     kept = np.full(n, -1)
     if n < 2:
         return kept
@@ -90,6 +91,17 @@ def arborescence(graph: Graph, weights: Array, *, root: int | None = None) -> np
     for sender, receiver in tree.edges:
         kept[receiver] = sender
     return kept
+
+
+def whole_numbers(values: np.ndarray) -> list[int]:
+    """Integers in the very proportions of some floats, whose denominators are powers of 2.
+
+    >>> whole_numbers(np.array([0.5, -3.0, 0.25]))
+    [2, -12, 1]
+    """
+    ratios = [value.as_integer_ratio() for value in values.tolist()]
+    common = max((below for _, below in ratios), default=1)
+    return [above * (common // below) for above, below in ratios]
 
 
 def weighted_edges(graph: Graph, weights: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
@@ -110,11 +122,6 @@ def weighted_edges(graph: Graph, weights: Array) -> tuple[np.ndarray, np.ndarray
     return senders[other], receivers[other], values[other], layout.n_receivers
 
 
-def live_values(layout: Layout, weights: Array) -> np.ndarray:
-    """Weights of the live edges in the order of `live_edges`, float64."""
-    return np.asarray(weights, np.float64)[layout.on_edges(layout.live)]
-
-
 def tree_overlap(pairs: np.ndarray, heads: np.ndarray, mask: np.ndarray | None = None) -> tuple[int, int]:
     """How many edges of a tree a set of pairs holds, whatever the directions, and of how many: UUAS is the ratio.
 
@@ -132,7 +139,8 @@ def tree_overlap(pairs: np.ndarray, heads: np.ndarray, mask: np.ndarray | None =
     >>> tree_overlap([[0, 1], [1, 2]], [-1, 0, 0])
     (1, 2)
     """
-    pairs, heads = np.asarray(as_index("pairs", pairs)).reshape(-1, 2), np.asarray(as_index("heads", heads))
+    pairs = np.asarray(as_index("pairs", pairs), np.int64).reshape(-1, 2)  # a key of a pair is beyond int32
+    heads = np.asarray(as_index("heads", heads), np.int64)
     if heads.ndim != 1 or (mask is not None and np.shape(mask) != heads.shape):
         raise ValueError(f"heads and mask must have shape [n], got {heads.shape} and {np.shape(mask)}; give one a node")
     asked = (heads >= 0) & (True if mask is None else np.asarray(mask, bool))

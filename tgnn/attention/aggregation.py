@@ -176,7 +176,8 @@ def symmetric_weights(
     """GCN's weights `w / sqrt(degree_i * degree_j)` on every edge: [*edge_shape, 1], in the caller's order.
 
     Degrees sum the weights of in-edges of receivers and, as in PyG, of in-edges of senders where both are one set of
-    nodes; else of out-edges of senders. Nodes whose degree is not positive have weight 0.
+    nodes; else of out-edges of senders. As many senders as receivers are taken for one set: where they are two, give
+    `node_degrees`. Nodes of a degree of at most 0 have weight 0.
 
     Args:
       layout: which edges exist, a layout or a graph.
@@ -230,5 +231,6 @@ def row_weights(layout: Layout) -> Array:
 
 
 def inverse_root(degree: Array) -> Array:
-    """`degree ** -0.5`, and 0 for degrees that are not positive."""
-    return jnp.where(degree > 0, 1.0 / jnp.sqrt(jnp.where(degree > 0, degree, 1.0)), 0.0)
+    """`degree ** -0.5`, and 0 for degrees of at most 0; NaN stays NaN."""
+    nothing = degree <= 0
+    return jnp.where(nothing, 0.0, 1.0 / jnp.sqrt(jnp.where(nothing, 1.0, degree)))

@@ -53,15 +53,33 @@ def from_networkx(graph) -> EdgeList:
     return EdgeList.from_edges(senders, receivers, n_receivers=len(number))
 
 
-def to_networkx(layout: Layout):
-    """A `networkx.MultiDiGraph` of the live edges; senders of a bipartite layout are numbered after the receivers."""
+def is_bipartite(layout: Layout, bipartite: bool | None) -> bool:
+    """Whether senders and receivers are two sets of nodes, by default where their numbers differ, or a ValueError."""
+    uneven = layout.n_receivers != layout.n_senders
+    if uneven and bipartite is False:
+        raise ValueError(
+            f"bipartite is False, but graph joins {layout.n_senders} senders to {layout.n_receivers} receivers, which "
+            "are not one set of nodes; leave it out"
+        )
+    return uneven if bipartite is None else bipartite
+
+
+def to_networkx(layout: Layout, *, bipartite: bool | None = None):
+    """A `networkx.MultiDiGraph` of the live edges; senders of a bipartite layout are numbered after the receivers.
+
+    Args:
+        layout: any layout with concrete edges, or a graph.
+        bipartite: whether senders and receivers are two sets of nodes. Default: where their numbers differ; say it
+            where they may be equal.
+    """
     import networkx
 
     layout = as_layout(layout)
     senders, receivers = live_edges(layout)
     graph = networkx.MultiDiGraph()
-    shift = 0 if layout.n_senders == layout.n_receivers else layout.n_receivers
-    graph.add_nodes_from(range(layout.n_receivers if shift == 0 else shift + layout.n_senders))
+    two_sets = is_bipartite(layout, bipartite)
+    shift = layout.n_receivers if two_sets else 0
+    graph.add_nodes_from(range(layout.n_receivers + two_sets * layout.n_senders))
     graph.add_edges_from(zip((senders + shift).tolist(), receivers.tolist(), strict=True))
     return graph
 
@@ -118,7 +136,10 @@ def live_edges(layout: Layout | jraph.GraphsTuple) -> tuple[np.ndarray, np.ndarr
 
 
 def edge_slots(layout: Layout | jraph.GraphsTuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sender and receiver of every edge and whether it is live, on the host, in the caller's order."""
+    """Sender and receiver of each edge of a list and whether it is live, on the host, in the caller's order.
+
+    Of layouts that are no list, the live ones only.
+    """
     layout = as_layout(layout)
     layout.require_concrete()
     edges = layout.to_edges()

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_indices, check_size
+from tgnn.errors import check_distinct, check_indices, check_size
 from tgnn.graphs.edge_list import EdgeList, stable_order
 from tgnn.graphs.interop import as_layout
 from tgnn.graphs.layout import Layout, is_traced, one_line, register_export
@@ -221,6 +221,9 @@ def split_by_type(graph: Graph, types, names: Sequence[str], *, kind: str = "nod
         names: of the relations; one without edges stays.
         kind: name of the nodes.
 
+    Raises:
+        ValueError: types are not one position in `names` for each live edge, or two names are equal.
+
     >>> layout = EdgeList.from_edges([0, 1, 2], [1, 2, 0], n_receivers=3)
     >>> parts = split_by_type(layout, [0, 1, 0], ["likes", "knows"])
     >>> parts["node", "likes", "node"].senders.tolist()
@@ -228,6 +231,7 @@ def split_by_type(graph: Graph, types, names: Sequence[str], *, kind: str = "nod
     """
     layout: Layout = as_layout(graph)
     senders, receivers = layout.pairs()
+    check_distinct("names", names)
     types = check_indices("types", types, len(names))
     if len(types) != len(senders):
         raise ValueError(f"types has {len(types)} entries, but there are {len(senders)} live edges; give one for each")

@@ -1,5 +1,7 @@
 """Graphs from graphs: self-loops, both directions, degrees, and the bipartite graph from nodes to their graph."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import jraph
@@ -49,9 +51,7 @@ def self_loops(layout: Layout | jraph.GraphsTuple, edges=None, *, fill: str | fl
         raise ValueError(f'fill must be "mean" or a number, got {fill!r}')
     else:
         added = np.full((len(missing), *edges.shape[1:]), fill)
-        dtype = edges.dtype
-        if not is_real(dtype):
-            dtype = np.promote_types(dtype, np.min_scalar_type(fill)) if fill == int(fill) else np.dtype(np.float32)
+        dtype = edges.dtype if is_real(edges.dtype) else filled_dtype(edges.dtype, fill)
     return looped, np.concatenate([edges.astype(dtype), added.astype(dtype)])
 
 
@@ -115,6 +115,19 @@ def coalesce(layout: Layout | jraph.GraphsTuple, edges=None, *, reduction: str =
     return single, merged.astype(dtype)
 
 
+def filled_dtype(dtype: np.dtype, fill: float) -> np.dtype:
+    """Of integers, or bools, among which a number stands: theirs or wider integers, float32 if it is none.
+
+    >>> filled_dtype(np.dtype(np.int32), 1.0), filled_dtype(np.dtype(np.int8), 200), filled_dtype(np.dtype(int), np.inf)
+    (dtype('int32'), dtype('int16'), dtype('float32'))
+    """
+    if isinstance(fill, bool | np.bool_) or not (math.isfinite(fill) and fill == int(fill)):
+        return dtype if isinstance(fill, bool | np.bool_) else np.dtype(np.float32)
+    number = int(fill)
+    signed = np.issubdtype(dtype, np.signedinteger) and number >= 0  # the sign takes a bit
+    return np.promote_types(dtype, np.min_scalar_type(-number - 1 if signed else number))
+
+
 def merged_dtype(dtype: np.dtype, reduction: str) -> np.dtype:
     """Of merged features: as `aggregate` has it, and NumPy's own types of 64 bits stay."""
     if is_real(dtype) or reduction in ("max", "min"):
@@ -142,7 +155,7 @@ def check_features(edges, n_edge: int) -> np.ndarray:
 
 def mean_of_groups(x: np.ndarray, group: np.ndarray, n: int) -> np.ndarray:
     """The mean of the rows of each group, in float64; 0 for an empty one."""
-    flat = x.reshape(len(x), -1)
+    flat = x.reshape(len(x), math.prod(x.shape[1:]))
     sums = [np.bincount(group, weights=column, minlength=n) for column in np.asarray(flat, np.float64).T]
     count = np.maximum(np.bincount(group, minlength=n), 1)
     return (np.stack(sums, axis=1) / count[:, None] if sums else np.zeros((n, 0))).reshape(n, *x.shape[1:])

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_size
+from tgnn.errors import check_indices, check_size
 from tgnn.graphs import Layout
 from tgnn.graphs.interop import live_edges
 from tgnn.metrics.ranking import top_k
@@ -33,7 +33,7 @@ def rank_unseen(
         int32 [n, k] senders, of equal scores the smaller number first; -1 after the last one that is not seen.
 
     Raises:
-        ValueError: a size is no positive integer.
+        ValueError: a size is no positive integer, or a receiver does not exist.
 
     >>> from tgnn import EdgeList
     >>> seen = EdgeList.from_edges([2, 0], [0, 1], n_receivers=2, n_senders=3)
@@ -42,7 +42,8 @@ def rank_unseen(
     [[1, 0], [2, 1]]
     """
     k, block = check_size("k", k, 1), check_size("block", block, 1)
-    receivers = np.arange(seen.n_receivers) if receivers is None else np.asarray(receivers)
+    receivers = np.arange(seen.n_receivers) if receivers is None else receivers
+    receivers = check_indices("receivers", receivers, seen.n_receivers)
     found = np.full((len(receivers), k), -1, np.int32)
     for rows, users, known in blocks(seen, receivers, block):
         items = np.asarray(first(score, k, users, known, *args))

@@ -15,6 +15,7 @@ from tgnn.errors import check_indices, check_size
 from tgnn.graphs import Layout
 from tgnn.graphs.host import distinct, pair_key
 from tgnn.graphs.interop import as_layout, live_edges
+from tgnn.sampling.drawing import generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +132,6 @@ def sample_senders(non_edges: NonEdges, receivers, num: int = 1, *, seed: int, s
     base = receivers[:, None]
     passed = np.searchsorted(non_edges.ranks, base * width + draw, side="right") - start[base]
     return (draw + passed).astype(np.int32)
-
-
-def generator(seed: int, step: int) -> np.random.Generator:
-    """The random numbers of one step of one run."""
-    return np.random.default_rng([check_size("seed", seed), check_size("step", step)])
 
 
 def triangle(low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from tgnn.errors import check_size
 from tgnn.graphs import EdgeList, Layout
 from tgnn.graphs.host import pair_key
-from tgnn.graphs.interop import as_layout, live_edges
+from tgnn.graphs.interop import as_layout, is_bipartite, live_edges
 from tgnn.links.negatives import NonEdges, sample_pairs
 
 
@@ -25,7 +25,8 @@ class LinkSplit(NamedTuple):
     Attributes:
         graph: the edges of the training links, in the order and directions of the given graph, with their copies, and
             its self-loops; on all of its nodes.
-        kept: int64, which of the given graph's live edges these are: `edges[kept]` are their features.
+        kept: int64, which of the given graph's edges these are, counted with masked ones in the caller's order:
+            `edges[kept]` are their features. Of layouts with more axes of edges it counts their slots, row by row.
         train: links that are edges of `graph`.
         validation: links that are not.
         test: likewise.
@@ -48,27 +49,31 @@ def split_edges(
     validation: float = 0.05,
     test: float = 0.1,
     directed: bool = False,
+    bipartite: bool | None = None,
     seed: int = 0,
 ) -> LinkSplit:
     """Divides links at random into three parts. Host side, O(n_edge log n_edge).
 
-    A link is a pair of nodes with all of its copies and, unless the layout is bipartite, the edges of the other
+    A link is a pair of nodes with all of its copies and, unless the graph is bipartite, the edges of the other
     direction: what is held out in one direction is in no part in the other. A self-loop is no link and stays.
 
     Args:
         graph: any layout with concrete edges, or a graph.
         validation: share of the links in [0, 1); rounded down.
         test: likewise. The defaults are VGAE's.
-        directed: whether an edge and its reverse are two links. They are in one part even so. A bipartite layout
+        directed: whether an edge and its reverse are two links. They are in one part even so. A bipartite graph
             has no other kind.
+        bipartite: whether senders and receivers are two sets of nodes, such as items and users, between which no edge
+            is the reverse of another or a self-loop. Default: where their numbers differ; say it where they may be
+            equal.
         seed: of the parts and of the negatives.
 
     Returns:
         A `LinkSplit`. Of undirected links each stands once, the smaller node first.
 
     Raises:
-        ValueError: a share is out of range, both leave nothing to train on, or there are fewer pairs without an edge
-            than negatives.
+        ValueError: a share is out of range, both leave nothing to train on, there are fewer pairs without an edge than
+            negatives, or `bipartite` is False for numbers that differ.
 
     Reference: Kipf and Welling, Variational Graph Auto-Encoders, arXiv:1611.07308, section 3: 5 and 10 % of the edges,
         and as many negatives, drawn from the pairs that no part connects.
@@ -80,7 +85,7 @@ def split_edges(
     """
     layout = as_layout(graph)
     senders, receivers = live_edges(layout)
-    bipartite = layout.n_receivers != layout.n_senders
+    bipartite = is_bipartite(layout, bipartite)
     for name, share in (("validation", validation), ("test", test)):
         if not 0.0 <= share < 1.0:
             raise ValueError(f"{name} must be a share in [0, 1), got {share}; 0.1 is usual")
@@ -101,7 +106,8 @@ def split_edges(
     numbers = [len(pairs.senders) for pairs in parts[1:]]
     negatives = Pairs(*sample_pairs(non_links(layout, ordered, bipartite), sum(numbers), seed=seed))
     first, second = (Pairs(*(x[rows] for x in negatives)) for rows in (slice(numbers[0]), slice(numbers[0], None)))
-    return LinkSplit(train_graph, kept, *parts, first, second)
+    numbers_of_edges = np.flatnonzero(layout.on_edges(layout.live))  # masked ones have numbers too
+    return LinkSplit(train_graph, numbers_of_edges[kept], *parts, first, second)
 
 
 def deal(num: int, shares: tuple[float, float], seed: int) -> np.ndarray:

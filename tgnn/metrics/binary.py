@@ -139,5 +139,8 @@ def check_keep(name: str, mask: Array, shape: tuple[int, ...]) -> Array:
     """A boolean array of a shape, or a ValueError."""
     mask = as_array(mask)
     if mask.dtype != bool or mask.shape != tuple(shape):
-        raise ValueError(f"{name} must be bool of shape {tuple(shape)}, got {mask.dtype} of shape {mask.shape}")
+        raise ValueError(
+            f"{name} must be bool of shape {tuple(shape)}, got {mask.dtype} of shape {mask.shape}; write {name} > 0, "
+            "with one entry for each score"
+        )
     return mask

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tgnn.compiled import compiled
 from tgnn.errors import check_size
@@ -110,8 +111,12 @@ def top_k(scores: Array, k: int, seen: Array | None = None) -> tuple[Array, Arra
 @compiled
 def _top_k(scores: Array, k: int, seen: Array | None) -> tuple[Array, Array]:
     wide = scores.astype(wide_dtype(scores.dtype))
+    wide = jnp.where(wide == 0, 0, wide)  # -0 would rank after 0
+    # The lowest three finite numbers are taken: below all scores is -inf, then NaN, then what is seen.
     lowest = jnp.finfo(wide.dtype).min
-    wide = jnp.where(wide >= lowest, wide, lowest)  # nothing but what is seen is -inf
+    second = np.nextafter(lowest, 0, dtype=wide.dtype)
+    wide = jnp.where(wide == -jnp.inf, second, jnp.maximum(wide, np.nextafter(second, 0, dtype=wide.dtype)))
+    wide = jnp.where(jnp.isnan(wide), lowest, wide)
     if seen is not None:
         wide = jnp.where(seen, -jnp.inf, wide)
     values, items = jax.lax.top_k(wide, min(k, scores.shape[-1]))

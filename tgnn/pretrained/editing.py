@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.compiled import program
-from tgnn.errors import check_size
+from tgnn.errors import check_indices, check_size
 from tgnn.graphs import Dense, EdgeList, Layout
+from tgnn.graphs.layout import is_traced
 from tgnn.pretrained.layouts import Place, layer_of
 from tgnn.typing import Array, Graph, Params
 
@@ -152,15 +153,20 @@ def edge_effects(
 
     Returns:
         `[edges, ...]`: the number without the edge, less the number with all.
+
+    Raises:
+        ValueError: for an edge that does not exist.
     """
     base = graph.to_edges()
-    numbers = jnp.arange(base.n_edge) if edges is None else jnp.asarray(edges)
+    numbers = jnp.arange(base.n_edge)
+    if edges is not None:
+        numbers = jnp.asarray(edges if is_traced(edges) else check_indices("edges", edges, base.n_edge))
 
     def of(kept):
         return measure(EdgeList(base.senders, base.receivers, base.n_receivers, base.n_senders, kept))
 
     def run(numbers):
-        every = jnp.ones(base.n_edge, bool)
+        every = base.live  # what is masked has no effect
         whole = of(every)
         return jax.lax.map(lambda i: of(every.at[i].set(False)) - whole, numbers, batch_size=batch_size)
 

@@ -48,7 +48,7 @@ def generate(
 
     Raises:
         ValueError: for an encoder, prompts that leave no room for max_length tokens, a prompt without tokens, a
-            temperature below 0, one above 0 without a key, and a top_p outside (0, 1].
+            temperature below 0, one above 0 without a key, a top_k below 1, and a top_p outside (0, 1].
     """
     if not model.is_causal:
         raise ValueError(f"generate needs a decoder, but {model.architecture} is an encoder; load GPT-2 or Llama")
@@ -57,6 +57,8 @@ def generate(
     room = token_ids.shape[1] + max_length
     if room > model.max_length:
         raise ValueError(f"prompts and max_length are {room} tokens, but {model.max_length} fit; cut the prompts")
+    temperature = float(temperature)
+    top_k = None if top_k is None else check_size("top_k", top_k, minimum=1)
     if not temperature >= 0 or (temperature > 0 and rng is None):
         raise ValueError(f"temperature is {temperature} and rng {rng}; use 0, or above 0 with a PRNG key")
     check_top_p(top_p)

@@ -23,7 +23,7 @@ def sample(rng: Array, log_alpha: Array) -> Array:
 
 
 def expected(log_alpha: Array) -> Array:
-    """The gates to use after training: those of the middle of the noise, without it.
+    """The gates to use after training, equation 13: `sample` without its noise and its temperature.
 
     >>> expected(jnp.array([-3.0, 0.0, 3.0])).tolist()
     [0.0, 0.5, 1.0]

@@ -23,6 +23,7 @@ from tgnn.nn.stack import run_parts
 from tgnn.pretrained.layouts import Layers, layouts_of_layers
 from tgnn.pretrained.surgery import Gates, Heads, each_layer, heads_of_layers
 from tgnn.pretrained.tensors import Tensors
+from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Params
 
 ALPHABET = "ACDEFGHIKLMNPQRSTVWYX"
@@ -76,7 +77,8 @@ class ProteinMPNN:
             A `Design`. Time O(n^2) for distances, else O(edges).
 
         Raises:
-            ValueError: for shapes that disagree, coordinates that are not finite, and residues out of range.
+            ValueError: for shapes that disagree, coordinates that are not finite, residues out of range, and a layout
+                for another head than a layer's only one, 0.
         """
         coordinates = jnp.asarray(coordinates)
         n = len(coordinates) if coordinates.ndim else 0
@@ -144,7 +146,7 @@ def edit_messages(params: Params, edit: Any) -> Params:
 def joined(layout: Layers, own: Any, n: int, layers: int) -> tuple[Layout | None, list[Array | None]]:
     """The edges that any layer has, None for the network's own, and for each layer which of them send messages."""
     found: list[Any] = list(layouts_of_layers(layout, layers, (n, n), 1))
-    found = [graph.of(0) if isinstance(graph, PerHead) else graph for graph in found]
+    found = [graph.groups(1)[0][1] if isinstance(graph, PerHead) else graph for graph in found]  # of the one head
     distinct = {id(graph): graph for graph in found}
     if len(distinct) == 1:
         return found[0], [None] * layers
@@ -166,15 +168,14 @@ def nearest(coordinates: Array, k: int) -> Array:
 @compiled
 def run_design(params, coordinates, residue_index, sequence, layout, sent, k) -> tuple[Array, Array]:
     """The equations of ProteinMPNN."""
-    dtype = params["output"]["kernel"].dtype
-    coordinates, sent = coordinates.astype(dtype), iter(sent)
-    atoms, neighbors = atoms_of(coordinates), nearest(coordinates, k)
+    sent = iter(sent)
+    atoms, neighbors = atoms_of(coordinates), nearest(coordinates, k)  # in their own precision, whatever the weights'
     layout = Neighbors(neighbors, len(coordinates)) if layout is None else layout
     edges = layer_norm(
         params["edge_norm"], linear(params["edges"], edge_features(params, layout, atoms, residue_index))
     )
     edges = linear(params["edge_projection"], edges)  # [*edge_shape, dim]
-    x = jnp.zeros((len(sequence), edges.shape[-1]), dtype)
+    x = jnp.zeros((len(sequence), edges.shape[-1]), edges.dtype)
     for block in params["encoder"]:
         x = message_block(block, layout, x, edges_of(layout, edges, x), next(sent))
         ends = jnp.concatenate([to_edges(layout, x), edges_of(layout, edges, x)], -1)
@@ -221,7 +222,8 @@ def edges_of(layout: Layout, edges: Array, *senders: Array) -> Array:
 
 
 def atoms_of(coordinates: Array) -> dict[str, Array]:
-    """The four atoms of each residue and the beta carbon that an ideal one would have: `[n, 3]` each."""
+    """The four atoms of each residue and the beta carbon that an ideal one has: `[n, 3]` each, at least float32."""
+    coordinates = coordinates.astype(wide_dtype(coordinates.dtype))
     nitrogen, alpha, carbon, oxygen = jnp.moveaxis(coordinates, 1, 0)
     first, second = alpha - nitrogen, carbon - alpha
     beta = -0.58273431 * jnp.cross(first, second) + 0.56802827 * first - 0.54067466 * second + alpha
@@ -239,10 +241,11 @@ def edge_features(params: Params, layout: Layout, atoms: dict[str, Array], resid
     step = (layout.from_receivers(number) - layout.from_senders(number))[..., 0]
     steps = jnp.broadcast_to(jnp.clip(step + FARTHEST, 0, 2 * FARTHEST), layout.edge_shape)
     features = [(params["steps"]["kernel"] + params["steps"]["bias"][None])[steps]]  # [*edge_shape, 16]
-    centres = jnp.linspace(2.0, 22.0, 16, dtype=features[0].dtype).reshape((1,) * len(layout.edge_shape) + (16,))
+    centres = jnp.linspace(2.0, 22.0, 16, dtype=atoms["A"].dtype).reshape((1,) * len(layout.edge_shape) + (16,))
     for receiver, sender in PAIRS.split():
         apart = distance(layout.from_receivers(atoms[receiver]), layout.from_senders(atoms[sender]))
-        features.append(jnp.exp(-(((apart[..., None] - centres) / 1.25) ** 2)))  # [*edge_shape, 16]
+        near = jnp.exp(-(((apart[..., None] - centres) / 1.25) ** 2))
+        features.append(near.astype(features[0].dtype))  # [*edge_shape, 16]
     return jnp.concatenate(features, -1)
 
 

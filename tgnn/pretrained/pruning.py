@@ -14,7 +14,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from tgnn.compiled import program
-from tgnn.errors import check_size
+from tgnn.errors import check_indices, check_size
 from tgnn.pretrained import hard_concrete
 from tgnn.train.guard import check_finite
 from tgnn.typing import Array
@@ -144,6 +144,7 @@ def learn_gates(
     Reference: Voita et al., arXiv:1905.09418, section 6.1, who also train the weights and run once for each price.
     """
     flat, unravel = ravel_pytree(gates)
+    num_steps = check_size("num_steps", num_steps)
     optimizer = optax.adam(learning_rate)
     price = penalty if callable(penalty) else lambda step: penalty
 
@@ -177,10 +178,11 @@ def pruning_curve(measure: Callable[[Any], Any], gates: Any, order: Sequence[int
         removed: how many to remove, for each point of the curve.
 
     Raises:
-        ValueError: for more heads than the order has.
+        ValueError: for more heads than the order has, less than none, and heads that do not exist.
     """
     flat, unravel = ravel_pytree(gates)
-    removed = list(removed)
+    removed = [check_size("removed", count) for count in removed]
+    order = check_indices("order", order, len(flat))
     if removed and max(removed) > len(order):
         raise ValueError(f"removed goes to {max(removed)}, but the order has {len(order)} heads; remove fewer")
     return [measure(unravel(closed(flat, order[:count]))) for count in removed]
@@ -189,8 +191,11 @@ def pruning_curve(measure: Callable[[Any], Any], gates: Any, order: Sequence[int
 def heads_of(gates: Any, order: Sequence[int]) -> list[tuple[int, int]]:
     """Numbers of heads as `(layer, head)`, for `remove_heads`, of gates that are a sequence with `[heads]` each.
 
+    Raises:
+        ValueError: for heads that do not exist.
+
     >>> heads_of([jnp.ones(3), jnp.ones(2)], [4, 0])
     [(1, 1), (0, 0)]
     """
     places = [(layer, head) for layer, gate in enumerate(gates) for head in range(len(gate))]
-    return [places[number] for number in order]
+    return [places[number] for number in check_indices("order", order, len(places))]

@@ -9,11 +9,13 @@ import numpy as np
 
 from tgnn.compiled import compiled
 from tgnn.datasets.files.download import local_path
+from tgnn.errors import check_size
 from tgnn.pretrained.files import read_json
 from tgnn.pretrained.layouts import Layers, layouts_of_layers
 from tgnn.pretrained.model import Model, checked_tokens, run_batch
 from tgnn.pretrained.surgery import Gates
 from tgnn.pretrained.vocabularies import build_tokenizer
+from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Params
 
 
@@ -28,7 +30,7 @@ def load_tokenizer(folder: str | Path, *, max_length: int | None = None) -> Any:
     Raises:
         FileNotFoundError: there is no such file.
         ModuleNotFoundError: the package tokenizers is missing; install `tgnn[hf]`.
-        ValueError: a file is damaged.
+        ValueError: a file is damaged, or max_length leaves no room for a text between the tokens of its ends.
     """
     folder = local_path("folder", folder)
     try:
@@ -48,7 +50,8 @@ def load_tokenizer(folder: str | Path, *, max_length: int | None = None) -> Any:
     if max_length is None and sentences.is_file():
         max_length = read_json(sentences).get("max_seq_length")
     if max_length is not None:
-        tokenizer.enable_truncation(max_length)
+        least = 1 + tokenizer.num_special_tokens_to_add(False)  # the library cuts nothing where only these have room
+        tokenizer.enable_truncation(check_size("max_length", max_length, least))
     tokenizer.no_padding()
     return tokenizer
 
@@ -65,7 +68,7 @@ def tokenize(tokenizer: Any, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarr
     Raises:
         ValueError: for one text, or none.
     """
-    if isinstance(texts, str) or not texts:
+    if isinstance(texts, str) or not len(texts):
         raise ValueError(f"texts must be a list of at least one text, got {texts!r:.40}; use [text]")
     ids = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
     return pad_rows(ids, padding_of(tokenizer), max(1, *map(len, ids)))
@@ -125,6 +128,7 @@ def run_embed(model, params, token_ids, keep, layouts, implementation) -> Array:
     """The equations of `embed`."""
     x = run_batch(model, params, token_ids, keep, None, layouts, implementation)[-1]  # [batch, n, model_dim]
     x = x if keep is None else jnp.where(keep[..., None], x, 0)
-    total = x.sum(1)  # [batch, model_dim]; the length of the sum is that of the mean but for a factor
+    # [batch, model_dim]; the length of the sum is that of the mean but for a factor. Its square is beyond float16.
+    total = x.astype(wide_dtype(x.dtype)).sum(1)
     square = (total * total).sum(-1, keepdims=True)
-    return total * jnp.where(square > 0, jnp.where(square > 0, square, 1) ** -0.5, 0)
+    return (total * jnp.where(square > 0, jnp.where(square > 0, square, 1) ** -0.5, 0)).astype(x.dtype)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import jax.numpy as jnp
 
+from tgnn.errors import check_size
 from tgnn.nn.per_head import keep_heads, remaining
 from tgnn.typing import Array, Params
 
@@ -63,10 +64,10 @@ def without(block: Params, gone: tuple[int, ...], part: str) -> Params:
 
 
 def heads_of_layers(heads: Heads, num_layers: int) -> list[tuple[int, ...]]:
-    """The heads that are removed, layer by layer; a ValueError for a layer that does not exist."""
+    """The heads that are removed, layer by layer; a ValueError for a layer or head that cannot be."""
     found: list[list[int]] = [[] for _ in range(num_layers)]
     for layer, head in heads:
         if layer not in range(num_layers):
             raise ValueError(f"heads name layer {layer}, but there are 0 ... {num_layers - 1}; rename it")
-        found[layer].append(int(head))
+        found[layer].append(check_size("head", head))
     return [tuple(sorted(set(gone))) for gone in found]

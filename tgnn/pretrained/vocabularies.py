@@ -47,15 +47,15 @@ def settings_of(folder: Path) -> dict[str, Any]:
 
 
 def read_words(path: Path) -> dict[str, int]:
-    """The words of a vocab.txt, one a line, with their numbers.
+    """The words of a vocab.txt, one a line, with their numbers. An empty line has a number and no word.
 
     Raises:
         ValueError: a word stands there twice, or one of BERT's own words is missing.
     """
     lines = [line.rstrip("\r") for line in read_text(path).removesuffix("\n").split("\n")]
-    words = {word: i for i, word in enumerate(lines)}
-    if len(words) != len(lines):
-        twice = next(word for i, word in enumerate(lines) if words[word] != i)
+    words = {word: i for i, word in enumerate(lines) if word}
+    twice = next((word for i, word in enumerate(lines) if word and words[word] != i), None)
+    if twice is not None:
         raise ValueError(f"{path} has the word {twice!r} twice; get the published file")
     missing = [word for word in BERT_WORDS.values() if word not in words]
     if missing:

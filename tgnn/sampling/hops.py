@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_size
+from tgnn.errors import as_index, check_indices, check_size
 from tgnn.graphs.edge_list import EdgeList
+from tgnn.graphs.layout import is_traced
 from tgnn.graphs.padding import bucket
 from tgnn.sampling.in_edges import check_nodes
 from tgnn.typing import Array, Params
@@ -57,14 +58,22 @@ class Hops(NamedTuple):
 def take(x, numbers):
     """Rows of x, zeros where a number is -1: the features of a sample. NumPy stays NumPy, also memory-mapped.
 
+    Raises:
+        ValueError: there is no such row. Under jit, where numbers are not known, it is zeros.
+
     >>> take(np.array([[1.0], [2.0]]), np.array([1, -1])).ravel().tolist()
     [2.0, 0.0]
     """
     xp: Any = np if isinstance(x, np.ndarray) else jnp
-    if x.shape[0] == 0:
+    numbers, n = as_index("numbers", numbers), x.shape[0]
+    if not is_traced(numbers):
+        flat = np.ravel(numbers)
+        check_indices("numbers", flat, n, flat != -1)
+    if n == 0:
         return xp.zeros((*numbers.shape, *x.shape[1:]), x.dtype)
-    alive = (numbers >= 0).reshape(*numbers.shape, *(1,) * (x.ndim - 1))
-    return xp.where(alive, x[xp.maximum(numbers, 0)], xp.zeros((), x.dtype))
+    alive = (numbers >= 0) & (numbers < n)
+    rows = x[xp.where(alive, numbers, 0)]
+    return xp.where(alive.reshape(*numbers.shape, *(1,) * (x.ndim - 1)), rows, xp.zeros((), x.dtype))
 
 
 def run_hops(

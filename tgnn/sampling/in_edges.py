@@ -16,7 +16,8 @@ class InEdges(NamedTuple):
     Attributes:
         first: int64 `[n_receivers + 1]`: where the in-edges of each node begin, and at last their number.
         senders: int32 `[live edges]`.
-        edges: int32 `[live edges]`: the number of each edge in the caller's order, for arrays per edge.
+        edges: int32 `[live edges]`: the number of each edge in the caller's order, for arrays per edge; of layouts with
+            more axes of edges the number of its slot, row by row.
         n_senders: number of senders.
         n_edge: rows of an array per edge: all edges, masked ones included.
     """
@@ -54,10 +55,12 @@ def in_edges_of(graph: Graph) -> InEdges:
     senders, receivers, live = edges.slots()
     receivers = np.where(live, receivers, edges.n_receivers)
     order = stable_order(receivers) if edges.order is None else np.asarray(edges.order)
-    order = order[: np.count_nonzero(live)]  # dead edges are sorted last
+    order = order[live[order]]  # a mask may have changed since the edges were sorted
     counts = np.bincount(receivers[live], minlength=edges.n_receivers)
     first = np.append(0, np.cumsum(counts)).astype(np.int64)
-    return InEdges(first, senders[order].astype(np.int32), order.astype(np.int32), edges.n_senders, edges.n_edge)
+    number = order if edges.edge_shape == layout.edge_shape else np.flatnonzero(layout.on_edges(layout.live))[order]
+    slots = layout.count_all_slots()  # of no list were the dead ones listed
+    return InEdges(first, senders[order].astype(np.int32), number.astype(np.int32), edges.n_senders, slots)
 
 
 def check_graph(graph: InEdges) -> InEdges:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_size
+from tgnn.errors import check_size, is_integer
 from tgnn.graphs.edge_list import EdgeList
 from tgnn.graphs.interop import as_layout
 from tgnn.graphs.padding import stack
@@ -88,8 +88,9 @@ def partition_nodes(layout: Graph, parts: int, owner=None) -> Partition:
             "use attend_edges for other graphs"
         )
     owner = np.arange(n) // max(-(-n // parts), 1) if owner is None else np.asarray(owner)
-    if owner.shape != (n,) or ((owner < 0) | (owner >= parts)).any() or not np.issubdtype(owner.dtype, np.integer):
+    if owner.shape != (n,) or ((owner < 0) | (owner >= parts)).any() or not is_integer(owner.dtype):
         raise ValueError(f"owner must be [{n}] parts in [0, {parts}), got {owner.dtype} of shape {owner.shape}")
+    owner = owner.astype(np.int64)  # a caller's small type could not hold numbers of nodes
     most, local = rank(owner, parts)
     nodes = np.full((parts, most), n)
     nodes[owner, local] = np.arange(n)

@@ -92,8 +92,13 @@ def binary_cross_entropy(logits: Array, targets: Array, mask: Array | None = Non
     0.6931
     """
     logits, targets, keep = _pair("logits", logits, "targets", targets, mask)
-    # softplus(x) - x y, which neither overflows nor takes the logarithm of 0
-    return masked_mean(jax.nn.softplus(logits) - logits * targets, keep)
+    return masked_mean(_share(targets, jax.nn.softplus(-logits)) + _share(1 - targets, jax.nn.softplus(logits)), keep)
+
+
+def _share(share: Array, loss: Array) -> Array:
+    """`share * loss`, where nothing of infinity is 0, and has the derivative 0."""
+    nothing = (share == 0) & jnp.isinf(loss)
+    return share * jnp.where(nothing, 0, loss)
 
 
 def bpr_loss(positive: Array, negative: Array, mask: Array | None = None) -> Array:

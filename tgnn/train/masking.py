@@ -8,14 +8,17 @@ Reference: Hu et al., Strategies for Pre-training Graph Neural Networks, arXiv:1
     masking).
 """
 
+from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tgnn.errors import as_index, check_size
 from tgnn.graphs.interop import as_layout
+from tgnn.graphs.layout import is_traced
 from tgnn.train.losses import cross_entropy
 from tgnn.typing import Array, Graph
 
@@ -68,8 +71,8 @@ def hide_attributes(
         The attributes with tokens, and which were hidden.
 
     Raises:
-        ValueError: `rate` is outside of [0, 1], nodes or edges have another length than the graph, or there are edges
-            without a token.
+        ValueError: `rate` is outside of [0, 1], nodes or edges have another length than the graph, there are edges
+            without a token, or the type of the attributes does not hold a token.
 
     >>> import tgnn
     >>> chain = tgnn.EdgeList.from_edges([0, 1, 1, 2], [1, 0, 2, 1], n_receivers=3)
@@ -133,22 +136,51 @@ def _draw(rng, owner, num_graphs, rate):
     sizes = jnp.bincount(owner, length=num_graphs + 1)
     first = jnp.cumsum(sizes) - sizes
     rank = jnp.zeros_like(owner).at[order].set(jnp.arange(owner.shape[0], dtype=owner.dtype))
-    # rate and product are rounded: 0.15 * 20 must not come out below 3
-    share = jnp.floor(rate * (1 + 1e-6) * sizes.astype(jnp.float32)).astype(owner.dtype)
+    share = share_of(rate, sizes).astype(owner.dtype)
     drawn = share + 1 if rate else jnp.zeros_like(share)
     return live & (rank - first.astype(owner.dtype)[owner] < drawn[owner])
+
+
+def share_of(rate: float, sizes: Array) -> Array:
+    """`floor(rate * n)` of each n, int32, in whole numbers: as floats 0.15 * 20 is below 3, 0.15 * 999,999 is 150,000.
+
+    >>> share_of(0.15, jnp.array([20, 999_999])).tolist()
+    [3, 149999]
+    """
+    # A fraction whose numerator times denominator is below 2 ** 31, as are all products below.
+    most = min((2**30 / rate) ** 0.5, 2**31 - 1) if rate else 1
+    part = Fraction(rate).limit_denominator(int(most))
+    whole, rest = jnp.divmod(sizes, part.denominator)
+    return part.numerator * whole + part.numerator * rest // part.denominator
 
 
 def hide(x: Array, mask: Array, token: Any) -> Array:
     """`x` with the token, broadcast to a row, where the mask is True; nothing of the hidden rows is left.
 
+    Raises:
+        ValueError: the type of x does not hold the token.
+
     >>> hide(jnp.array([[1, 2], [3, 4]]), jnp.array([False, True]), jnp.array([8, 9])).tolist()
     [[1, 2], [8, 9]]
     """
     row = x.shape[mask.ndim :]
-    tokens = jnp.broadcast_to(jnp.asarray(token, x.dtype), row)
+    tokens = jnp.broadcast_to(jnp.asarray(check_token(token, x.dtype), x.dtype), row)
     mask, tokens = mask.reshape(mask.shape + (1,) * len(row)), tokens.reshape((1,) * mask.ndim + row)
     return jnp.where(mask, tokens, x)
+
+
+def check_token(token: Any, dtype) -> Any:
+    """A token that is another number in this type is a ValueError; real ones are rounded."""
+    if is_traced(token):
+        return token
+    token = np.asarray(token)
+    if jnp.issubdtype(dtype, jnp.inexact) and jnp.issubdtype(token.dtype, jnp.inexact):
+        return token
+    with np.errstate(invalid="ignore", over="ignore"):
+        cast = token.astype(dtype)
+    if (cast != token).any():
+        raise ValueError(f"token is {token}, which as {dtype} is {cast}; choose another one, or cast the attributes")
+    return cast
 
 
 def hidden_loss(

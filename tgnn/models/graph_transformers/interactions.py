@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tgnn.errors import check_size
+from tgnn.errors import check_segments, check_size
 from tgnn.graphs import EdgeList, Layout
 from tgnn.graphs.interop import edge_slots
 from tgnn.graphs.layout import is_traced
@@ -50,7 +50,7 @@ def interactions(
         pad_to: number of edge slots, for batches of one shape; default what is needed.
     """
     n = layout.n_receivers
-    owner = np.zeros(n, np.int32) if segments is None else np.asarray(segments)
+    owner = np.zeros(n, np.int32) if segments is None else np.asarray(check_segments("segments", segments, n))
     num_graphs = int(owner.max(initial=-1)) + 1 if num_graphs is None else check_size("num_graphs", num_graphs)
     members = [np.flatnonzero(owner == graph) for graph in range(num_graphs)]
     own = np.flatnonzero((owner >= 0) & (owner < num_graphs))

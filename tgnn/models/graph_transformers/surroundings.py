@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_size
+from tgnn.errors import check_segments, check_size
 from tgnn.graphs import Layout
 from tgnn.graphs.interop import live_edges
 from tgnn.graphs.layout import is_traced
@@ -52,7 +52,7 @@ def surroundings(
     """
     max_distance, path_length = check_size("max_distance", max_distance), check_size("path_length", path_length)
     n = layout.n_receivers
-    owner = np.zeros(n, np.int32) if segments is None else np.asarray(segments, np.int32)
+    owner = np.zeros(n, np.int32) if segments is None else np.asarray(check_segments("segments", segments, n))
     num_graphs = int(owner.max(initial=-1)) + 1 if num_graphs is None else check_size("num_graphs", num_graphs)
     senders, receivers = live_edges(layout)
     degrees = [np.bincount(ends, minlength=n).astype(np.int32) for ends in (receivers, senders)]

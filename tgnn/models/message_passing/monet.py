@@ -127,7 +127,8 @@ def monet_layer(
 def degree_coordinates(graph: Graph) -> Array:
     """The pseudo-coordinates `(degree_i ** -0.5, degree_j ** -0.5)` of each edge, in the caller's order.
 
-    Degrees are in-degrees; those of the senders of a bipartite graph are their out-degrees.
+    Degrees are in-degrees; those of the senders are their out-degrees where there are more or fewer of them than of the
+    receivers.
 
     Returns:
         `[*edge_shape, 2]`.

@@ -70,6 +70,8 @@ def run_kinds(
     """
     dropout_rate = check_dropout(dropout_rate, rng)
     graph = as_relations(graph, x)
+    if not params:
+        raise ValueError("params have no layer; initialise them with at least two dims")
     known = params[0]["relations"]
     for relation in graph.relations:
         if weight_name(relation) not in known:
