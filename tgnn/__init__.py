@@ -8,6 +8,9 @@ from tgnn import recurrent as recurrent
 from tgnn.attention.aggregation import aggregate as aggregate
 from tgnn.attention.api import attend as attend
 from tgnn.attention.api import attention_weights as attention_weights
+from tgnn.attention.kernels import FeatureMap as FeatureMap
+from tgnn.attention.kernels import Kernel as Kernel
+from tgnn.attention.kernels import RandomFeatures as RandomFeatures
 from tgnn.attention.scores import Additive as Additive
 from tgnn.attention.scores import AdditiveV2 as AdditiveV2
 from tgnn.attention.scores import Gaussian as Gaussian
@@ -65,13 +68,16 @@ __all__ = [
     "Complete",
     "Dense",
     "EdgeList",
+    "FeatureMap",
     "Gaussian",
     "InnerProduct",
+    "Kernel",
     "Layout",
     "Masks",
     "Neighbors",
     "Part",
     "Prefix",
+    "RandomFeatures",
     "Relations",
     "RowWindows",
     "Score",

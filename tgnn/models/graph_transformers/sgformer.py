@@ -139,7 +139,8 @@ def global_attention(params: Params, layout: Layout, x: Array, implementation: s
     """`[n, model_dim] -> [n, model_dim]`: n times the node itself, and all by the cosines of queries and keys.
 
     The weights, which may be negative, are divided by their sum: `(n v_i + sum_j <q_i, k_j> v_j) / (n + sum_j <q_i,
-    k_j>)`, where n counts the nodes that i attends to. A node that attends to nobody gets zeros.
+    k_j>)`, where n counts the nodes that i attends to. A node that attends to nobody gets zeros. A query or key of
+    zeros has no direction and cosine 0; in PyG it has that of ones.
     """
     query, key, value = (linear(params[name], x) for name in ("query", "key", "value"))  # [n, heads, model_dim]
     value = jnp.concatenate([value, jnp.ones_like(value[..., :1])], axis=2).astype(wide_dtype(x.dtype))
