@@ -188,7 +188,7 @@ def test_memory_is_linear_up_to_a_million_nodes(name, gradients, monkeypatch):
     rows = 4 * 2 * 16 * 10**6  # bytes of one array of nodes
     print(name, gradients, many / rows)
     assert many < 10.5 * few
-    assert many < 40 * rows
+    assert many < 45 * rows  # 42 with gradients of a running sum
 
 
 @pytest.mark.slow
