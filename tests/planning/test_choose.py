@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tgnn
+from tgnn.datasets import heterophilous
 from tgnn.graphs.planned import Planned
 from tgnn.planning import timings
 from tgnn.planning.choose import plan
@@ -55,6 +56,7 @@ FAST = {
     "Dense": {"EdgeList": 1e6, "Dense": 1.0},
     "Neighbors": {"EdgeList": 1e6, "Neighbors": 1.0},
     "Blocks": {"EdgeList": 1e6, "Blocks_16": 1.0},
+    "RowWindows": {"EdgeList": 1e6, "RowWindows_32": 1.0},
 }
 MASK = RNG.random((11, 7)) < 0.4
 MASK[4] = False  # a receiver without neighbours
@@ -132,6 +134,35 @@ def test_the_librarys_own_measurement_tells_sparse_from_dense():
     assert kind(plan(edges_of(sparse), backend="cpu")) == "EdgeList"
     assert kind(plan(edges_of(half), backend="cpu")) == "Dense"
     assert kind(plan(edges_of(clusters), backend="cpu")) == "Blocks"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gradients", [False, True])
+@pytest.mark.parametrize("level", [4, 5])
+def test_the_librarys_own_measurement_takes_row_windows_on_a_mesh(level, gradients):
+    """2,562 and 10,242 nodes that see 8 hops far."""
+    edges = tgnn.patterns.k_hop(tgnn.patterns.icosahedral_mesh(level).layout, 8)
+    planned = plan(edges, gradients=gradients, backend="cpu")
+    assert kind(planned) == "RowWindows"
+    if level == 4:
+        for mine, theirs in zip(planned.pairs(), edges.pairs(), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gradients", [False, True])
+def test_the_librarys_own_measurement_keeps_hubs_a_list(gradients, data_dir):
+    graph = heterophilous.load("tolokers", data_dir("heterophilous").parent)
+    edges = tgnn.EdgeList.from_edges(graph.senders, graph.receivers, n_receivers=len(graph.labels))
+    assert kind(plan(edges, gradients=gradients, backend="cpu")) == "EdgeList"
+    assert "RowWindows 32 " in explain(edges)  # it was counted
+
+
+def test_row_windows_are_counted_only_where_they_may_win(monkeypatch, measured):
+    """No order is looked for where even full columns would lose."""
+    measured(EdgeList=1.0, RowWindows_32=1.0)
+    monkeypatch.setattr("tgnn.planning.choose.best_order", lambda *_: pytest.fail("an order was looked for"))
+    assert kind(plan(edges_of(MASK))) == "EdgeList"
 
 
 def test_what_is_no_list_stays_and_an_unmeasured_device_keeps_the_list():
