@@ -153,8 +153,8 @@ class RowWindows(TileLike):
         size, width = self.edge_shape[1:]
         names, windows = np.asarray(self.senders, np.int64), np.asarray(self.windows)[:, None]
         own = np.where((names >= 0) & (names < self.n_senders), pair_key(names, windows, self.n_senders), -1)
-        receivers = np.asarray(receivers).clip(0, max(self.n_receivers - 1, 0))
-        place = np.asarray(self.places)[receivers] if self.n_receivers else receivers
+        rows = np.asarray(receivers).clip(0, max(self.n_receivers - 1, 0))
+        place = np.asarray(self.places)[rows] if self.n_receivers else rows
         found = look_up(own.ravel(), pair_key(senders, place // size, self.n_senders))
         slots = np.where(found < 0, -1, found // width), place % size, found % width
         return tuple(map(jnp.asarray, slots))

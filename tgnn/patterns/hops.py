@@ -1,5 +1,7 @@
 """The neighbours of neighbours: graphs in which nodes see as far as a few hops."""
 
+from typing import Any
+
 import jax
 import jraph
 import numpy as np
@@ -42,7 +44,7 @@ def k_hop(
     senders, receivers, n = nodes_and_edges(graph, n_nodes)
     step = coo_array((np.ones(len(senders), bool), (receivers, senders)), shape=(n, n)).tocsr()
     step = step + eye_array(n, dtype=bool, format="csr")  # up to one edge; its powers, up to as many as the exponent
-    found = eye_array(n, dtype=bool, format="csr")
+    found: Any = eye_array(n, dtype=bool, format="csr")
     while k:
         found = found @ step if k % 2 else found
         k //= 2

@@ -182,10 +182,10 @@ def pruning_curve(measure: Callable[[Any], Any], gates: Any, order: Sequence[int
     """
     flat, unravel = ravel_pytree(gates)
     removed = [check_size("removed", count) for count in removed]
-    order = check_indices("order", order, len(flat))
-    if removed and max(removed) > len(order):
-        raise ValueError(f"removed goes to {max(removed)}, but the order has {len(order)} heads; remove fewer")
-    return [measure(unravel(closed(flat, order[:count]))) for count in removed]
+    heads = check_indices("order", order, len(flat)).tolist()
+    if removed and max(removed) > len(heads):
+        raise ValueError(f"removed goes to {max(removed)}, but the order has {len(heads)} heads; remove fewer")
+    return [measure(unravel(closed(flat, heads[:count]))) for count in removed]
 
 
 def heads_of(gates: Any, order: Sequence[int]) -> list[tuple[int, int]]:

@@ -159,4 +159,4 @@ class Tiles(Tiled):
     form = "tiles"
 
     pack = staticmethod(pack)
-    forward, backward = (staticmethod(partial(x, Reader)) for x in (forward, backward))
+    forward, backward = (staticmethod(partial(x, Reader)) for x in (forward, backward))  # pyright: ignore

@@ -71,7 +71,7 @@ class Windows(Tiled):
     form = "row windows"
 
     pack = staticmethod(pack)
-    forward, backward = (staticmethod(partial(x, Gathered)) for x in (forward, backward))
+    forward, backward = (staticmethod(partial(x, Gathered)) for x in (forward, backward))  # pyright: ignore
 
     def unpack(self, call: Call, output: Array) -> Array:
         rows = rows_at(output, call.layout.places)  # [n_receivers, key_heads, group, dim]
