@@ -48,7 +48,7 @@ def aggregate_products(
     >>> from tgnn import Causal
     >>> x = jnp.array([1.0, -2.0, 3.0]).reshape(3, 1, 1)
     >>> aggregate_products(Causal(3), x, x, x).ravel().tolist()
-    [1.0, -10.0, 60.0]
+    [1.0, -10.0, 42.0]
     """
     query, key, value = jnp.asarray(query), jnp.asarray(key), jnp.asarray(value)
     layout = as_layout(layout, query.shape[0] if query.ndim else None, key.shape[0] if key.ndim else None)
