@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest --timeout 1200
 
 .DEFAULT_GOAL := help
-.PHONY: help env peers run test test-all test-oldest test-nans doctest notebooks lint format types check clean
+.PHONY: help env peers run test test-all test-oldest test-nans doctest notebooks docs lint format types check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,10 @@ doctest: $(VENV)/test.stamp ## Run the examples in the docstrings
 notebooks: $(VENV)/test.stamp ## Run the notebooks
 	JAX_PLATFORMS=$${JAX_PLATFORMS-cpu} $(PYTEST) --nbmake notebooks $(ARGS)
 
+docs: $(VENV)/docs.stamp ## Build the documentation into docs/_build; a warning is an error
+	$(BIN)/python docs/pictures.py
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --jobs auto -b html docs docs/_build
+
 lint: $(VENV)/dev.stamp ## Check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,7 +55,7 @@ format: $(VENV)/dev.stamp ## Format the code and mend what ruff can mend
 types: $(VENV)/dev.stamp ## Check types
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-check: lint types doctest notebooks test-all ## Run every check
+check: lint types doctest notebooks docs test-all ## Run every check
 
 env: $(BIN)/python ## Make the environment only
 

@@ -32,7 +32,7 @@ ORDER = (
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 SUGAR = "tgnn.graphs.layout"  # `a | b` and `to_edges` need every layout, and every layout needs this module
 LAYOUTS = {"EdgeList", "Neighbors", "Complete", "Causal", "Prefix", "Dense", "DenseLike", "Window", "Blocks"}
-LAYOUTS |= {"SortedChunks", "Planned", "Segmented"}
+LAYOUTS |= {"RowWindows", "TileLike", "SortedChunks", "Planned", "Segmented"}
 
 
 def module_of(path):

@@ -8,6 +8,9 @@ from tgnn import recurrent as recurrent
 from tgnn.attention.aggregation import aggregate as aggregate
 from tgnn.attention.api import attend as attend
 from tgnn.attention.api import attention_weights as attention_weights
+from tgnn.attention.kernels import FeatureMap as FeatureMap
+from tgnn.attention.kernels import Kernel as Kernel
+from tgnn.attention.kernels import RandomFeatures as RandomFeatures
 from tgnn.attention.scores import Additive as Additive
 from tgnn.attention.scores import AdditiveV2 as AdditiveV2
 from tgnn.attention.scores import Gaussian as Gaussian
@@ -22,6 +25,7 @@ from tgnn.graphs import EdgeList as EdgeList
 from tgnn.graphs import Layout as Layout
 from tgnn.graphs import Neighbors as Neighbors
 from tgnn.graphs import Prefix as Prefix
+from tgnn.graphs import RowWindows as RowWindows
 from tgnn.graphs import SortedChunks as SortedChunks
 from tgnn.graphs import Window as Window
 from tgnn.graphs.interop import from_networkx as from_networkx
@@ -33,7 +37,14 @@ from tgnn.graphs.ordering import reorder as reorder
 from tgnn.graphs.padding import Masks as Masks
 from tgnn.graphs.padding import pad as pad
 from tgnn.graphs.padding import stack as stack
+from tgnn.graphs.points import k_nearest as k_nearest
+from tgnn.graphs.points import within_radius as within_radius
 from tgnn.graphs.relations import Relations as Relations
+from tgnn.graphs.subgraphs import Part as Part
+from tgnn.graphs.subgraphs import induced as induced
+from tgnn.graphs.subgraphs import largest_component as largest_component
+from tgnn.graphs.subgraphs import line_graph as line_graph
+from tgnn.graphs.subgraphs import virtual_nodes as virtual_nodes
 from tgnn.graphs.transforms import coalesce as coalesce
 from tgnn.graphs.transforms import degrees as degrees
 from tgnn.graphs.transforms import readout as readout
@@ -57,13 +68,18 @@ __all__ = [
     "Complete",
     "Dense",
     "EdgeList",
+    "FeatureMap",
     "Gaussian",
     "InnerProduct",
+    "Kernel",
     "Layout",
     "Masks",
     "Neighbors",
+    "Part",
     "Prefix",
+    "RandomFeatures",
     "Relations",
+    "RowWindows",
     "Score",
     "SortedChunks",
     "SparseFeatures",
@@ -78,6 +94,10 @@ __all__ = [
     "explain",
     "from_networkx",
     "from_scipy",
+    "induced",
+    "k_nearest",
+    "largest_component",
+    "line_graph",
     "pad",
     "patterns",
     "plan",
@@ -91,6 +111,8 @@ __all__ = [
     "to_networkx",
     "to_scipy",
     "undirected",
+    "virtual_nodes",
+    "within_radius",
 ]
 
 
@@ -125,6 +147,7 @@ def __dir__() -> list[str]:
         "pretrained",
         "sampling",
         "schedules",
+        "sharding",
         "training",
     )
     return sorted({*__all__, *rooms})

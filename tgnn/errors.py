@@ -163,8 +163,7 @@ def check_call(
     """The shapes of a call of `attend`, against the layout and each other."""
     check_origin(origin)
     check_key(rng)
-    if implementation not in (None, "definition", "fused"):
-        raise ValueError(f'implementation must be None, "definition" or "fused", got {implementation!r}')
+    check_implementation(implementation)
     for name, x in (("edges", edges), ("edge_value", edge_value)):
         if x is not None:
             check_edges(layout, name, x)
@@ -178,6 +177,12 @@ def check_call(
             "what differs from edge to edge belongs into bias, or into query and key"
         )
     check_dropout(dropout_rate, rng)
+
+
+def check_implementation(implementation) -> None:
+    """A way to compute attention, by its name."""
+    if implementation not in (None, "definition", "fused"):
+        raise ValueError(f'implementation must be None, "definition" or "fused", got {implementation!r}')
 
 
 def check_nodes(layout, query, key, value) -> None:

@@ -16,6 +16,7 @@ from experiments.citation.figures import save_spread
 from experiments.citation.models import build
 from experiments.citation.train import fit
 from experiments.common import command, seeds
+from tgnn.train.guard import check_finite
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,14 @@ def trainer(
     def fit_all(seeds, task):
         def fit_one(seed):
             state = fit(jax.random.key(seed), task, model, chosen, max_epochs)
-            return model.apply(state.best.params, task.layout, task.words), state.epoch
+            return model.apply(state.best.params, task.layout, task.words), state.epoch, state.params
 
         return jax.vmap(fit_one)(seeds)
 
     def measure(chunk: Sequence[int]) -> seeds.Metrics:
         started = time.perf_counter()
-        logits, epochs = jax.device_get(fit_all(np.asarray(chunk), graph.task))
+        logits, epochs, last = jax.device_get(fit_all(np.asarray(chunk), graph.task))
+        check_finite("the weights after training", last)
         return {
             "test_accuracy": [data.accuracy(x, graph.test_labels) for x in logits],
             "validation_accuracy": [data.accuracy(x, graph.task.validation_labels) for x in logits],

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from tgnn.train.interrupts import terminate
+
 INTERRUPTED = 130  # the exit status of a process that Ctrl-C ends
 CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
 # Libraries in C++ raise errors of their own kinds, with the system's words in them.
@@ -43,7 +45,7 @@ def failures(name: str, remedy: str) -> Iterator[None]:
     SIGTERM, the polite way to kill, is taken for Ctrl-C: what is done is saved.
     """
     try:
-        with terminating_as_ctrl_c():
+        with terminating_politely():
             yield
     except KeyboardInterrupt as interrupt:
         words = str(interrupt) or "interrupted"
@@ -56,12 +58,12 @@ def failures(name: str, remedy: str) -> Iterator[None]:
 
 
 @contextmanager
-def terminating_as_ctrl_c() -> Iterator[None]:
-    """Turns SIGTERM into SIGINT; only the main thread may."""
+def terminating_politely() -> Iterator[None]:
+    """Turns SIGTERM into Ctrl-C, which `fit` holds back until a step is done; only the main thread may."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The table of what papers report and what comes out here: `python -m experiments.common.reproduction README.md`.
+"""The table of what papers report and what comes out here: `python -m experiments.common.reproduction docs/results.md`.
 
 The middle columns are read from the results kept with the code; a test compares, so that none is typed by hand.
 """
@@ -11,7 +11,7 @@ from experiments.common import results
 from experiments.common.tables import put
 
 START, END = (
-    "<!-- reproduction: written by `python -m experiments.common.reproduction README.md` -->",
+    "<!-- reproduction: written by `python -m experiments.common.reproduction docs/results.md` -->",
     "<!-- end of reproduction -->",
 )
 HEADER = ("what", "here", "seeds", "published", "source", "not comparable because of")
@@ -124,7 +124,7 @@ def table(root: Path = Path(__file__).parent.parent) -> str:
         summary = results.read(root / f"{row.file}.json")["metrics"][row.metric]
         seeds = len(summary["values"])
         link = row.source if "/" in row.source else f"[{row.source}](https://arxiv.org/abs/{row.source})"
-        what = f"[{row.what}](experiments/{row.file.split('/')[0]}/README.md)"
+        what = f"[{row.what}](../experiments/{row.file.split('/')[0]}/README.md)"
         rows.append([what, shown(summary, row.percent), str(seeds), row.published, link, row.differs])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -137,7 +137,7 @@ def shown(summary: dict, percent: bool) -> str:
 
 
 def written(text: str) -> str:
-    """The README with the table between its two comments; a ValueError if it does not have them."""
+    """The page with the table between its two comments; a ValueError if it does not have them."""
     return put(text, START, END, table())
 
 

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from experiments.common import command, results
+from tgnn.train.folder import Lock
 from tgnn.train.identity import plain
 
 Metrics = dict[str, list[float]]
@@ -34,8 +36,26 @@ def run_seeds(
         bar: whether to show a progress bar of the seeds, on a terminal; not where `measure` shows one of its own.
 
     Raises:
-        command.Mistake: the file is of a run with another config, or holds seeds that are not to be resumed.
+        command.Mistake: the file is of a run with another config, holds seeds that are not to be resumed, or is in use
+            by another process.
     """
+    with claimed(options):
+        return run_missing(config, options, measure, at_once, bar)
+
+
+@contextmanager
+def claimed(options: command.Options) -> Iterator[None]:
+    """Keeps the files of a preset, model and data set for this process: another would replace them in its midst."""
+    try:
+        lock = Lock(options.folder, f".{command.stem(options)}.lock")
+    except ValueError as error:
+        raise command.Mistake(str(error)) from None
+    with lock:
+        yield
+
+
+def run_missing(config: Any, options: command.Options, measure: Callable, at_once: int, bar: bool) -> Metrics:
+    """`run_seeds`, alone in its folder."""
     path = options.folder / f"{command.stem(options)}.seeds.jsonl"
     header = plain(config)
     done = begin(path, header, options.resume)

@@ -11,6 +11,7 @@ import optax
 from experiments.deception.config import Config
 from experiments.deception.data import UNKNOWN, Batch, Reviews, bins
 from experiments.deception.model import Name, Said, classify, init
+from tgnn.train.guard import check_finite
 from tgnn.train.losses import cross_entropy, masked_mean
 from tgnn.train.optimizer import make_optimizer
 from tgnn.train.schedules import warmup_cosine
@@ -62,7 +63,7 @@ def make_trainer(name: Name, config: Config, reviews: Reviews) -> Callable[[int,
         right = [((x.logits.argmax(-1) == batch.labels) & asked).sum() for x in (seen, blind)]
         return Scores(right[0], jnp.where(asked, seen.mass, 0).sum(), right[1])
 
-    def train_one(kind: Kind, seed: Array, train: Batch, test: Batch) -> Scores:
+    def train_one(kind: Kind, seed: Array, train: Batch, test: Batch) -> tuple[Scores, Params]:
         init_rng, run_rng = jax.random.split(jax.random.key(seed))
         params = init(init_rng, name, config, reviews.vocab_size)
 
@@ -74,14 +75,16 @@ def make_trainer(name: Name, config: Config, reviews: Reviews) -> Callable[[int,
         rngs = jax.random.split(run_rng, config.num_steps)
         (params, _), _ = jax.lax.scan(step, (params, optimizer.init(params)), (train, rngs))
         sums = jax.lax.map(lambda batch: score(params, batch, kind), test)
-        return jax.tree.map(lambda x: x.sum() / len(reviews.test), sums)
+        return jax.tree.map(lambda x: x.sum() / len(reviews.test), sums), params
 
     train_all = jax.jit(jax.vmap(train_one, (0, None, None, None)))
     test = stacked(packed.in_turn(reviews.test))
 
     def run(seed: int, kinds: Kind) -> Scores:
         of_step = packed.shuffled(reviews.train)(seed)
-        return train_all(kinds, seed, stacked([of_step(step) for step in range(config.num_steps)]), test)
+        scores, params = train_all(kinds, seed, stacked([of_step(step) for step in range(config.num_steps)]), test)
+        check_finite("the weights after training", params)
+        return scores
 
     return run
 

@@ -30,6 +30,7 @@ from experiments.digits.data import Digits, load, reveal
 from experiments.digits.propagate import appnp
 from tgnn.models import gat, gcn, init_gat, init_gcn
 from tgnn.nn.basic import init_mlp
+from tgnn.train.guard import check_finite
 from tgnn.train.losses import accuracy, cross_entropy
 from tgnn.training import make_optimizer
 
@@ -151,6 +152,7 @@ def train(
     graph = digits.layout, jnp.array(digits.pixels)  # an argument, or the compiler folds what it makes of the graph
     train_all = jax.jit(jax.vmap(train_one, (0, 0, None)))
     values, params = train_all(jnp.array(seeds), jnp.array(labels), graph)
+    check_finite("the weights after training", params)
     return values.tolist(), sum(leaf[0].size for leaf in jax.tree.leaves(params))
 
 

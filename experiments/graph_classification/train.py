@@ -18,6 +18,7 @@ from experiments.graph_classification.folds import Folds, train_masks
 from experiments.graph_classification.model import classify, init_classifier
 from tgnn.datasets.graphs import take_graphs
 from tgnn.datasets.tu import TU
+from tgnn.train.guard import check_finite
 from tgnn.train.losses import cross_entropy
 from tgnn.training import batch_indices
 
@@ -95,6 +96,7 @@ def train(programs: Programs, config: Config, data: TU, folds: Folds, *, seed: i
             number = epoch * steps_an_epoch(config, data) + i
             batch = union(data.graphs, batch_indices(number, count, batch_size, seed=seed), room=space)
             params, opt_state = programs.step(params, opt_state, batch, masks, jax.random.fold_in(run_rng, number))
+        check_finite(f"the weights after epoch {epoch + 1}", params)
         right = np.concatenate([np.asarray(programs.right(params, batch)) for batch in whole], axis=1)[:, :count]
         history.append(accuracies(right, folds))
     return History(*(np.stack(column, axis=1) for column in zip(*history, strict=True)))

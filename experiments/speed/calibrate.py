@@ -17,10 +17,11 @@ from experiments.speed import measure
 from experiments.speed.cases.case import arrays
 from experiments.speed.config import Config
 from experiments.speed.contestant import from_jax
-from tgnn.planning.choose import BLOCKS
+from tgnn.planning.choose import BLOCKS, WINDOWS
 from tgnn.planning.timings import Timings, save
 
 HEADS, HEAD_DIMS = 8, (16, 64)
+COLUMNS = 448  # senders of a row window: about what 8 hops on a mesh have
 STACKED = 32  # nodes of each graph of a stack: what `tgnn.batch` decides about is that small
 
 
@@ -69,6 +70,13 @@ def make_layouts(n: int) -> dict[str, tgnn.Layout]:
         tiles[0, 0] = True
         i, j = np.nonzero(np.kron(tiles, np.ones((block, block), bool)))
         found[f"Blocks {block}"] = tgnn.Blocks.from_edges(j, i, block, n_receivers=max(n, block))
+    for size in WINDOWS:
+        rows = -(-n // size)
+        columns = np.sort(rng.permuted(np.tile(np.arange(n), (rows, 1)), axis=1)[:, : min(COLUMNS, n)], axis=1)
+        i, j = np.arange(n)[:, None], np.repeat(columns, size, axis=0)[:n]  # each receiver sees its window's senders
+        found[f"RowWindows {size}"] = tgnn.RowWindows.from_edges(
+            j.ravel(), np.broadcast_to(i, j.shape).ravel(), size, n_receivers=n, order=np.arange(n)
+        )
     return found
 
 

@@ -17,6 +17,7 @@ class Config:
     density_nodes: int = 1024
     densities: tuple[float, ...] = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
     batch_graphs: int = 128
+    mesh_hops: int = 8
     calibration_nodes: int = 2048
 
 
@@ -24,11 +25,22 @@ EDGES = tuple(f"edges-{graph}" for graph in ("cora", "mol", "arxiv"))
 LAYERS = "gat-cora", "gat-arxiv", "gatv2-cora", "transformer-cora", "gcn-cora", "gcn-arxiv"
 DENSE = tuple(f"{kind}-{n}" for n in (512, 2048, 4096) for kind in ("complete", "causal"))
 SPARSE = "window-4096", "blocks-4096"
+MESHES = "mesh-2562", "mesh-10242"
 SWEEPS = "growth", "density", "batches"
 
 PRESETS = {
     "smoke": Config(
-        cases=("edges-tiny", "gat-tiny", "complete-64", "causal-64", "window-256", "growth", "density", "batches"),
+        cases=(
+            "edges-tiny",
+            "gat-tiny",
+            "complete-64",
+            "causal-64",
+            "window-256",
+            "mesh-162",
+            "growth",
+            "density",
+            "batches",
+        ),
         without=("PyG compiled", "FlexAttention"),  # torch.compile takes 5 to 20 seconds each
         budget=0.02,
         most_rounds=3,
@@ -37,9 +49,12 @@ PRESETS = {
         density_nodes=64,
         densities=(0.05, 0.4),
         batch_graphs=8,
+        mesh_hops=2,
         calibration_nodes=128,
     ),
-    "cpu": Config(cases=(*EDGES, *LAYERS, *DENSE, *SPARSE, *SWEEPS)),
+    "cpu": Config(cases=(*EDGES, *LAYERS, *DENSE, *SPARSE, *MESHES, *SWEEPS)),
     # One accelerator; also the 2.4 M node / 62 M edge graph of performance targets. Not run.
-    "full": Config(cases=(*EDGES, "edges-products", *LAYERS, *DENSE, *SPARSE, *SWEEPS), growth_peer=10_000_000),
+    "full": Config(
+        cases=(*EDGES, "edges-products", *LAYERS, *DENSE, *SPARSE, *MESHES, *SWEEPS), growth_peer=10_000_000
+    ),
 }

@@ -1,7 +1,7 @@
 """What a results file says: tables in Markdown, and figures. All of it is made from the JSON file alone.
 
-`python -m experiments.speed.report experiments/speed/results/cpu.json README.md` puts the table of a file between the
-marks `<!-- speed -->` of another.
+`python -m experiments.speed.report experiments/speed/results/cpu.json docs/speed.md` puts the table of a file between
+the marks `<!-- speed -->` of another.
 """
 
 import math
@@ -27,6 +27,7 @@ FAMILIES = {"edges": "attention on edges", "gat": "GAT layer", "gatv2": "GATv2 l
     "transformer": "TransformerConv layer",
     "window": "window ±128",
     "blocks": "tiles of 64",
+    "mesh": "8 hops on a mesh",
 }
 MARKS = "<!-- speed -->", "<!-- /speed -->"
 Value = Callable[[str, str, str], float | None]
@@ -59,7 +60,7 @@ def ratios(value: Value, case: str, side: str, against: str, kind: str = "second
 
 
 def summary(record: dict) -> str:
-    """The table of the README: each case beside the best of all others that the same run measured."""
+    """The table of docs/speed.md: each case beside the best of all others that the same run measured."""
     value = reader(record)
     rows = [
         f"| {in_words(case)} | {' | '.join(beside_the_best(value, case, sides, d) for d in DIRECTIONS)} |"

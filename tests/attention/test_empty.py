@@ -22,6 +22,8 @@ MAKE = {
     "neighbors without slots": lambda n, m: tgnn.Neighbors.from_edges([], [], n_receivers=n, n_senders=m),
     "blocks": lambda n, m: tgnn.Blocks.from_edges([], [], 2, n_receivers=n, n_senders=m, pad_to=1),
     "blocks without tiles": lambda n, m: tgnn.Blocks.from_edges([], [], 2, n_receivers=n, n_senders=m),
+    "row windows": lambda n, m: tgnn.RowWindows.from_edges([], [], 2, n_receivers=n, n_senders=m, pad_to=1),
+    "row windows without tiles": lambda n, m: tgnn.RowWindows.from_edges([], [], n_receivers=n, n_senders=m),
 }
 
 

@@ -23,7 +23,10 @@ BAD_EDGES = {
 }
 
 
-@pytest.mark.parametrize("make", [tgnn.EdgeList, tgnn.Neighbors, tgnn.Blocks], ids=lambda x: x.__name__)
+LISTED = tgnn.EdgeList, tgnn.Neighbors, tgnn.Blocks, tgnn.RowWindows
+
+
+@pytest.mark.parametrize("make", LISTED, ids=lambda x: x.__name__)
 @pytest.mark.parametrize("case", BAD_EDGES)
 def test_bad_edges(make, case):
     senders, receivers, more, message = BAD_EDGES[case]
@@ -80,6 +83,7 @@ def test_bad_sizes_and_segments():
         (lambda: tgnn.Complete(3).with_segments([0.0, 0.0, 1.0]), "receiver_segments must be integers"),
         (lambda: tgnn.Complete(3, 2).with_segments([0, 0, 1]), "sender_segments is missing"),
         (lambda: tgnn.Blocks.from_edges([0, 0], [1, 1], n_receivers=2), "edge 0 -> 1 stands 2 times"),
+        (lambda: tgnn.RowWindows.from_edges([0, 0], [1, 1], n_receivers=2), "edge 0 -> 1 stands 2 times"),
         (lambda: tgnn.degrees(EDGES, of="nodes"), "of must be"),
         (lambda: tgnn.aggregate(EDGES, X, "median"), "reduction must be one of"),
     ):
@@ -121,6 +125,7 @@ def test_empty_graphs_give_the_defined_result(n, m):
         tgnn.Neighbors.from_edges([], [], n_receivers=n, n_senders=m, pad_to=2),
         tgnn.Blocks.from_edges([], [], n_receivers=n, n_senders=m),
         tgnn.Blocks.from_edges([], [], n_receivers=n, n_senders=m, pad_to=2),
+        tgnn.RowWindows.from_edges([], [], n_receivers=n, n_senders=m, pad_to=2),
     ):
         output, slopes = both(layout, query, key)
         np.testing.assert_array_equal(output, np.zeros((n, 2, 3)))
@@ -149,6 +154,7 @@ def test_masks_that_are_not_bool():
         lambda mask: tgnn.EdgeList(index, index, 2, 2, mask),
         lambda mask: tgnn.Neighbors(index[:, None], 2, mask),
         lambda mask: tgnn.Blocks(index, index, mask, 2, 2),
+        lambda mask: tgnn.RowWindows(index[:, None], index, index, index[:, None], mask, 2),
     ):
         for mask in (jnp.array([[0, 2], [1, 0]]), np.eye(2)):
             with pytest.raises(ValueError, match=r"mask must be bool \(True = edge\), got .*; pass mask != 0"):

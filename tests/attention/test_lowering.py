@@ -18,6 +18,7 @@ LAYOUTS = {
     "edges": tgnn.EdgeList.from_edges(SENDERS, RECEIVERS, **SIZES),
     "neighbors": tgnn.Neighbors.from_edges(SENDERS, RECEIVERS, **SIZES),
     "blocks": tgnn.Blocks.from_edges(SENDERS, RECEIVERS, 4, **SIZES),
+    "row windows": tgnn.RowWindows.from_edges(SENDERS, RECEIVERS, 4, **SIZES),
     "dense": tgnn.Dense(jnp.asarray(DENSE)),
     "complete": tgnn.Complete(256),
     "causal": tgnn.Causal(256, offset=jnp.asarray(0)),

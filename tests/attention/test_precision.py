@@ -144,7 +144,10 @@ def test_half_precision_under_strict_promotion(name):
             for way in ("definition", "fused") if name not in ("neighbors", "buckets") else (None,):
                 run = lambda *x, **more: tgnn.attend(layout, *x, **more).astype("float32").sum()  # noqa: E731
                 options = {"score": score, "edges": edges, "implementation": way, **extra, **drop}
-                assert jnp.isfinite(jax.jit(lambda *x, run=run, o=options: jax.grad(run)(*x, **o))(*operands)).all()
+                gradient = lambda *x, run=run, o=options: jax.grad(run)(*x, **o)  # noqa: E731
+                assert jax.eval_shape(gradient, *operands).dtype == operands[0].dtype  # promotions raise in tracing
+                if key == "dot product":
+                    assert jnp.isfinite(jax.jit(gradient)(*operands)).all()
         x = jnp.ones((layout.n_senders, 2), "bfloat16")
         for reduction in ("sum", "mean", "max", "min", "std", "softmax"):
             assert tgnn.aggregate(layout, x, reduction, edges=full(2, dtype="float16")).dtype == x.dtype

@@ -1,6 +1,7 @@
 """The experiment digits: its graph, which labels it shows, and that the graph helps."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,13 +96,16 @@ def test_propagation_of_few_steps_is_the_recursion_written_out(digits):
     np.testing.assert_allclose(propagate(digits.layout, x, restart=0.2, num_steps=3), expected, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_graphs_beat_logistic_regression_by_a_clear_margin_over_ten_seeds_and_labels_alone_beat_the_networks():
-    scores = run.compare(PRESETS["cpu"], data.load(PRESETS["cpu"].num_neighbors), range(10))
-    found = run.metrics(scores)
-    classic = np.mean(scores["label_spreading"].accuracies)
+    """By the committed results, whose first seed `test_committed.py` computes anew."""
+    record = json.loads((Path(run.__file__).parent / "results" / "cpu.json").read_text())
+    values = {name: np.asarray(summary["values"]) for name, summary in record["metrics"].items()}
+    classic = values["label_spreading_accuracy"].mean()
     for name in ("gcn", "gat", "appnp"):
-        assert np.mean(scores[name].accuracies) < classic
-        margin = np.asarray(found[f"{name}_margin"])
+        margin = values[f"{name}_margin"]
+        np.testing.assert_allclose(
+            margin, values[f"{name}_accuracy"] - values["logistic_regression_accuracy"], atol=1e-6
+        )
+        assert len(margin) == 10 and values[f"{name}_accuracy"].mean() < classic
         assert margin.mean() > 0.04
         assert margin.mean() > 3 * margin.std(ddof=1) / np.sqrt(10)  # three standard errors above nothing

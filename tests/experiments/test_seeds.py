@@ -66,3 +66,19 @@ def test_a_run_with_another_config_is_refused_on_the_command_line(tmp_path, caps
         command.main("x", presets, run, argv=[*argv, "--resume", "--preset", "full"])
     assert stop.value.code == 2 and "another config" in capsys.readouterr().err
     assert json.loads((tmp_path / "cpu.seeds.jsonl").read_text().splitlines()[0]) == {"size": 3}
+
+
+def test_a_second_run_beside_the_first_is_refused_and_takes_nothing_from_it(tmp_path):
+    path = tmp_path / "cpu.seeds.jsonl"
+
+    def nested(chunk):
+        before = path.read_text()
+        for config, changes in [(Config(), {}), (Config(4), {}), (Config(), {"resume": True})]:
+            with pytest.raises(command.Mistake, match="is in use by process .*; wait until it ends, or choose another"):
+                seeds.run_seeds(config, options(tmp_path, **changes), square([]))
+        assert path.read_text() == before
+        seeds.run_seeds(Config(), options(tmp_path, preset="other", resume=True), square([]))  # files of its own
+        return square([])(chunk)
+
+    seeds.run_seeds(Config(), options(tmp_path, seeds=2), nested)
+    assert len(path.read_text().splitlines()) == 3

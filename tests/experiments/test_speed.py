@@ -1,4 +1,4 @@
-"""The speed harness: equality before time, reports made from the results file, and the README's table."""
+"""The speed harness: equality before time, reports made from the results file, and the documentation's table."""
 
 import re
 from pathlib import Path
@@ -107,9 +107,9 @@ def test_memory_of_the_process_is_seen():
     assert rise is None or rise < 2**28  # None where the system does not tell
 
 
-def test_the_readme_shows_the_committed_results():
+def test_the_page_shows_the_committed_results():
     record = results.read(COMMITTED) if COMMITTED.exists() else {"metrics": {}}  # before the first run: not measured
-    shown = re.search(r"<!-- speed -->\n(.*?)\n<!-- /speed -->", (ROOT / "README.md").read_text(), re.DOTALL)
+    shown = re.search(r"<!-- speed -->\n(.*?)\n<!-- /speed -->", (ROOT / "docs" / "speed.md").read_text(), re.DOTALL)
     assert shown and shown[1] == report.summary(record)
 
 

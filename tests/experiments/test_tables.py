@@ -28,9 +28,9 @@ def test_readmes_say_what_the_results_say_and_the_results_name_no_machine(folder
         assert path.stat().st_size < 50_000 and '"/' not in path.read_text(encoding="utf-8")
 
 
-def test_the_readme_holds_what_the_results_say_beside_what_papers_say():
-    readme = (ROOT.parent / "README.md").read_text(encoding="utf-8")
-    assert readme == reproduction.written(readme), "run: python -m experiments.common.reproduction README.md"
+def test_the_page_holds_what_the_results_say_beside_what_papers_say():
+    page = (ROOT.parent / "docs" / "results.md").read_text(encoding="utf-8")
+    assert page == reproduction.written(page), "run: python -m experiments.common.reproduction docs/results.md"
     assert reproduction.shown(results.summarise([0.25, 0.35]), percent=True) == "30.0 ± 7.1 %"
     with pytest.raises(ValueError, match="has no lines"):
         reproduction.written("# nothing")

@@ -14,6 +14,7 @@ import optax
 import pytest
 
 from experiments.common import command, training
+from experiments.common.failures import terminating_politely
 from experiments.common.training import Task, train_seeds
 from tgnn.train.metrics_log import read_metrics
 
@@ -49,21 +50,23 @@ def descent(on_batch=lambda step: None, **changes):
     return task._replace(**changes)
 
 
-def kill(at):
+def kill(at, number=signal.SIGINT):
     """What sends this process a signal before the batch of a step."""
 
     def on_batch(step):
         if step == at:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     return on_batch
 
 
 @pytest.mark.slow
-def test_ctrl_c_lets_the_step_end_and_saves_and_the_run_goes_on_to_the_same_end(tmp_path, capsys):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_the_step_end_and_saves_and_the_run_goes_on_to_the_same_end(tmp_path, number):
     whole = train_seeds(descent(), Config(), options(tmp_path / "a"))
     with pytest.raises(KeyboardInterrupt, match="stopped .*cpu-seed0 holds step 5; go on with --resume"):
-        train_seeds(descent(kill(4)), Config(), options(tmp_path / "b"))
+        with terminating_politely():
+            train_seeds(descent(kill(4, number)), Config(), options(tmp_path / "b"))
     with pytest.raises(command.Mistake, match="holds a run; add --resume"):
         train_seeds(descent(), Config(), options(tmp_path / "b"))
     seen = []
@@ -75,11 +78,14 @@ def test_ctrl_c_lets_the_step_end_and_saves_and_the_run_goes_on_to_the_same_end(
 @pytest.mark.slow
 def test_a_checkpoint_is_saved_whenever_one_is_due(tmp_path, monkeypatch):
     saved = []
-    save = training.checkpoint.save
+    begin = training.checkpoint.begin
     monkeypatch.setattr(training, "SAVE_SECONDS", 0.0)
-    monkeypatch.setattr(
-        training.checkpoint, "save", lambda d, step, *a, **k: (saved.append(step), save(d, step, *a, **k))
-    )
+
+    def begin_and_note(directory, step, *args, **kwargs):
+        saved.append(step)
+        return begin(directory, step, *args, **kwargs)
+
+    monkeypatch.setattr(training.checkpoint, "begin", begin_and_note)
     train_seeds(descent(on_batch=lambda step: time.sleep(0.05)), Config(), options(tmp_path))
     assert saved[0] < 3 and saved[-1] == 12
 

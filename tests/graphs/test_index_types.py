@@ -42,6 +42,7 @@ def test_edges_of_small_integers_are_those_of_int32(dtype, n):
         tgnn.EdgeList.from_edges(senders, receivers, n_receivers=n),
         tgnn.Blocks.from_edges(senders, receivers, 4, n_receivers=n),
         tgnn.Neighbors.from_edges(senders, receivers, n_receivers=n),
+        tgnn.RowWindows.from_edges(senders, receivers, 4, n_receivers=n),
     ):
         close(tgnn.attend(layout, *operands), expected, 1e-6)
         close(tgnn.aggregate(layout, operands[2]), summed, 1e-6)
@@ -49,8 +50,9 @@ def test_edges_of_small_integers_are_those_of_int32(dtype, n):
     assert float(tgnn.degrees(tgnn.batch([graph, graph]).layout).sum()) == 8
     assert listed.locate(senders, receivers)[0].tolist() == [0, 1, 2, 3]
     assert tgnn.Causal(n).locate(on_device.senders, on_device.receivers)[0].tolist() == wide[1].tolist()
-    tiles = tgnn.Blocks.from_edges(senders, receivers, 4, n_receivers=n)
-    assert float(tiles.arrange(jnp.ones(4), senders, receivers).sum()) == 4
+    for kind in (tgnn.Blocks, tgnn.RowWindows):
+        tiles = kind.from_edges(senders, receivers, 4, n_receivers=n)
+        assert float(tiles.arrange(jnp.ones(4), senders, receivers).sum()) == 4
     weights = tgnn.attention_weights(listed, *operands[:2])
     found = tgnn.attention_weights(listed, *operands[:2], at=(np.arange(4).astype(dtype), np.ones(4, dtype)))
     close(found, weights[:, 1], 1e-6)
@@ -81,9 +83,11 @@ def test_tables_tiles_and_chunks_of_small_integers_are_those_of_int32():
     tiles = tgnn.Blocks.from_edges(steps, steps[::-1], 2, n_receivers=600)  # 300 blocks, of which uint8 holds 256
     low = tiles.block_receivers < 256
     tiles = replace(tiles, mask=tiles.mask & low[:, None, None] & (tiles.block_senders < 256)[:, None, None])
+    windows = tgnn.RowWindows.from_edges(steps[:255], steps[:255], 8, n_receivers=255)
     buckets = tgnn.patterns.lsh_buckets(256, rng.integers(0, 9, (2, 256)), chunk=8)
-    fields = ("senders",), ("block_receivers", "block_senders"), ("nodes", "places")
-    for layout, names in zip((table, tiles, buckets), fields, strict=True):
+    rows = "receivers", "places", "windows", "senders"
+    fields = ("senders",), ("block_receivers", "block_senders"), rows, ("nodes", "places")
+    for layout, names in zip((table, tiles, windows, buckets), fields, strict=True):
         types = {"places": jnp.uint16}
         small = replace(layout, **{name: getattr(layout, name).astype(types.get(name, jnp.uint8)) for name in names})
         np.testing.assert_array_equal(small.adjacency(), layout.adjacency())

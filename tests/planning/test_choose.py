@@ -55,6 +55,7 @@ FAST = {
     "Dense": {"EdgeList": 1e6, "Dense": 1.0},
     "Neighbors": {"EdgeList": 1e6, "Neighbors": 1.0},
     "Blocks": {"EdgeList": 1e6, "Blocks_16": 1.0},
+    "RowWindows": {"EdgeList": 1e6, "RowWindows_32": 1.0},
 }
 MASK = RNG.random((11, 7)) < 0.4
 MASK[4] = False  # a receiver without neighbours
@@ -132,6 +133,13 @@ def test_the_librarys_own_measurement_tells_sparse_from_dense():
     assert kind(plan(edges_of(sparse), backend="cpu")) == "EdgeList"
     assert kind(plan(edges_of(half), backend="cpu")) == "Dense"
     assert kind(plan(edges_of(clusters), backend="cpu")) == "Blocks"
+
+
+def test_row_windows_are_counted_only_where_they_may_win(monkeypatch, measured):
+    """No order is looked for where even full columns would lose."""
+    measured(EdgeList=1.0, RowWindows_32=1.0)
+    monkeypatch.setattr("tgnn.planning.choose.best_order", lambda *_: pytest.fail("an order was looked for"))
+    assert kind(plan(edges_of(MASK))) == "EdgeList"
 
 
 def test_what_is_no_list_stays_and_an_unmeasured_device_keeps_the_list():

@@ -23,6 +23,7 @@ LAYOUTS = {
     "window dilated": lambda: tgnn.Window(N, 16, 16, dilation=4),
     "window of a long sequence": lambda: tgnn.Window(4 * N, 16, 0),
     "blocks": lambda: tgnn.Blocks.from_edges(NEAR % N, NEAR // N, 64, n_receivers=N),
+    "row windows": lambda: tgnn.RowWindows.from_edges(NEAR % N, NEAR // N, n_receivers=N),
     "edges": lambda: EDGES,
     "few edges": lambda: tgnn.EdgeList.from_edges(SENDERS[:3000], RECEIVERS[:3000], n_receivers=N),
     "one receiver": lambda: tgnn.EdgeList.from_edges(SENDERS, 0 * RECEIVERS, n_receivers=N),

@@ -41,6 +41,10 @@ LAYOUTS = {
     "window segments": tgnn.Window(N, 2, 19, n_senders=M).with_segments(SEGMENTS_N, SEGMENTS_M),
     "blocks": tgnn.Blocks.from_edges(SENDERS, RECEIVERS, 3, **SIZES),
     "blocks padded": tgnn.Blocks.from_edges(SENDERS, RECEIVERS, 5, **SIZES, pad_to=11),
+    "row windows": tgnn.RowWindows.from_edges(SENDERS, RECEIVERS, 5, **SIZES),
+    "row windows padded": tgnn.RowWindows.from_edges(
+        SENDERS, RECEIVERS, 3, width=4, order=RNG.permutation(N), pad_to=17, **SIZES
+    ),
     "neighbors": tgnn.Neighbors.from_edges(*DOUBLED, **SIZES, mask=MASK),
     "neighbors padded": tgnn.Neighbors.from_edges(SENDERS, RECEIVERS, **SIZES, pad_to=12),
     "buckets": tgnn.patterns.lsh_buckets(N, HASHES, chunk=4, causal=False),
@@ -90,6 +94,8 @@ COUNTS = {
     "window segments": sees(lambda i, j: (i - 2 <= j) & (j <= i + 19) & SAME),
     "blocks": DENSE.astype(int),
     "blocks padded": DENSE.astype(int),
+    "row windows": DENSE.astype(int),
+    "row windows padded": DENSE.astype(int),
     "neighbors": counted(*DOUBLED, MASK),
     "neighbors padded": DENSE.astype(int),
     "buckets": hashed(HASHES, 4),
@@ -108,6 +114,7 @@ def check_edges(layout, senders, receivers):
 
 # One of each family, with its hardest case, is tested by `make test`; the others by `make test-all`.
 QUICK = {"edges padded", "complete segments", "causal segments", "window dilated", "blocks padded", "neighbors"}
+QUICK |= {"row windows padded"}
 EVERY = pytest.mark.parametrize(
     "layout", [pytest.param(x, id=k, marks=[] if k in QUICK else pytest.mark.slow) for k, x in LAYOUTS.items()]
 )

@@ -131,6 +131,8 @@ CALLS: dict[str, Call] = {
     "gps": on_nodes("gps", edges=True, local="gated", edge_dim=DIM, **SIZES),
     "exphormer": on_nodes("exphormer", models.interactions(LAYOUT, degree=2), edges=True, **SIZES),
     "graphormer": on_nodes("graphormer", models.surroundings(LAYOUT), edges=True, edge_dim=DIM, **SIZES),
+    "sgformer": on_nodes("sgformer"),
+    "polynormer": on_nodes("polynormer", num_local_layers=2),
     "multi_graph_transformer": on_nodes("multi_graph_transformer", [LAYOUT, tgnn.Complete(N)], num_graphs=2, **SIZES),
     "rgcn": on_relations("rgcn"),
     "rgat": on_relations("rgat", num_heads=2),
@@ -142,6 +144,7 @@ CALLS: dict[str, Call] = {
     "light_conv": on_tokens(
         "light_conv", tgnn.Window(N, 2, 0), partial(models.init_light_conv, config=CONFIG, width=3)
     ),
+    "performer": on_tokens("performer", tgnn.Causal(N)),
     "reformer": on_tokens("reformer", Hashing(2), ROUNDS),
     "sparse_transformer": on_tokens("sparse_transformer", patterns.strided_parts(N, 2)),
     "universal_transformer": on_tokens("universal_transformer", tgnn.Causal(N), num_steps=2),

@@ -31,6 +31,9 @@ def adjacency(layout):
         rows, columns = (np.asarray(x)[:, None] * layout.block for x in (layout.block_receivers, layout.block_senders))
         within = np.arange(layout.block)
         return scattered(n, m, (rows + within)[:, :, None], (columns + within)[:, None, :], layout.mask)
+    if isinstance(layout, tgnn.RowWindows):
+        rows, columns = np.asarray(layout.receivers)[np.asarray(layout.windows)], np.asarray(layout.senders)
+        return scattered(n, m, rows[:, :, None], columns[:, None, :], layout.mask)
     if isinstance(layout, tgnn.SortedChunks):
         slots = np.asarray(layout.nodes)
         before = np.concatenate([np.full_like(slots[:, :1], n), slots[:, :-1]], axis=1)[:, : slots.shape[1]]
@@ -84,5 +87,6 @@ SETS = {
     "prefix": tgnn.Prefix(N, 5, n_senders=M),
     "dense": tgnn.Dense(jnp.asarray(RNG.random((N, M)) < 0.4)),
     "blocks": tgnn.Blocks.from_edges(*PAIRS[::-1], 3, n_receivers=N, n_senders=M),
+    "row windows": tgnn.RowWindows.from_edges(*PAIRS[::-1], 3, n_receivers=N, n_senders=M),
     "neighbors": tgnn.Neighbors.from_edges(*PAIRS[::-1], n_receivers=N, n_senders=M),
 }

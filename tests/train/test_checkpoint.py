@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tgnn.train import checkpoint
+from tgnn.train import checkpoint, manifest
 from tgnn.train.metrics_log import MetricsLog, read_metrics
+from tgnn.train.writing import steps_in
 
 
 class Position(NamedTuple):
@@ -138,8 +139,8 @@ def test_a_crash_in_the_middle_of_a_save_leaves_the_step_before(two_steps, monke
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        name = "_content_sum" if crash == "before the manifest" else None
-        patch.setattr(checkpoint, name, crashed) if name else patch.setattr(checkpoint.Path, "rename", crashed)
+        before_the_manifest = crash == "before the manifest"
+        patch.setattr(*(manifest, "content_sum") if before_the_manifest else (Path, "rename"), crashed)
         checkpoint.save(two_steps, 30, make_tree(3))
     assert list(two_steps.glob(".partial-*"))
     assert checkpoint.latest_step(two_steps) == 20
@@ -160,7 +161,7 @@ def test_folders_and_leftovers_of_others_are_no_steps(two_steps):
 def test_old_steps_are_deleted_but_never_the_one_just_saved(tmp_path):
     for step in [1, 2, 3, 9]:
         checkpoint.save(tmp_path, step, {"a": jnp.full(3, step)}, keep=2)
-    assert checkpoint._steps(tmp_path) == [9, 3]
+    assert steps_in(tmp_path) == [9, 3]
     flip_one_bit(data_file(tmp_path / "9"))
     checkpoint.save(tmp_path, 5, {"a": jnp.full(3, 5)}, keep=1)  # a run that fell back to step 3
     assert checkpoint.latest_step(tmp_path) == 5
@@ -234,7 +235,7 @@ def test_a_damaged_checkpoint_is_put_aside_and_never_deleted(two_steps):
     for step in range(30, 36):
         checkpoint.save(two_steps, step, {"a": jnp.ones(1)}, keep=1)
     assert data_file(two_steps / "10").exists() and data_file(two_steps / "20.old-1").exists()
-    assert checkpoint._steps(two_steps) == [35, 10]
+    assert steps_in(two_steps) == [35, 10]
 
 
 def test_the_config_is_compared_by_name(tmp_path):
@@ -264,8 +265,7 @@ def test_a_failing_disk_is_one_sentence_and_leaves_the_steps_before(two_steps, m
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="30 was not written .*No space left.*; free"):
-        patch.setattr(checkpoint, "_sha256", full)
-        patch.setattr(checkpoint, "_manifest", lambda folder: None)
+        patch.setattr(manifest, "sum_of", full)
         checkpoint.save(two_steps, 30, make_tree(3))
     assert checkpoint.latest_step(two_steps) == 20
     assert not list(two_steps.glob(".partial-*"))
@@ -287,7 +287,7 @@ def test_what_is_placed_nowhere_in_particular_is_restored_so(tmp_path):
 
 ON_DEVICES = """
 import sys, jax, jax.numpy as jnp, optax
-from tgnn.train import checkpoint
+from tgnn.train import checkpoint, manifest
 from tgnn.training import fit, init_state, make_step
 run, count, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 mesh = jax.make_mesh((count,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))

@@ -140,38 +140,49 @@ def steps_saved(run_dir):
     return sorted(int(path.name) for path in (run_dir / "checkpoints").glob("[0-9]*"))
 
 
-def test_a_run_is_saved_every_minute_without_being_asked(tmp_path, monkeypatch):
-    now = [0.0]
+def in_turn(monkeypatch, now, seconds):
+    """A clock of one's own, on which every save takes some seconds, while which training waits."""
     monkeypatch.setattr("tgnn.train.saving.time.monotonic", lambda: now[0])
+    begin = checkpoint.begin
 
-    def slow(step):
-        now[0] += 25.0
+    def begin_and_finish(*args, **kwargs):
+        writing = begin(*args, **kwargs)
+        now[0] += seconds
+        writing.finish()
+        writing.in_background = lambda: writing  # it has ended
+        return writing
+
+    monkeypatch.setattr("tgnn.train.saving.checkpoint.begin", begin_and_finish)
+
+
+def timed(now, seconds):
+    """Batches that take some seconds each."""
+
+    def batches(step):
+        now[0] += seconds
         return batch_at(step)
 
-    fit(new_state(), STEP, slow, num_steps=7, run_dir=tmp_path)
+    return batches
+
+
+def test_a_run_is_saved_every_minute_without_being_asked(tmp_path, monkeypatch):
+    now = [0.0]
+    in_turn(monkeypatch, now, 0.0)
+    fit(new_state(), STEP, timed(now, 25.0), num_steps=7, run_dir=tmp_path)
     assert steps_saved(tmp_path) == [3, 6, 7]
 
 
-def test_the_time_between_saves_can_be_chosen_but_saving_never_takes_most_of_it(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("save_seconds", "one_takes", "num_steps", "saved"),
+    [(2, 0.0, 6, [2, 4, 6]), (float("inf"), 0.0, 6, [6]), (0, 1.0, 12, [1, 10, 12])],
+)
+def test_the_time_between_saves_can_be_chosen_but_saving_never_takes_most_of_it(
+    tmp_path, monkeypatch, save_seconds, one_takes, num_steps, saved
+):
     now = [0.0]
-    monkeypatch.setattr("tgnn.train.saving.time.monotonic", lambda: now[0])
-    save = checkpoint.save
-
-    def slow_save(*args, **kwargs):
-        now[0] += 1.0
-        return save(*args, **kwargs)
-
-    def second_by_second(step):
-        now[0] += 1.0
-        return batch_at(step)
-
-    fit(new_state(), STEP, second_by_second, num_steps=6, run_dir=tmp_path / "a", save_seconds=2)
-    assert steps_saved(tmp_path / "a") == [2, 4, 6]
-    fit(new_state(), STEP, second_by_second, num_steps=6, run_dir=tmp_path / "b", save_seconds=float("inf"))
-    assert steps_saved(tmp_path / "b") == [6]
-    monkeypatch.setattr("tgnn.train.saving.checkpoint.save", slow_save)
-    fit(new_state(), STEP, second_by_second, num_steps=12, run_dir=tmp_path / "c", save_seconds=0)
-    assert steps_saved(tmp_path / "c") == [1, 10, 12]
+    in_turn(monkeypatch, now, one_takes)
+    fit(new_state(), STEP, timed(now, 1.0), num_steps=num_steps, run_dir=tmp_path, save_seconds=save_seconds)
+    assert steps_saved(tmp_path) == saved
 
 
 def test_resuming_where_nothing_was_saved_says_so_and_overwrites_nothing(tmp_path, caplog):
@@ -290,9 +301,8 @@ def test_a_run_of_skipped_batches_stops_and_names_step_batch_and_tensors(tmp_pat
     with pytest.raises(ValueError) as error:
         fit(new_state(), STEP, poisoned(lambda step: step < 5), num_steps=400, run_dir=tmp_path)
     assert str(error.value) == (
-        "25 batches in a row were skipped: not finite in step 30 (batch 29) was the loss, the gradient of ['hidden'], "
-        "the gradient of ['out'], the new ['hidden'] and 1 more; lower the learning rate, clip the gradient, or look "
-        "at this batch"
+        "25 batches in a row were skipped: not finite in step 30 (batch 29) was first the batch [0], then the loss, "
+        "the gradient of ['hidden'], the gradient of ['out'] and 6 more; look at this batch"
     )
     assert checkpoint.latest_step(tmp_path / "checkpoints") >= 30
 
@@ -304,6 +314,20 @@ def test_how_many_are_skipped_in_a_row_can_be_chosen_and_good_batches_start_anew
         fit(new_state(), STEP, batches, num_steps=20, stop_after_skipped=2)
     state = fit(new_state(), STEP, batches, num_steps=20, stop_after_skipped=3)
     assert state.skipped == 13 and "13 batches were skipped" in caplog.text
+
+
+@pytest.mark.nans
+def test_a_stop_names_the_tensor_that_was_bad_before_all_others():
+    bad = new_state()
+    bad.params["out"] = bad.params["out"].at[2, 1].set(jnp.nan)
+    with pytest.raises(ValueError, match=r"was first the given .params\['out'\], then .*; start from weights"):
+        fit(bad, STEP, batch_at, num_steps=40, stop_after_skipped=2)
+    step = make_step(lambda params, batch, rng: (jnp.sqrt(-jnp.abs(params["out"]).sum()), {}), OPTIMIZER)
+    with pytest.raises(ValueError, match=r"was first the loss, then the gradient of \['out'\].*; lower the learning"):
+        fit(new_state(), step, batch_at, num_steps=40)
+    once = iter([batch_at(0)] * 3)  # no batch can be had a second time
+    with pytest.raises(ValueError, match=r"not finite in step 2 \(batch 1\) was first the loss"):
+        fit(new_state(), step, lambda _: next(once), num_steps=40, stop_after_skipped=2)
 
 
 @pytest.mark.nans
@@ -372,7 +396,7 @@ def started(run_dir, seconds):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_killed_process_leaves_a_run_that_goes_on_bit_by_bit_and_no_lock(tmp_path, kill):
     process = started(tmp_path, 0.3)
     with pytest.raises(ValueError, match=f"is in use by process {process.pid} on "):
@@ -380,21 +404,24 @@ def test_a_killed_process_leaves_a_run_that_goes_on_bit_by_bit_and_no_lock(tmp_p
     process.send_signal(kill)
     error = process.communicate()[1]
     assert process.returncode != 0
-    if kill == signal.SIGINT:
+    if kill != signal.SIGKILL:
         said = r"KeyboardInterrupt: stopped before the end; .* holds step \d+; go on with resume=True\n$"
         assert re.search(said, error)
-    assert checkpoint.latest_step(tmp_path / "checkpoints") >= 3
+    # step 3 was being saved in the background, which SIGKILL alone does not wait for
+    assert checkpoint.latest_step(tmp_path / "checkpoints") >= (2 if kill == signal.SIGKILL else 3)
     resumed = fit(new_state(), STEP, batch_at, num_steps=20, run_dir=tmp_path, log_every=1, resume=True)
     assert_same_state(resumed, fit(new_state(), STEP, batch_at, num_steps=20))
     assert [record["step"] for record in read_metrics(tmp_path / "metrics.jsonl")] == list(range(1, 21))
 
 
 FULL = """
-import resource, sys
+import pathlib, resource, sys, time
 from tests.support.training import STEP, batch_at, new_state
 from tgnn.training import fit
 def limited(step):
     if step == 3:
+        while not pathlib.Path(sys.argv[1], "checkpoints", "2").exists():
+            time.sleep(0.01)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
     return batch_at(step)
 try:

@@ -8,7 +8,7 @@ from optax import contrib
 
 from tests.support.training import LABELS, OPTIMIZER, STEP, X, batch_at, init_params, loss_fn, new_state
 from tgnn.train import losses, schedules
-from tgnn.train.guard import part_names
+from tgnn.train.guard import check_finite, not_finite, part_names
 from tgnn.training import init_state, make_carrying_step, make_optimizer, make_step
 
 
@@ -164,8 +164,34 @@ def test_finite_gradients_that_overflow_the_weights_write_nothing():
     np.testing.assert_array_equal(state.params["a"], 1)
 
 
+@pytest.mark.nans
+def test_a_moment_that_overflows_its_dtype_writes_nothing():
+    # the gradient and its norm in float32 are finite, but its square is no float16, and the update would be 0 for ever
+    optimizer = optax.adam(0.1)
+    step = make_step(lambda params, batch, rng: (jnp.sum(params["a"] * batch), {}), optimizer)
+    state = init_state(jax.random.key(0), {"a": jnp.zeros(3, jnp.float16)}, optimizer)
+    state, metrics = step(state, jnp.full(3, 3e4, jnp.float16))
+    assert metrics["skipped"] == 1 and bad_parts(state, metrics) == ["the optimizer's [0].nu['a']"]
+    state, metrics = step(state, jnp.ones(3, jnp.float16))
+    assert metrics["skipped"] == 1 and np.all(state.params["a"] < 0)
+
+
+def test_the_infinities_that_optimizers_begin_with_may_stay():
+    before = {"best": jnp.float32(jnp.inf), "moment": jnp.zeros(2), "count": jnp.int32(0)}
+    for number, sound in [(1.0, True), (jnp.inf, True), (jnp.nan, False)]:
+        after = before | {"best": jnp.float32(number)}
+        found = not_finite(jnp.float32(0), [], ({}, after, ()), ({}, before, ()))
+        assert (not found.any()) == sound
+
+
+def test_loops_of_their_own_can_ask_whether_all_is_finite():
+    check_finite("the weights", {"a": jnp.ones(2), "b": jnp.arange(3), "rng": jax.random.key(0)})
+    with pytest.raises(ValueError, match=r"the weights \['b'\] are not finite"):
+        check_finite("the weights", {"a": jnp.ones(2), "b": jnp.array([jnp.inf, 0.0])})
+
+
 def bad_parts(state, metrics):
-    names = part_names(state.params, state.carry)
+    names = part_names(state.params, state.opt_state, state.carry)
     return [name for name, bad in zip(names, metrics["not_finite"], strict=True) if bad]
 
 

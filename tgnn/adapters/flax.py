@@ -76,12 +76,12 @@ def attention_fn(
     if bias is not None:
         bias = jnp.broadcast_to(bias, (*batch, heads, n, m)).reshape(*lead, heads // relations, n, m)
         bias = jnp.moveaxis(bias, 2, -1)
-    rng = _keys(dropout_rng, lead, broadcast_dropout) if rate > 0 else None
+    rng = keys_of(dropout_rng, lead, broadcast_dropout) if rate > 0 else None
 
     with jax.default_matmul_precision(precision):
         if module is not None:
             sown = _weights(query, key, mask, bias, is_causal)  # [batch, relations, n, m, heads / relations]
-            _sow(module, jnp.moveaxis(sown, -1, 2).reshape(*batch, heads, n, m).astype(dtype))
+            sow(module, jnp.moveaxis(sown, -1, 2).reshape(*batch, heads, n, m).astype(dtype))
         out = _output(query, key, value, mask, bias, rng, rate, is_causal)
     return jnp.moveaxis(out, 1, 2).reshape(*batch, n, heads, out.shape[-1])
 
@@ -128,7 +128,7 @@ def _by_relation(x: Array, lead: tuple[int, int], heads: int) -> Array:
     return jnp.moveaxis(x.reshape(lead[0], n, lead[1], kept // lead[1], dim), 2, 1)
 
 
-def _keys(rng: Array | None, lead: tuple[int, int], same: bool) -> Array:
+def keys_of(rng: Array | None, lead: tuple[int, ...], same: bool) -> Array:
     """One key for each example and relation; linen and nnx pass typed and untyped keys, attend takes typed ones."""
     if rng is None:
         raise ValueError("dropout_rng is None but dropout_rate is not 0; pass a key, or deterministic=True")
@@ -142,7 +142,8 @@ def _layout(mask: Array | None, n: int, m: int, is_causal: bool) -> Any:
     return Dense(mask & Causal(n, m).live if is_causal else mask)
 
 
-def _sow(module: Any, weights: Array) -> None:
+def sow(module: Any, weights: Array) -> None:
+    """Leaves the weights in an nnx or linen module, under the name that Flax uses."""
     from flax import nnx
 
     if isinstance(module, nnx.Module):

@@ -41,7 +41,7 @@ def heaviest_tree(low: np.ndarray, high: np.ndarray, values: np.ndarray, n: int)
     summed = sparse.coo_matrix((values, (low, high)), shape=(n, n)).tocsr()  # also keeps explicit zeros
     if summed.nnz:
         # The tree depends on the order of the sums alone: the largest gets 1, for 0 would be no edge.
-        summed.data = 1.0 + np.unique(-summed.data, return_inverse=True)[1]
+        summed.data = 1.0 + np.unique(np.negative(summed.data), return_inverse=True)[1]
     ends = minimum_spanning_tree(summed).nonzero()
     return np.stack(ends, axis=1).astype(np.int64)
 

@@ -82,7 +82,8 @@ def attend(
       query: [n_receivers, heads, head_dim].
       key: [n_senders, key_heads, head_dim]; query head `a` uses key head `a // (heads // key_heads)`.
       value: [n_senders, key_heads, value_dim].
-      score: a pytree such as `dot_product`, `Additive`, `AdditiveV2`, `Gaussian`, or your own `Score`.
+      score: a pytree such as `dot_product`, `Additive`, `AdditiveV2`, `Gaussian`, or your own `Score`. With a `Kernel`
+        such as `RandomFeatures` time and memory on `Complete` and `Causal` are linear in the nodes.
       bias: added to the logits, [*edge_shape, heads]: [n_edge, heads] in the caller's order for an EdgeList or a
         GraphsTuple, else see `layout.arrange`; or a callable on indices, `(i, j) -> [heads]`, finite at all pairs.
         Fused are registered pytrees (`jax.tree_util.Partial`, a dataclass); a plain function costs all logits.

@@ -24,6 +24,7 @@ class Score:
     """A logit for each edge and head."""
 
     is_inner_product: ClassVar[bool] = False  # of mapped nodes: contractions and vendors' kernels can take it
+    is_kernel: ClassVar[bool] = False  # the logarithm of an inner product of mapped nodes' features, see kernels.py
     is_mapped: ClassVar[bool] = False  # whether `receiver` or `sender` is more than the identity
     own_logits: ClassVar[str | None] = None  # the method by which a score makes all logits itself, instead of by `pair`
 
@@ -32,8 +33,11 @@ class Score:
         super().__init_subclass__(**kwargs)
         defined = set(cls.__dict__)
         cls.is_mapped = cls.is_mapped or bool({"receiver", "sender"} & defined)
+        own = bool({"pair", "logits", "__call__"} & defined)
+        if "is_kernel" not in defined:
+            cls.is_kernel = cls.is_kernel and not own
         if "is_inner_product" not in defined:
-            cls.is_inner_product = cls.is_inner_product and not {"pair", "logits", "__call__"} & defined
+            cls.is_inner_product = cls.is_inner_product and not own
             cls.own_logits = next((name for name in ("logits", "__call__") if name in defined), cls.own_logits)
         if "__call__" in defined:  # its name until 0.1
             cls.logits = cls.__dict__["__call__"]

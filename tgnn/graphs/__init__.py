@@ -8,6 +8,7 @@ from tgnn.graphs.edge_list import EdgeList as EdgeList
 from tgnn.graphs.layout import Layout as Layout
 from tgnn.graphs.neighbors import Neighbors as Neighbors
 from tgnn.graphs.prefix import Prefix as Prefix
+from tgnn.graphs.row_windows import RowWindows as RowWindows
 from tgnn.graphs.sorted_chunks import SortedChunks as SortedChunks
 from tgnn.graphs.transforms import coalesce as coalesce
 from tgnn.graphs.transforms import degrees as degrees

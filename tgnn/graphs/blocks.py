@@ -1,5 +1,6 @@
 """Blocks: the square tiles of the adjacency matrix that hold at least one edge, contracted by small matrix products."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import jax
@@ -14,9 +15,48 @@ from tgnn.softmax import expand, least_where_dead, segment_reduce, sum_dtype, wi
 from tgnn.typing import Array
 
 
+class TileLike(Layout):
+    """The verbs of every layout whose edges are live entries of small matrices, `mask` [n_tile, rows, columns]."""
+
+    form = "tiles"
+    axes = {"mask": 3}
+    reads_rows = False
+    mask: Array
+
+    @property
+    def edge_shape(self) -> tuple[int, ...]:
+        return self.mask.shape[-3:]
+
+    @abstractmethod
+    def gather_rows(self, rows: Array, op: str = "sum") -> Array:
+        """[n_tile, rows, ...] -> [n_receivers, ...]: joins what the tiles of each receiver found."""
+
+    def reduce(self, x: Array, op: str = "sum") -> Array:
+        if op == "max":
+            rows = least_where_dead(x, self.live).max(axis=2)
+        else:
+            rows = self.zero_dead_edges(x).sum(axis=2, dtype=sum_dtype(x.dtype))
+        return self.gather_rows(rows, op)
+
+    def score(self, query: Array, key: Array) -> Array:
+        rows, columns = self.from_receivers(query)[:, :, 0], self.from_senders(key)[:, 0]
+        wide = wide_dtype(query.dtype, key.dtype)
+        return jnp.einsum("tnhd,tmhd->tnmh", rows, columns, preferred_element_type=wide)
+
+    def aggregate(self, weights: Array, value: Array) -> Array:
+        wide = wide_dtype(weights.dtype, value.dtype)
+        columns = self.from_senders(value)[:, 0].astype(wide)
+        return self.gather_rows(
+            jnp.einsum("tnmh,tmhd->tnhd", self.zero_dead_edges(weights), columns, preferred_element_type=wide)
+        )
+
+    def data_slots(self) -> int:
+        return self.edge_shape[0]
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Blocks(Layout):
+class Blocks(TileLike):
     """A block-sparse graph: tile `t` joins receiver block `block_receivers[t]` to sender block `block_senders[t]`.
 
     Built from an edge list in O(n_edge log n_edge), never through an n * n mask. O(n_tile * block ** 2) memory.
@@ -28,10 +68,6 @@ class Blocks(Layout):
     mask: Array
     n_receivers: int = jax.tree.static()  # pyright: ignore
     n_senders: int = jax.tree.static()  # pyright: ignore
-
-    form = "tiles"
-    axes = {"mask": 3}
-    reads_rows = False
 
     def __post_init__(self):
         settle(self, "block_receivers", "block_senders", alike=("block_receivers", "block_senders"), axes=1)
@@ -97,10 +133,6 @@ class Blocks(Layout):
         return -(-self.n_receivers // self.block)
 
     @property
-    def edge_shape(self) -> tuple[int, ...]:
-        return self.mask.shape[-3:]
-
-    @property
     def live(self) -> Array:
         receivers, senders = self.receiver_index, self.sender_index
         inside = (receivers >= 0) & (receivers < self.n_receivers) & (senders >= 0) & (senders < self.n_senders)
@@ -129,29 +161,10 @@ class Blocks(Layout):
     def from_senders(self, x: Array) -> Array:
         return self.tiles(x, self.block_senders, axis=1)[:, None]
 
-    def reduce(self, x: Array, op: str = "sum") -> Array:
-        if op == "max":
-            rows = least_where_dead(x, self.live).max(axis=2)
-        else:
-            rows = self.zero_dead_edges(x).sum(axis=2, dtype=sum_dtype(x.dtype))
-        return self.gather_rows(rows, op)
-
     def gather_rows(self, rows: Array, op: str = "sum") -> Array:
         """[n_tile, block, ...] -> [n_receivers, ...]: joins the tiles of each receiver block."""
         joined = segment_reduce(rows, self.block_receivers, self.n_row, op)
         return joined.reshape(self.n_row * self.block, *rows.shape[2:])[: self.n_receivers]
-
-    def score(self, query: Array, key: Array) -> Array:
-        rows, columns = self.from_receivers(query)[:, :, 0], self.from_senders(key)[:, 0]
-        wide = wide_dtype(query.dtype, key.dtype)
-        return jnp.einsum("tnhd,tmhd->tnmh", rows, columns, preferred_element_type=wide)
-
-    def aggregate(self, weights: Array, value: Array) -> Array:
-        wide = wide_dtype(weights.dtype, value.dtype)
-        columns = self.from_senders(value)[:, 0].astype(wide)
-        return self.gather_rows(
-            jnp.einsum("tnmh,tmhd->tnhd", self.zero_dead_edges(weights), columns, preferred_element_type=wide)
-        )
 
     def find(self, senders: Array, receivers: Array) -> tuple[Array, ...]:
         columns = max(-(-self.n_senders // self.block), 1)
@@ -185,9 +198,6 @@ class Blocks(Layout):
         """Two tiles of all heads, and sums of padded rows."""
         padded = 4 * heads * head_dim * 3 * max(self.n_receivers, self.n_senders)
         return 2 * self.block**2 * 4 * heads + padded * (2 if gradients else 1)
-
-    def data_slots(self) -> int:
-        return self.edge_shape[0]
 
     def pad_slots(self, size: int) -> "Blocks":
         spare = (0, size - self.edge_shape[0])

@@ -23,6 +23,15 @@ def match(own: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return found
 
 
+def look_up(own: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """A position in `own` of each entry of `wanted`, which may repeat, -1 where there is none."""
+    if not len(own):
+        return np.full(len(wanted), -1)
+    order = np.argsort(own, kind="stable")
+    found = order[np.searchsorted(own, wanted, sorter=order).clip(max=len(own) - 1)]
+    return np.where(own[found] == wanted, found, -1)
+
+
 def copies(keys: np.ndarray) -> np.ndarray:
     """How many equal entries stand before each; of sorted keys."""
     start = np.append(True, keys[1:] != keys[:-1])

@@ -91,8 +91,8 @@ def each_layout(name: str, layouts) -> list[Layout]:
 def stack(layouts: Sequence[Layout]) -> Layout:
     """Layouts of one kind and equal sizes as one, with a leading axis for `jax.vmap(attend)`: relations, or a batch.
 
-    Edge lists, neighbour tables and tiles of different lengths are padded with dead slots. Different kinds become edge
-    lists first.
+    Edge lists, neighbour tables and tiles of different lengths are padded with dead slots. Different kinds, and
+    tiles of different shapes, become edge lists first.
 
     Raises:
       ValueError: for no layouts, or different numbers of nodes.
@@ -106,14 +106,23 @@ def stack(layouts: Sequence[Layout]) -> Layout:
             f"layouts must have equal numbers of nodes, got {sorted(sizes)}; build them for one set of nodes"
         )
     structures = {jax.tree.structure(replace(x, depth=0) if hasattr(x, "depth") else x) for x in layouts}
-    if len(structures) > 1:
-        layouts = [
-            EdgeList.from_edges(*live_edges(x), n_receivers=x.n_receivers, n_senders=x.n_senders) for x in layouts
-        ]
+    layouts = lengthen(as_lists(layouts) if len(structures) > 1 else layouts)
+    if len({tuple(map(np.shape, jax.tree.leaves(layout))) for layout in layouts}) > 1:  # tiles of several shapes
+        layouts = lengthen(as_lists(layouts))
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *layouts)
+
+
+def as_lists(layouts: list[Layout]) -> list[Layout]:
+    """The live edges of each."""
+    return [EdgeList.from_edges(*live_edges(x), n_receivers=x.n_receivers, n_senders=x.n_senders) for x in layouts]
+
+
+def lengthen(layouts: list[Layout]) -> list[Layout]:
+    """The same edges in as many slots as the largest has."""
     sizes = [layout.data_slots() for layout in layouts]
     depth = max((getattr(layout, "depth", 0) for layout in layouts), default=0)
     most = max((size for size in sizes if size is not None), default=0)
     layouts = [layout if size is None else layout.pad_slots(most) for layout, size in zip(layouts, sizes, strict=True)]
     if depth:  # the longest neighbourhood of all decides for all
         layouts = [replace(layout, depth=depth) for layout in layouts]
-    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *layouts)
+    return layouts

@@ -16,6 +16,10 @@ from tgnn.models.graph_transformers.multi_graph_transformer import (
 from tgnn.models.graph_transformers.multi_graph_transformer import init_sketch_embedding as init_sketch_embedding
 from tgnn.models.graph_transformers.multi_graph_transformer import multi_graph_transformer as multi_graph_transformer
 from tgnn.models.graph_transformers.multi_graph_transformer import sketch_embedding as sketch_embedding
+from tgnn.models.graph_transformers.polynormer import init_polynormer as init_polynormer
+from tgnn.models.graph_transformers.polynormer import polynormer as polynormer
+from tgnn.models.graph_transformers.sgformer import init_sgformer as init_sgformer
+from tgnn.models.graph_transformers.sgformer import sgformer as sgformer
 from tgnn.models.graph_transformers.surroundings import Surroundings as Surroundings
 from tgnn.models.graph_transformers.surroundings import surroundings as surroundings
 from tgnn.models.message_passing.basic_gnn import basic_gnn as basic_gnn
@@ -64,6 +68,8 @@ from tgnn.models.sequences.light_conv import init_light_conv as init_light_conv
 from tgnn.models.sequences.light_conv import light_conv as light_conv
 from tgnn.models.sequences.memory_network import init_memory_network as init_memory_network
 from tgnn.models.sequences.memory_network import memory_network as memory_network
+from tgnn.models.sequences.performer import init_performer as init_performer
+from tgnn.models.sequences.performer import performer as performer
 from tgnn.models.sequences.reformer import init_reformer as init_reformer
 from tgnn.models.sequences.reformer import reformer as reformer
 from tgnn.models.sequences.sparse_transformer import init_sparse_transformer as init_sparse_transformer

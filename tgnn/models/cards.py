@@ -1,4 +1,4 @@
-"""What a model chooses: a graph, a score and a reduction. Of these choices the table in the README is made.
+"""What a model chooses: a graph, a score and a reduction. Of these choices the table of the documentation is made.
 
 Each module of this folder that holds models states its choice, or several, at its end:
 
@@ -7,7 +7,7 @@ Each module of this folder that holds models states its choice, or several, at i
     )
 
 A word in backticks must be a name that the module uses, and a reduction by softmax must be one through `attend`:
-`tests/models/test_cards.py` checks both. `python -m tgnn.models README.md` writes the table into the README, between
+`tests/models/test_cards.py` checks both. `python -m tgnn.models docs/models.md` writes the table into it, between
 its two comments; the tests compare it. Models of other folders stand in `ELSEWHERE`.
 """
 
@@ -16,7 +16,7 @@ import pkgutil
 import re
 from typing import NamedTuple
 
-START, END = "<!-- models: written by `python -m tgnn.models README.md` -->", "<!-- end of models -->"
+START, END = "<!-- models: written by `python -m tgnn.models docs/models.md` -->", "<!-- end of models -->"
 
 
 class Choice(NamedTuple):
@@ -62,7 +62,7 @@ def table() -> str:
     lines = ["| model | graph | score of an edge | reduction | paper |", "|---|---|---|---|---|"]
     for choice, module in rows:
         file = module.replace(".", "/") + ".py"
-        name, paper = f"[{choice.name}]({file})", _link(choice.paper)[1]
+        name, paper = f"[{choice.name}](../{file})", _link(choice.paper)[1]
         lines.append(f"| {name} | {choice.graph} | {choice.score} | {choice.reduction} | {paper} |")
     return "\n".join(lines)
 

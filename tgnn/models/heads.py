@@ -29,6 +29,14 @@ def layer_sizes(
     return [(inputs[i], heads[i], dims[i + 1], i == last) for i in range(last + 1)]
 
 
+def three_sizes(dims: Sequence) -> tuple[int, int, int]:
+    """Input, hidden and output features of a model whose hidden layers have one size, or a ValueError."""
+    if len(dims) != 3:
+        raise ValueError(f"dims must be three sizes, (in_dim, model_dim, out_dim), got {tuple(dims)}")
+    in_dim, model_dim, out_dim = (check_size("dims", size, minimum=1) for size in dims)
+    return in_dim, model_dim, out_dim
+
+
 def concatenate_heads(x: Array) -> Array:
     """`[n, heads, head_dim] -> [n, heads * head_dim]`."""
     return x.reshape(x.shape[0], x.shape[1] * x.shape[2])

@@ -7,9 +7,12 @@ draws it.
 
 from tgnn.patterns.expanders import expander as expander
 from tgnn.patterns.hashing import lsh_buckets as lsh_buckets
+from tgnn.patterns.hops import k_hop as k_hop
 from tgnn.patterns.hubs import bigbird as bigbird
 from tgnn.patterns.hubs import longformer as longformer
 from tgnn.patterns.hubs import star as star
+from tgnn.patterns.meshes import Mesh as Mesh
+from tgnn.patterns.meshes import icosahedral_mesh as icosahedral_mesh
 from tgnn.patterns.partition import binary_partition as binary_partition
 from tgnn.patterns.partition import relations as relations
 from tgnn.patterns.partition import spans as spans

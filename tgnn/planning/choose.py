@@ -1,10 +1,11 @@
 """Choose the layout that will run fastest for given edges.
 
-Structure decides what is possible: a rule where the edges follow one, else a list, tiles, a matrix or a table of
-neighbours. A saved measurement (`timings.py`) decides between them; nothing here is a matter of taste.
+Structure decides what is possible: a rule where the edges follow one, else a list, tiles, row windows, a matrix or a
+table of neighbours. A saved measurement (`timings.py`) decides between them; nothing here is a matter of taste.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -12,13 +13,16 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
-from tgnn.graphs import Blocks, Causal, Complete, Dense, EdgeList, Layout, Neighbors, Window
+from tgnn.graphs import Blocks, Causal, Complete, Dense, EdgeList, Layout, Neighbors, RowWindows, Window
 from tgnn.graphs.host import distinct, pair_key
 from tgnn.graphs.layout import is_traced
+from tgnn.graphs.orders import best_order, count_slots
 from tgnn.graphs.planned import Planned
+from tgnn.planning.timings import Timings
 from tgnn.planning.timings import load as load_timings
 
 BLOCKS = 16, 32, 64, 128  # sizes of tiles that are tried
+WINDOWS = 32, 64  # receivers of a row window, likewise
 MOST_SLOTS = 2**31  # a matrix or tiles beyond are not built, whatever their speed
 GAIN = 0.9  # another layout must promise at most this share of the list's time: predictions err by about as much
 
@@ -69,7 +73,8 @@ def plan(
 
     Args:
       graph: an EdgeList, a `jraph.GraphsTuple`, or another layout. Layouts by a rule (Complete, Causal, Window, Prefix)
-        are fast already and come back as they are; Dense, Blocks and Neighbors are planned anew from their edges.
+        are fast already and come back as they are; Dense, Blocks, RowWindows and Neighbors are planned anew from their
+        edges.
       heads: of the calls to come.
       head_dim: numbers per head.
       gradients: whether they will be differentiated.
@@ -115,36 +120,66 @@ def cheapest(edges: Edges, listed: EdgeList, timings, heads: int, head_dim: int,
     if rule is not None:
         return rule
     best, least = None, None
-    for kind, slots in candidates(edges, simple):
-        seconds = timings and timings.predict(kind, slots, heads, head_dim, gradients)
-        if seconds and kind == "EdgeList":
+    for option, seconds in predicted(edges, listed, simple, timings, heads, head_dim, gradients):
+        if option.kind == "EdgeList":
             least = seconds * GAIN
-        elif seconds and least is not None and seconds < least:
-            best, least = kind, seconds
-    return listed if best is None else build(best, edges)
+        elif least is not None and seconds < least:
+            best, least = option, seconds
+    return listed if best is None else best.build()
 
 
-def candidates(edges: Edges, simple: bool) -> Iterator[tuple[str, int]]:
-    """Layouts that can hold the edges, the list first, and how many slots each would compute."""
+class Option(NamedTuple):
+    """A layout that can hold the edges: its name in the timings, the slots it would compute, and how to build it."""
+
+    kind: str
+    slots: int
+    build: Callable[[], Layout]
+
+
+def predicted(
+    edges: Edges, listed: EdgeList, simple: bool, timings: Timings | None, heads: int, head_dim: int, gradients: bool
+) -> Iterator[tuple[Option, float]]:
+    """The options that were measured, the list first, with their predicted seconds."""
+    limit = None
+
+    def seconds_of(kind: str, slots: int) -> float | None:
+        return timings and timings.predict(kind, slots, heads, head_dim, gradients)
+
+    def may_win(kind: str, least_slots: int) -> bool:
+        seconds = seconds_of(kind, least_slots)
+        return bool(seconds and limit is not None and seconds < limit)
+
+    for option in options(edges, listed, simple, may_win):
+        seconds = seconds_of(option.kind, option.slots)
+        if seconds:
+            limit = seconds * GAIN if option.kind == "EdgeList" else limit
+            yield option, seconds
+
+
+def options(edges: Edges, listed: EdgeList, simple: bool, may_win: Callable[[str, int], bool]) -> Iterator[Option]:
+    """Every layout that can hold the edges, the list first; those that take long to count only where they `may_win`."""
     senders, receivers = edges.pairs
-    yield "EdgeList", len(edges.live)
-    yield "Neighbors", edges.n_receivers * int(np.bincount(receivers, minlength=1).max())
+    sizes = edges.sizes
+    yield Option("EdgeList", len(edges.live), lambda: listed)
+    slots = edges.n_receivers * int(np.bincount(receivers, minlength=1).max())
+    yield Option("Neighbors", slots, lambda: Neighbors.from_edges(senders, receivers, **sizes))
     if not simple:
         return
-    yield "Dense", edges.n_receivers * edges.n_senders
+    yield Option("Dense", edges.n_receivers * edges.n_senders, lambda: Dense.from_edges(senders, receivers, **sizes))
     for block in BLOCKS:
         tiles = distinct(pair_key(senders // block, receivers // block, -(-edges.n_senders // block)))
         if len(tiles) * block**2 <= MOST_SLOTS:
-            yield f"Blocks {block}", len(tiles) * block**2
-
-
-def build(kind: str, edges: Edges) -> Layout:
-    """The layout of a candidate's name."""
-    if kind == "Neighbors":
-        return Neighbors.from_edges(*edges.pairs, **edges.sizes)
-    if kind == "Dense":
-        return Dense.from_edges(*edges.pairs, **edges.sizes)
-    return Blocks.from_edges(*edges.pairs, int(kind.split()[1]), **edges.sizes)
+            build = partial(Blocks.from_edges, senders, receivers, block, **sizes)
+            yield Option(f"Blocks {block}", len(tiles) * block**2, build)
+    sent = np.bincount(senders, minlength=1)
+    for size in WINDOWS:
+        kind = f"RowWindows {size}"
+        if may_win(kind, size * int((-(-sent // size)).sum())):  # a column serves at most `size` edges
+            order = best_order(senders, receivers, *sizes.values(), size)
+            slots = count_slots(senders, receivers, order, size)
+            if slots <= MOST_SLOTS:
+                build = partial(RowWindows.from_edges, senders, receivers, size, order=order, **sizes)
+                yield Option(kind, slots, build)
 
 
 def follow_rule(edges: Edges) -> Layout | None:
@@ -195,8 +230,9 @@ def predictions(layout: Layout, heads: int, head_dim: int, gradients: bool, timi
     listed = as_list(layout)
     if listed.form == "list":
         edges = Edges.of(listed)
-        options = list(candidates(edges, edges.is_simple()))
+        every = predicted(edges, listed, edges.is_simple(), found, heads, head_dim, gradients)
+        each = {option.kind: seconds for option, seconds in every}
     else:
-        options = [(type(listed).__name__, listed.count_slots()), ("EdgeList", listed.count_slots())]
-    each = {kind: found.predict(kind, slots, heads, head_dim, gradients) for kind, slots in options}
+        kinds, slots = (type(listed).__name__, "EdgeList"), listed.count_slots()
+        each = {kind: found.predict(kind, slots, heads, head_dim, gradients) for kind in kinds}
     return dict(sorted(((kind, x) for kind, x in each.items() if x is not None), key=lambda item: item[1]))

@@ -16,6 +16,7 @@ from jax.flatten_util import ravel_pytree
 from tgnn.compiled import program
 from tgnn.errors import check_indices, check_size
 from tgnn.pretrained import hard_concrete
+from tgnn.train.guard import check_finite
 from tgnn.typing import Array
 
 
@@ -137,6 +138,9 @@ def learn_gates(
         learning_rate: of Adam.
         start: log_alpha of all gates before the first step; 2 is mostly open.
 
+    Raises:
+        ValueError: what was learned is not finite.
+
     Reference: Voita et al., arXiv:1905.09418, section 6.1, who also train the weights and run once for each price.
     """
     flat, unravel = ravel_pytree(gates)
@@ -160,6 +164,7 @@ def learn_gates(
         log_alpha, state, is_open = run(key, log_alpha, state, batches(step), jnp.asarray(price(step), flat.dtype))
         is_open = np.asarray(is_open)
         last_open[is_open], num_open[step] = step, is_open.sum()
+    check_finite("the gates' log_alpha", log_alpha)
     return LearnedGates(log_alpha, last_open, num_open)
 
 
@@ -177,10 +182,10 @@ def pruning_curve(measure: Callable[[Any], Any], gates: Any, order: Sequence[int
     """
     flat, unravel = ravel_pytree(gates)
     removed = [check_size("removed", count) for count in removed]
-    order = check_indices("order", order, len(flat))
-    if removed and max(removed) > len(order):
-        raise ValueError(f"removed goes to {max(removed)}, but the order has {len(order)} heads; remove fewer")
-    return [measure(unravel(closed(flat, order[:count]))) for count in removed]
+    heads = check_indices("order", order, len(flat)).tolist()
+    if removed and max(removed) > len(heads):
+        raise ValueError(f"removed goes to {max(removed)}, but the order has {len(heads)} heads; remove fewer")
+    return [measure(unravel(closed(flat, heads[:count]))) for count in removed]
 
 
 def heads_of(gates: Any, order: Sequence[int]) -> list[tuple[int, int]]:

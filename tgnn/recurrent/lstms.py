@@ -21,8 +21,8 @@ def init_lstm(rng: Array, in_dim: int, hidden_dim: int, *, forget_bias: float = 
         forget_bias: first bias of the forget gate; 1 lets a fresh network remember.
 
     Returns:
-        `{"input": {"kernel": [in_dim, 4, hidden_dim], "bias": [4, hidden_dim]},
-        "state": {"kernel": [hidden_dim, 4, hidden_dim]}}`: Glorot uniform for each gate, orthogonal for the states.
+        A dict of `input`, `{"kernel": [in_dim, 4, hidden_dim], "bias": [4, hidden_dim]}`, Glorot uniform for each gate;
+        and `state`, `{"kernel": [hidden_dim, 4, hidden_dim]}`, orthogonal.
     """
     params = init_gates(rng, in_dim, hidden_dim, 4)
     params["input"]["bias"] = params["input"]["bias"].at[1].set(forget_bias)

@@ -1,7 +1,7 @@
 """Checkpoints: orbax writes the arrays, a manifest of sha256 sums proves later that they are still the same.
 
     directory/
-        120/manifest.json     what was saved, of which run, and the sums; itself summed
+        120/manifest.json     what was saved, of which run, by which versions, and the sums; itself summed
         120/arrays/...        orbax
         120.old-1/            a damaged one that a later save of that step put aside; never read, never deleted
         .partial-130/         a save in progress, or what a crash left of one; never read
@@ -11,12 +11,8 @@ A bit flip in an orbax file is restored silently with wrong values, so every fil
 step becomes visible by one rename after everything in it is written.
 """
 
-import hashlib
-import json
 import logging
 import os
-import shutil
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +21,29 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from tgnn.errors import check_size
-from tgnn.train.folder import Lock, local_path, set_aside
+from tgnn.train import manifest
+from tgnn.train.folder import local_path
 from tgnn.train.identity import check_config, plain
-from tgnn.train.leaves import as_placed, check_structure, named_leaves, placed, spec
+from tgnn.train.leaves import as_placed, check_structure, named_leaves, nested, part_of, placed
+from tgnn.train.writing import Writing, best_of, steps_in
 
 _LOG = logging.getLogger(__name__)
-_PARTIAL = ".partial-"
 
 
-def save(directory: str | os.PathLike, step: int, tree: Any, *, keep: int = 3, config: Any = None) -> Path:
+def save(
+    directory: str | os.PathLike,
+    step: int,
+    tree: Any,
+    *,
+    keep: int = 3,
+    config: Any = None,
+    score: float | None = None,
+    keep_best: int = 1,
+) -> Path:
     """Writes a pytree as the checkpoint of a step, all of it or nothing.
+
+    Of many processes (`jax.distributed`) each calls it with its own shards, and all with one directory of a disk that
+    they share.
 
     Args:
         directory: a local folder that holds one folder per step; made if missing.
@@ -42,6 +51,8 @@ def save(directory: str | os.PathLike, step: int, tree: Any, *, keep: int = 3, c
         tree: arrays (typed PRNG keys included), NumPy arrays and Python numbers in any pytree.
         keep: this step and the `keep - 1` before it stay; older ones are deleted. At least 2 allows a fallback.
         config: what made the tree, as a dict or dataclass of plain values; `restore` compares it.
+        score: how good the tree is, the higher the better; None, like NaN, is no score.
+        keep_best: the steps of the highest scores, so many, stay as well.
 
     Returns:
         The folder of the step.
@@ -58,26 +69,24 @@ def save(directory: str | os.PathLike, step: int, tree: Any, *, keep: int = 3, c
     >>> restore(directory, {"kernel": jnp.zeros(3)})
     ({'kernel': Array([1., 1., 1.], dtype=float32)}, 10)
     """
+    return begin(directory, step, tree, keep=keep, config=config, score=score, keep_best=keep_best).finish()
+
+
+def begin(
+    directory: str | os.PathLike,
+    step: int,
+    tree: Any,
+    *,
+    keep: int = 3,
+    config: Any = None,
+    score: float | None = None,
+    keep_best: int = 1,
+) -> Writing:
+    """`save` up to where the tree may change: arrays are copied; `finish()` of what is returned ends it."""
     step, keep = check_size("step", step), check_size("keep", keep, 1)
-    directory, config = local_path("directory", directory), plain(config)
-    final, partial = directory / str(step), directory / f"{_PARTIAL}{step}"
-    with Lock(directory):
-        if _manifest(final) is not None:
-            raise ValueError(f"{final} already holds a checkpoint; save a later step, or resume from it")
-        for leftover in directory.glob(f"{_PARTIAL}*"):
-            shutil.rmtree(leftover)
-        try:
-            _write(partial, step, tree, config)
-        except Exception as error:
-            shutil.rmtree(partial, ignore_errors=True)
-            reason = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")
-            raise OSError(f"{final} was not written ({reason}); free space and save again") from None
-        if final.exists():
-            set_aside(final)  # damaged, or it would have been intact above
-        partial.rename(final)
-        for old in [s for s in _steps(directory) if s < step and _claims(directory / str(s))][keep - 1 :]:
-            shutil.rmtree(directory / str(old))
-    return final
+    keep_best, directory = check_size("keep_best", keep_best), local_path("directory", directory)
+    score = None if score is None or np.isnan(score) else float(score)
+    return Writing(directory, step, tree, {"config": plain(config), "score": score}, keep, keep_best)
 
 
 def restore(
@@ -88,118 +97,114 @@ def restore(
     Args:
         directory: what `save` was given.
         target: a pytree like the one saved; its leaves give shape, dtype and placement, not values, so
-            `jax.eval_shape(init, ...)` serves as well. What is placed nowhere in particular goes to the default
-            device, whatever devices it was saved from.
-        step: this step and no other; None takes the newest one whose files are all intact (and logs what it skipped).
+            `jax.eval_shape(init, ...)` serves as well. Shardings may be others than those saved, of more or fewer
+            devices. What is placed nowhere in particular goes to the default device, wherever it was saved from.
+        step: this step and no other, such as `best_step(directory)`; None takes the newest one whose files are all
+            intact (and logs what it skipped).
         config: refuse a checkpoint that was saved with another one; None takes any.
 
     Returns:
         The restored tree and its step.
 
     Raises:
-        ValueError: no checkpoint is intact, `target` has other leaves, shapes or dtypes than the one saved, or the
-            config differs.
+        ValueError: no checkpoint is intact, `target` has other leaves, shapes or dtypes than the one saved, the
+            config differs, or a newer tgnn wrote it.
     """
     directory = local_path("directory", directory)
-    step, manifest = find(directory, step)
-    check_config(str(directory / str(step)), manifest["config"], plain(config))
-    return read(directory, manifest, target), step
+    step, content = find(directory, step)
+    check_config(str(directory / str(step)), content["config"], plain(config))
+    return read(directory, content, target), step
+
+
+def restore_params(
+    directory: str | os.PathLike, target: Any = None, *, step: int | None = None, config: Any = None
+) -> tuple[Any, int]:
+    """Reads the weights alone of a checkpoint of a `TrainState`, to use the model: no optimizer, no more memory.
+
+    Args:
+        directory: what `save` was given: `checkpoints/` of a run.
+        target: weights like those saved, as for `restore`; None makes nested dicts and lists as the checkpoint names
+            them, which is what the models of this library have.
+        step: as for `restore`.
+        config: as for `restore`.
+
+    Returns:
+        The weights and their step.
+
+    Raises:
+        ValueError: as for `restore`; or nothing saved is named `.params`, or `target` is needed, as there are
+            containers other than dicts and lists.
+
+    >>> import tempfile
+    >>> import jax.numpy as jnp, optax
+    >>> from tgnn.training import init_state
+    >>> directory = tempfile.mkdtemp()
+    >>> _ = save(directory, 7, init_state(jax.random.key(0), {"layers": [{"bias": jnp.ones(2)}]}, optax.adam(0.1)))
+    >>> restore_params(directory)
+    ({'layers': [{'bias': Array([1., 1.], dtype=float32)}]}, 7)
+    """
+    directory = local_path("directory", directory)
+    step, content = find(directory, step)
+    check_config(str(directory / str(step)), content["config"], plain(config))
+    saved = part_of(content["leaves"], ".params")
+    if not saved:
+        raise ValueError(f"{directory / str(step)} holds no .params; use restore, with a target like the tree saved")
+    target = nested(directory / str(step), saved) if target is None else target
+    return read(directory, {**content, "leaves": saved}, target, ".params"), step
 
 
 def latest_step(directory: str | os.PathLike) -> int | None:
     """The newest intact step of a directory, or None; reads every byte of that checkpoint to verify it."""
     directory = local_path("directory", directory)
-    return next((s for s in _steps(directory) if _manifest(directory / str(s)) is not None), None)
+    return next((s for s in steps_in(directory) if manifest.read(directory / str(s)) is not None), None)
+
+
+def best_step(directory: str | os.PathLike) -> int | None:
+    """The intact step that was saved with the highest score, the first of equal ones; None where none has a score."""
+    directory = local_path("directory", directory)
+    return next(iter(scores(directory)), None)
+
+
+def scores(directory: Path) -> dict[int, float]:
+    """The scores of the intact steps that have one, from the best to the worst; reads every byte of them."""
+    contents = {step: manifest.read(directory / str(step)) for step in steps_in(directory)}
+    found = {step: said["score"] for step, said in contents.items() if said and said["score"] is not None}
+    return {step: found[step] for step in best_of(found)}
 
 
 def find(directory: Path, step: int | None = None) -> tuple[int, dict]:
     """The newest intact step, or the given one, and its manifest; a ValueError if there is none."""
-    for candidate in _steps(directory) if step is None else [check_size("step", step)]:
-        manifest = _manifest(directory / str(candidate))
-        if manifest is not None:
-            return candidate, manifest
+    for candidate in steps_in(directory) if step is None else [check_size("step", step)]:
+        content = manifest.read(directory / str(candidate))
+        if content is not None:
+            return candidate, content
         _LOG.warning("%s is incomplete or damaged; trying the step before it", directory / str(candidate))
     wanted = "checkpoint" if step is None else f"checkpoint of step {step}"
     raise ValueError(
-        f"{directory} holds no intact {wanted}; found steps {_steps(directory)}; "
+        f"{directory} holds no intact {wanted}; found steps {steps_in(directory)}; "
         "name the folder of a run, or start one in an empty folder"
     )
 
 
 def is_empty(directory: Path) -> bool:
     """Whether there is no step at all, not even a damaged one."""
-    return not _steps(directory)
+    return not steps_in(directory)
 
 
-def read(directory: Path, manifest: dict, target: Any) -> Any:
-    """The tree of a step that `find` found, in the structure of `target`."""
-    folder, wanted = directory / str(manifest["step"]), named_leaves(target)
-    check_structure(directory, manifest, target)
-    places = {name: placed(leaf) for name, leaf in wanted.items()}
-    with ocp.StandardCheckpointer() as checkpointer:
-        arrays = checkpointer.restore(folder / "arrays", {n: leaf for n, leaf in places.items() if leaf.size})
+def read(directory: Path, content: dict, target: Any, prefix: str = "") -> Any:
+    """The tree of a step that `find` found, or the part of it whose names begin so, in the structure of `target`."""
+    folder = directory / str(content["step"])
+    check_structure(directory, content, target)
+    places = {name: placed(leaf) for name, leaf in named_leaves(target).items()}
+    wanted = {prefix + name: leaf for name, leaf in places.items() if leaf.size}
+    arguments = ocp.args.PyTreeRestore(
+        item=wanted, restore_args=ocp.checkpoint_utils.construct_restore_args(wanted), partial_restore=True
+    )
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+        arrays = checkpointer.restore(folder / "arrays", args=arguments) if wanted else {}
     leaves, structure = jax.tree.flatten(target)
     restored = []
     for leaf, (name, place) in zip(leaves, places.items(), strict=True):
-        value = arrays[name] if place.size else np.zeros(place.shape, place.dtype)
+        value = arrays[prefix + name] if place.size else np.zeros(place.shape, place.dtype)
         restored.append(as_placed(leaf, value))
     return jax.tree.unflatten(structure, restored)
-
-
-def _steps(directory: Path) -> list[int]:
-    """Steps that have a folder, newest first, damaged ones included."""
-    if not directory.is_dir():
-        return []
-    names = [path.name for path in directory.iterdir() if path.is_dir()]
-    return sorted((int(name) for name in names if name.isdecimal() and name == str(int(name))), reverse=True)
-
-
-def _claims(folder: Path) -> bool:
-    """Whether a folder has a manifest of its own step; cheap, as the files are not read."""
-    try:
-        return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["content"]["step"] == int(folder.name)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _write(folder: Path, step: int, tree: Any, config: Any) -> None:
-    leaves = named_leaves(tree)
-    arrays = {name: leaf for name, leaf in leaves.items() if leaf.size}  # orbax refuses arrays without elements
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(folder / "arrays", arrays)
-    content = {
-        "step": step,
-        "config": config,
-        "leaves": {name: spec(leaf) for name, leaf in leaves.items()},
-        "files": {path: _sha256(folder / path) for path in _files(folder)},
-    }
-    text = json.dumps({"content": content, "sha256": _content_sum(content)}, indent=1)
-    (folder / "manifest.json").write_text(text, encoding="utf-8")
-
-
-def _manifest(folder: Path) -> dict | None:
-    """The manifest of a step if it is of this step and every file that it names is intact, else None."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        content = manifest["content"]
-        intact = (
-            manifest["sha256"] == _content_sum(content)
-            and content["step"] == int(folder.name)  # else folders were exchanged
-            and all(_sha256(folder / path) == digest for path, digest in content["files"].items())
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return {"config": None, **content} if intact else None  # older ones know of no config
-
-
-def _content_sum(content: dict) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -36,7 +36,8 @@ class Lock:
     The system holds the lock and drops it when the process ends, however it ends, so none is ever stale.
 
     Args:
-        folder: made if missing; gets a file `.lock`, which stays.
+        folder: made if missing; gets a file, which stays.
+        name: of the file, where several locks stand in one folder.
 
     Raises:
         ValueError: another process holds it, or the folder cannot be written.
@@ -49,17 +50,18 @@ class Lock:
     ValueError: ... is in use by process ... on ...; wait until it ends, or choose another folder
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, name: str = ".lock"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = (folder / ".lock").open("a+", encoding="utf-8")
+            self._file = (folder / name).open("a+", encoding="utf-8")
         except OSError as error:
             raise ValueError(f"{folder} cannot be written ({error.strerror}); choose another folder") from None
         if not _lock(self._file.fileno()):
             self._file.seek(0)
             holder = self._file.read().strip() or "another process"
             self._file.close()
-            raise ValueError(f"{folder} is in use by {holder}; wait until it ends, or choose another folder")
+            what = folder if name == ".lock" else folder / name
+            raise ValueError(f"{what} is in use by {holder}; wait until it ends, or choose another folder")
         self._file.truncate(0)
         self._file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         self._file.flush()

@@ -1,5 +1,7 @@
 """The leaves of a checkpoint by name: what was saved against what is asked for, and where it is to be placed."""
 
+import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +89,44 @@ def _is_key(leaf: Any) -> bool:
 
 def _default_sharding() -> jax.sharding.Sharding:
     return jax.sharding.SingleDeviceSharding(jnp.zeros(()).devices().pop())
+
+
+def part_of(saved: dict[str, list], prefix: str) -> dict[str, list]:
+    """The leaves below an attribute of the tree, such as `.params`, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): spec
+        for name, spec in saved.items()
+        if name.startswith(prefix) and name[len(prefix) : len(prefix) + 1] in ("", "[", ".")
+    }
+
+
+def nested(folder: Path, saved: dict[str, list]) -> Any:
+    """Shapes in nested dicts and lists, as leaves are named: `['layers'][0]['bias']`.
+
+    Raises:
+        ValueError: a container is of another kind, or a leaf is a key of random numbers.
+    """
+    tree: Any = {}
+    for name, (shape, dtype) in saved.items():
+        keys = re.findall(r"\[(\d+|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\]", name)
+        if "".join(f"[{key}]" for key in keys) != name or dtype.startswith("key<"):
+            raise ValueError(
+                f"{folder} has weights named {name} of type {dtype}, which are no arrays in dicts and lists; pass "
+                "target, weights like those saved"
+            )
+        leaf = jax.ShapeDtypeStruct(tuple(shape), jnp.dtype(dtype))
+        tree = with_leaf(tree, [ast.literal_eval(key) for key in keys], leaf)
+    return as_lists(tree)
+
+
+def with_leaf(tree: dict, keys: list, leaf: Any) -> Any:
+    """A dict of dicts with one more leaf."""
+    return {**tree, keys[0]: with_leaf(tree.get(keys[0], {}), keys[1:], leaf)} if keys else leaf
+
+
+def as_lists(tree: Any) -> Any:
+    """Dicts of the keys 0, 1, ... as lists."""
+    if not isinstance(tree, dict):
+        return tree
+    values = {key: as_lists(value) for key, value in tree.items()}
+    return list(values.values()) if tree and list(tree) == list(range(len(tree))) else values

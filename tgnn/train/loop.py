@@ -27,6 +27,8 @@ def fit(
     log_every: int = 10,
     save_every: int = 0,
     save_seconds: float = 60.0,
+    keep: int = 3,
+    best: str | None = None,
     resume: bool = False,
     config: Any = None,
     stop_after_skipped: int = 25,
@@ -35,10 +37,11 @@ def fit(
     """Trains until the state has seen `num_steps` batches.
 
     With a `run_dir`, whatever ends the run early costs a minute of training at most: the state is saved as time goes
-    by, and once more on Ctrl-C (between two steps; a second Ctrl-C stops at once) and on an error. `resume` goes on
-    from there, and only with the same run: the config, the key, the first batch and what the first step does are kept
-    with each checkpoint and compared before anything is written. For that the first step is done once more, on the
-    `state` given; to go on with other settings, `checkpoint.restore` the state and fit it into a new folder.
+    by, while training goes on, and once more on an error, on SIGTERM and on Ctrl-C (between two steps; a second Ctrl-C
+    stops at once). `resume` goes on from there, and only with the same run: the config, the key, the first batch and
+    what the first step does are kept with each checkpoint and compared before anything is written. For that the first
+    step is done once more, on the `state` given; to go on with other settings, `checkpoint.restore` the state and fit
+    it into a new folder.
 
     Args:
         state: donated; use only the one returned.
@@ -54,6 +57,9 @@ def fit(
         save_every: steps between checkpoints, beside those by time; the end is always saved.
         save_seconds: time between checkpoints, or nine times what saving one takes if that is longer; infinity for none
             by time.
+        keep: how many checkpoints stay, the last ones.
+        best: name of one of `evaluate`'s metrics: the state of its highest value is saved and stays as well
+            (`checkpoint.best_step`).
         resume: start from the newest intact checkpoint in `run_dir`; says so if there is none and starts anew.
         config: what decides about the run, as a dict or dataclass of plain values.
         stop_after_skipped: so many batches in a row that are skipped because something is not finite end the run, as
@@ -68,7 +74,7 @@ def fit(
             written, is used by another process, holds a run that is not resumed, one of other settings or data, one
             that is longer, or damaged checkpoints only; or too many batches were skipped.
         OSError: the disk is full; the checkpoints before are as they were.
-        KeyboardInterrupt: after Ctrl-C; it says how to go on.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM; it says how to go on.
 
     >>> import jax, jax.numpy as jnp, optax
     >>> from tgnn.training import init_state, make_step
@@ -80,27 +86,30 @@ def fit(
     """
     num_steps, log_every = check_size("num_steps", num_steps), check_size("log_every", log_every)
     evaluate_every, save_every = check_size("evaluate_every", evaluate_every), check_size("save_every", save_every)
-    patience = check_size("stop_after_skipped", stop_after_skipped)
+    patience, keep = check_size("stop_after_skipped", stop_after_skipped), check_size("keep", keep, 1)
+    if best is not None and evaluate is None:
+        raise ValueError(f"best is {best!r}, but there is no evaluate that gives it; pass both or neither")
     if not save_seconds >= 0:
         raise ValueError(f"save_seconds must be 0 or more, got {save_seconds}; float('inf') saves by steps only")
     if int(state.step) > num_steps:
         raise ValueError(f"num_steps is {num_steps}, but the state has seen {int(state.step)} batches; raise it")
     with _opened(run_dir, resume) as folder:
-        saves = NoSaves() if folder is None else Saves(folder, config, save_every, save_seconds)
+        saves = NoSaves() if folder is None else Saves(folder, config, save_every, save_seconds, keep, best)
         state, step = saves.begin(state, step, batch_at, num_steps, resume)
-        watch, start = SkipWatch(state, patience), int(state.step)
+        watch, start = SkipWatch(state, patience, batch_at), int(state.step)
         with Report(folder, start, num_steps, quiet) as report, Interrupts() as interrupts:
             try:
                 for done in range(start + 1, num_steps + 1):
                     state, metrics = step(state, batch_at(done - 1))
                     metrics = watch.see(done, metrics, state)
-                    record = metrics if _is_due(done, log_every, num_steps) else {}
+                    record, found = metrics if _is_due(done, log_every, num_steps) else {}, {}
                     if evaluate is not None and _is_due(done, evaluate_every, num_steps):
-                        record = {**metrics, **evaluate(state)}
+                        found = evaluate(state)
+                        record = {**metrics, **found}
                     if record:
                         report.write(done, record)
-                    saves.offer(done, state, last=done == num_steps)
-                    interrupts.check()
+                    saves.offer(done, state, done == num_steps, found)
+                    interrupts.check(done)
                 watch.finish(state)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(f"stopped before the end; {saves.rescue(state)}") from None

@@ -1,6 +1,7 @@
 """The checkpoints of a run: which run may go on from them, and when there is a new one."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from tgnn.train.folder import check_space
 from tgnn.train.leaves import as_target, check_structure
 from tgnn.train.skipped import train_state
 from tgnn.train.step import Step
+from tgnn.train.writing import Writing
 
 _LOG = logging.getLogger(__name__)
 
@@ -24,8 +26,11 @@ class NoSaves:
         """The state and the step as they are."""
         return state, step
 
-    def offer(self, done: int, state: Any, last: bool) -> None:
+    def offer(self, done: int, state: Any, last: bool, metrics: dict[str, Any]) -> None:
         """Nothing is saved."""
+
+    def finish(self) -> None:
+        """There is nothing to wait for."""
 
     def rescue(self, state: Any) -> str:
         """How to go on after the loop was broken off."""
@@ -40,13 +45,17 @@ class Saves:
         config: what the caller says of the run.
         every: steps between checkpoints, 0 for none by steps.
         seconds: time between checkpoints; a tenth of the time goes into saving at most.
+        keep: how many stay.
+        best: the name of the metric whose highest value is saved, and stays.
     """
 
-    def __init__(self, run_dir: Path, config: Any, every: int, seconds: float):
+    def __init__(self, run_dir: Path, config: Any, every: int, seconds: float, keep: int, best: str | None):
         self._run_dir, self._directory = run_dir, run_dir / "checkpoints"
-        self._every, self._seconds = every, seconds
+        self._every, self._seconds, self._keep, self._best = every, seconds, keep, best
         self._about: dict[str, Any] = {"config": identity.plain(config)}
         self._saved, self._next = -1, time.monotonic() + seconds
+        self._highest = -math.inf
+        self._writing: Writing | None = None
 
     def begin(self, state: Any, step: Step, batch_at: Callable[[int], Any], num_steps: int, resume: bool):
         """The state and the step to go on with, or a ValueError, before anything is written."""
@@ -64,6 +73,9 @@ class Saves:
         self._check(manifest, state, step, batch_at, goes_on=num_steps > done)
         self._about |= {name: value for name, value in (manifest["config"] or {}).items() if value is not None}
         self._saved = done
+        if self._best is not None:
+            scores = checkpoint.scores(self._directory)
+            self._highest = max([score for step, score in scores.items() if step <= done], default=-math.inf)
         return checkpoint.read(self._directory, manifest, target), step
 
     def _check(self, manifest: dict, state: Any, step: Step, batch_at: Callable[[int], Any], goes_on: bool) -> None:
@@ -94,28 +106,54 @@ class Saves:
 
         return stepped
 
-    def offer(self, done: int, state: Any, last: bool) -> None:
-        """Saves the state if it is time to."""
-        if last or (self._every and done % self._every == 0) or time.monotonic() >= self._next:
-            self._save(state)
+    def offer(self, done: int, state: Any, last: bool, metrics: dict[str, Any]) -> None:
+        """Saves the state if it is time to, or if it is the best so far; training goes on meanwhile."""
+        score = self._score(done, metrics)
+        best = self._highest if score is None else max(self._highest, score)  # NaN is never larger
+        if self._writing is not None and not self._writing.in_progress:
+            self.finish()
+        late = self._writing is None and time.monotonic() >= self._next
+        if last or best > self._highest or late or (self._every and done % self._every == 0):
+            self._save(state, score)
+            self._highest = best
+        if last:
+            self.finish()
+
+    def finish(self) -> None:
+        """Waits for the save in progress; an OSError where it failed."""
+        if self._writing is None:
+            return
+        writing, self._writing = self._writing, None
+        saved = int(writing.finish().name)
+        self._saved, self._next = saved, writing.ended + max(self._seconds, 9 * (writing.ended - writing.started))
 
     def rescue(self, state: Any) -> str:
         """Saves the state after the loop was broken off, if it is whole and new; says how to go on."""
-        leaves = [leaf for leaf in jax.tree.leaves(state) if isinstance(leaf, jax.Array)]
-        if "at" in self._about and not any(leaf.is_deleted() for leaf in leaves) and int(state.step) > self._saved:
-            try:
-                self._save(state)
-            except OSError as error:
-                _LOG.warning("%s", error)
+        try:
+            self.finish()
+            leaves = [leaf for leaf in jax.tree.leaves(state) if isinstance(leaf, jax.Array)]
+            if "at" in self._about and not any(leaf.is_deleted() for leaf in leaves) and int(state.step) > self._saved:
+                self._save(state, None)
+                self.finish()
+        except OSError as error:
+            _LOG.warning("%s", error)
         if self._saved < 0:
             return f"{self._run_dir} holds no checkpoint yet"
         return f"{self._run_dir} holds step {self._saved}; go on with resume=True"
 
-    def _save(self, state: Any) -> None:
-        started = time.monotonic()
-        checkpoint.save(self._directory, int(state.step), state, config=self._about)
-        self._saved, ended = int(state.step), time.monotonic()
-        self._next = ended + max(self._seconds, 9 * (ended - started))
+    def _save(self, state: Any, score: float | None) -> None:
+        self.finish()
+        step = int(state.step)
+        writing = checkpoint.begin(self._directory, step, state, keep=self._keep, config=self._about, score=score)
+        self._writing = writing.in_background()
+
+    def _score(self, done: int, metrics: dict[str, Any]) -> float | None:
+        """What an evaluation says of the state, None between evaluations."""
+        if self._best is None or not metrics:
+            return None
+        if self._best not in metrics:
+            raise ValueError(f"best is {self._best!r}, but evaluate gave {sorted(metrics)}; name one of these")
+        return float(metrics[self._best])
 
 
 def _begin(state: Any, batch: Any) -> dict[str, Any]:

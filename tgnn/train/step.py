@@ -82,8 +82,8 @@ def make_step(
 ) -> Step:
     """Compiles one update of the weights.
 
-    A batch whose loss, gradient or new weights are not finite leaves weights and optimizer as they were, however many
-    follow one another (`optax.apply_if_finite` gives in after a number of them), and is counted in
+    A batch whose loss, gradient, new weights or moments are not finite leaves weights and optimizer as they were,
+    however many follow one another (`optax.apply_if_finite` gives in after a number of them), and is counted in
     `TrainState.skipped`; `fit` ends a run of them with a reason.
 
     Args:
@@ -157,9 +157,9 @@ def make_carrying_step(
         with jax.numpy_dtype_promotion("standard"):  # optax mixes integers with floats, whatever the caller allows
             updates, opt_state = optimizer.update(gradients, state.opt_state, state.params, **known)
             params = optax.apply_updates(state.params, updates)
-        not_finite = guard.not_finite(loss, squares, (params, carry), (state.params, state.carry))
-        finite = ~jnp.any(not_finite)
         new, old = (params, opt_state, carry), (state.params, state.opt_state, state.carry)
+        not_finite = guard.not_finite(loss, squares, new, old)
+        finite = ~jnp.any(not_finite)
         params, opt_state, carry = guard.choose(finite, new, old)
         skipped = state.skipped + jnp.where(finite, 0, 1)
         metrics = {**metrics, "loss": loss, "gradient_norm": jnp.sqrt(sum(squares, jnp.zeros(()))), "skipped": skipped}

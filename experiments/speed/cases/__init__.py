@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from experiments.speed.cases import batches, dense, edges, layers, sparse, sweeps
+from experiments.speed.cases import batches, dense, edges, layers, mesh, sparse, sweeps
 from experiments.speed.cases.case import Case
 from experiments.speed.config import Config
 
@@ -13,6 +13,7 @@ FAMILIES: dict[str, Callable[..., Iterable[Case]]] = {
     **dict.fromkeys(("complete", "causal"), dense.cases),
     "window": sparse.window,
     "blocks": sparse.blocks,
+    "mesh": mesh.cases,
     "growth": sweeps.growth,
     "density": sweeps.density,
     "batches": batches.cases,

@@ -9,12 +9,24 @@ from tgnn.attention.fused.cudnn import CuDNN
 from tgnn.attention.fused.dense import Rows
 from tgnn.attention.fused.edges import Chunks
 from tgnn.attention.fused.execution import Execution
+from tgnn.attention.fused.features import Features
+from tgnn.attention.fused.row_windows import Windows
 from tgnn.attention.fused.sorted_edges import SortedEdges
 from tgnn.attention.fused.splash import Splash
 from tgnn.attention.fused.window import Bands
 from tgnn.typing import Array
 
-EXECUTIONS: list[Execution] = [CuDNN(), Splash(), SortedEdges(), Chunks(), Rows(), Bands(), Tiles()]
+EXECUTIONS: list[Execution] = [
+    Features(),
+    CuDNN(),
+    Splash(),
+    SortedEdges(),
+    Chunks(),
+    Rows(),
+    Bands(),
+    Tiles(),
+    Windows(),
+]
 
 
 def run(call: Call, implementation: str | None) -> Array:

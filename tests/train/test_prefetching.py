@@ -1,7 +1,10 @@
 """Batches made ahead: in order, no more than asked for, with their errors."""
 
+import os
+import sys
 import threading
 
+import numpy as np
 import pytest
 
 from tgnn.sampling import prefetch
@@ -46,3 +49,26 @@ def test_numbers_of_threads_are_checked_at_once():
     for options in ({"ahead": 0}, {"workers": 0}):
         with pytest.raises(ValueError, match="must be an integer of at least 1"):
             prefetch(lambda step: step, range(3), **options)
+
+
+def draw(step):
+    """A batch as a sampler makes it, and the process that made it."""
+    return np.random.default_rng(step).integers(0, 99, 4), os.getpid()
+
+
+@pytest.mark.slow
+def test_processes_make_the_batches_that_threads_make():
+    pytest.importorskip("grain")
+    made = list(prefetch(draw, range(3, 9), processes=2))
+    for (batch, process), step in zip(made, range(3, 9), strict=True):
+        np.testing.assert_array_equal(batch, draw(step)[0])
+        assert process != os.getpid()
+    assert len({process for _, process in made}) == 2
+
+
+def test_processes_need_grain(monkeypatch):
+    monkeypatch.setitem(sys.modules, "grain", None)
+    with pytest.raises(ModuleNotFoundError, match="pip install grain"):
+        prefetch(draw, range(3), processes=1)
+    with pytest.raises(ValueError, match="processes"):
+        prefetch(draw, range(3), processes=-1)
