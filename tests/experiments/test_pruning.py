@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from experiments.common import tables
-from experiments.pruning import report, run
+from experiments.pruning import minilm, report, run
+from experiments.pruning.config import Config
 from experiments.pruning.minilm import Sentences, scores
 from experiments.pruning.report import points, with_limits
 from tgnn import pretrained
+from tgnn.datasets.sick import Sick
 
 
 def test_heads_are_counted_up_to_the_first_loss_of_a_percent():
@@ -28,6 +30,18 @@ def test_scores_of_the_whole_network_are_its_own():
     assert found["similarity"] == 1
     assert found["retrieval"] == 1.0  # the partner of the first is first, that of the second ties with another's
     np.testing.assert_allclose(found["correlation"], 1)
+
+
+def test_batches_are_of_the_sentences_that_were_found(monkeypatch):
+    """Of 40 that are asked for 3 are short enough."""
+    short = Sentences(*(np.arange(3, dtype=np.float32)[:, None] for _ in range(3)))
+    monkeypatch.setattr(minilm, "sentences", lambda *args: short)
+    monkeypatch.setattr(minilm, "pairs", lambda *args: ([], short, short))
+    monkeypatch.setattr(pretrained, "all_gates", lambda *args: None)
+    network = minilm.Network(None, None, None, *2 * (Sick((("a",),), (("b",),), np.ones(1), np.ones(1)),))
+    subject = minilm.make_subject(network, Config(removed=(), examples=5, gate_steps=20, gate_batch=2), 0)
+    assert {x for step in range(20) for x in subject.batches(step).ids[:, 0].tolist()} == {0, 1, 2}
+    assert {len(x) for x in (*subject.examples[0], subject.examples[1])} == {3}
 
 
 @pytest.mark.slow
