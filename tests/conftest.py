@@ -21,6 +21,9 @@ os.environ.setdefault(
 if os.environ.get("TGNN_DATA_DIR"):
     os.environ["TGNN_DATA_DIR"] = str(Path(os.environ["TGNN_DATA_DIR"]).resolve())
 
+# No program comes from disk: some tests read the compiled program and its memory.
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+
 import hypothesis
 import jax
 import pytest
@@ -32,9 +35,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # The same examples on every machine, and no deadline: the first example of a shape pays for the compilation.
-# JAX's persistent compilation cache stays off: some tests read the compiled program and its memory.
 hypothesis.settings.register_profile("tgnn", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("tgnn")
+
+# Tracing makes so many small objects that looking for cycles every 700 of them is a twentieth of the suite's time.
+gc.set_threshold(50_000, 10, 10)
 
 MAPS, MOST_MAPS = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
 finished = 0  # tests of this process

@@ -10,24 +10,28 @@ and given back.
 import functools
 import inspect
 import types
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import jax.core
 import jax.numpy
 
 from tgnn.opened import Known, Shell, closed, opened
+from tgnn.typing import Array
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 MOST = 128  # programs that are kept; the one that was used longest ago is given back first
 LIBRARIES = "tgnn", "jax", "jaxlib", "jraph", "flax", "optax", "numpy", "functools", "operator", "math"
 
 
-def compiled(function: Callable) -> Callable:
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """`function`, jitted over the arrays among its arguments; a function of the library, whose checks come before."""
 
     @functools.wraps(function)
-    def call(*args, **kwargs):
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
         if isinstance(jax.numpy.zeros(()), jax.core.Tracer):  # under jit, where even a constant is traced
             return function(*args, **kwargs)  # what is known stays known
         try:
@@ -45,38 +49,57 @@ NEEDS_NUMBERS = (
 )
 
 
-def run_kept(function: Callable, arguments: tuple[tuple, dict]) -> Any:
+def run_kept(function: Callable, arguments: tuple[tuple[Any, ...], dict[str, Any]]) -> Any:
     """The program for the structure of the arguments, run on their arrays."""
     arrays, others, treedef = parted(arguments)
+    where = platform(arrays)
     try:
         key = tuple((type(x), steady(x)) for x in others)
-        program = kept(function, treedef, key, jax.default_backend(), Others(others))
+        program = kept(function, treedef, key, where, Others(others))
     except (Unsteady, TypeError):  # or something has no hash
         program = fresh(function, treedef, others)
-    return program(arrays)
+    if where == jax.default_backend():
+        return program(arrays)
+    with jax.default_device(jax.local_devices(backend=where)[0]):
+        return program(arrays)
+
+
+def platform(arrays: Iterable[Any] = ()) -> str:
+    """What programs on these arrays are compiled for: "cpu", "gpu" or "tpu".
+
+    That of the arrays which were put on a device; else of `jax.default_device`, which a caller may have set; else
+    JAX's own default. Under jit arrays tell no device.
+    """
+    for x in arrays:
+        if isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer) and getattr(x, "committed", False):
+            return next(iter(x.devices())).platform
+    device: Any = jax.config.jax_default_device  # pyright: ignore
+    if device is None:
+        return jax.default_backend()
+    return device.platform if hasattr(device, "platform") else jax.local_devices(backend=str(device))[0].platform
 
 
 JITTED = type(jax.jit(lambda: None))  # keeps programs of its own, whatever it reads
 ARRAY = object()  # stands where an array was
 
 
-class Others(tuple):
+class Others(tuple[Any, ...]):
     """What is no array: not compared, since its key is."""
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Others)
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return 0
 
 
 @functools.lru_cache(maxsize=MOST)
-def kept(function: Callable, treedef, key: tuple, backend: str, others: Others) -> Callable:
-    """One jitted function for each key and device: what runs where is decided when it is traced."""
+def kept(function: Callable, treedef: Any, key: tuple[Any, ...], where: str, others: Others) -> Callable:
+    """One jitted function for each key and platform: what runs where is decided when it is traced."""
     return fresh(function, treedef, tuple(others))
 
 
-def fresh(function: Callable, treedef, others: tuple) -> Callable:
+def fresh(function: Callable, treedef: Any, others: tuple[Any, ...]) -> Callable:
     """`function` of its arrays, jitted."""
 
     def run(arrays):
@@ -97,19 +120,19 @@ def program(function: Callable) -> Callable:
     return lambda *operands: run(arrays, *operands)
 
 
-def parted(tree: Any) -> tuple[list, tuple, Any]:
+def parted(tree: Any) -> tuple[list[Array], tuple[Any, ...], Any]:
     """The arrays of a pytree, its other leaves with `ARRAY` where one was, and its structure."""
     leaves, treedef = jax.tree.flatten(tree)
     return [x for x in leaves if is_array(x)], tuple(ARRAY if is_array(x) else x for x in leaves), treedef
 
 
-def joined(treedef, others: tuple, arrays) -> Any:
+def joined(treedef: Any, others: tuple[Any, ...], arrays: Iterable[Array]) -> Any:
     """What `parted` took apart, its functions closed again."""
     arrays = iter(arrays)
     return closed(treedef.unflatten([next(arrays) if x is ARRAY else x for x in others]))
 
 
-def is_array(x) -> bool:
+def is_array(x: object) -> bool:
     """Whether a leaf is an array, or stands for one."""
     return hasattr(x, "dtype") and hasattr(x, "shape")
 
@@ -121,13 +144,13 @@ class Unsteady(Exception):
 class Same:
     """Equal only where it is the same object, which it keeps alive."""
 
-    def __init__(self, x):
+    def __init__(self, x: object):
         self.x = x
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Same) and self.x is other.x
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return id(self.x)
 
 
@@ -191,7 +214,7 @@ def global_names(code: types.CodeType) -> set[str]:
     return set(code.co_names).union(*map(global_names, inner))
 
 
-def is_hashable(x) -> bool:
+def is_hashable(x: object) -> bool:
     """Whether `x` can be a key."""
     try:
         hash(x)

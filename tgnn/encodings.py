@@ -1,5 +1,6 @@
-"""Positions; they live in `tgnn.nn.positions`."""
+"""Positions; they live in `tgnn.nn.positions`, those of grids in `tgnn.nn.grids`."""
 
+from tgnn.nn.grids import QuadraticBias as QuadraticBias
 from tgnn.nn.positions import Alibi as Alibi
 from tgnn.nn.positions import BucketBias as BucketBias
 from tgnn.nn.positions import init_bucket_table as init_bucket_table

@@ -1,16 +1,20 @@
 """Errors that name the argument, what was expected, what came, and the remedy."""
 
 import operator
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.core
 import numpy as np
 
-from tgnn.typing import Array
+from tgnn.typing import Array, ArrayLike, DTypeLike
+
+if TYPE_CHECKING:
+    from tgnn.graphs.layout import Layout
 
 
-def check_size(name: str, size, minimum: int = 0) -> int:
+def check_size(name: str, size: object, minimum: int = 0) -> int:
     """A static size as a Python int, or a ValueError."""
     try:
         value = operator.index(size)
@@ -21,7 +25,7 @@ def check_size(name: str, size, minimum: int = 0) -> int:
     return value
 
 
-def widen_index(x) -> Any:
+def widen_index(x: Array | np.ndarray | np.generic) -> Any:
     """Integers in a type that holds every size: int2 to uint32 become int32 (beyond it: -1), others stay.
 
     Comparing `ids < 256` in uint8, or storing 256 in it, wraps around. What int32 cannot hold is no index of anything.
@@ -43,12 +47,12 @@ def widen_index(x) -> Any:
     return xp.where(beyond, np.int32(-1), xp.where(beyond, 0, x).astype(np.int32))  # -1 is no uint32
 
 
-def is_integer(dtype) -> bool:
+def is_integer(dtype: DTypeLike) -> bool:
     """Whether a dtype is one of integers; NumPy by itself does not count JAX's of 2 and 4 bits among them."""
     return bool(jax.numpy.issubdtype(dtype, jax.numpy.integer))
 
 
-def as_index(name: str, x) -> Any:
+def as_index(name: str, x: Any) -> Any:
     """Integers of any type as an array in which sizes can be compared, or a ValueError; NumPy's stay NumPy's."""
     if not hasattr(x, "dtype"):
         x = np.asarray(x) if np.size(x) else np.asarray(x, np.int32)  # an empty list would be float
@@ -64,7 +68,7 @@ def as_index(name: str, x) -> Any:
     return widen_index(x)
 
 
-def check_floating(name: str, x) -> None:
+def check_floating(name: str, x: Any) -> None:
     """An array of real numbers: weights and statistics would be cut off to the type of integers."""
     if not hasattr(x, "dtype"):
         raise ValueError(f"{name} must be an array, got {type(x).__name__}; use jnp.asarray({name})")
@@ -74,7 +78,7 @@ def check_floating(name: str, x) -> None:
         )
 
 
-def check_dropout(dropout_rate, rng, name: str = "dropout_rate") -> float:
+def check_dropout(dropout_rate: float, rng: Array | None, name: str = "dropout_rate") -> float:
     """A rate in [0, 1) as a Python float, with a key where it is not 0: what is asked for is never silently off."""
     if not 0.0 <= dropout_rate < 1.0:
         raise ValueError(f"{name} must be in [0, 1), got {dropout_rate}; use 0.0 for no dropout")
@@ -83,7 +87,7 @@ def check_dropout(dropout_rate, rng, name: str = "dropout_rate") -> float:
     return float(dropout_rate)
 
 
-def check_indices(name: str, indices, limit: int, mask=None) -> np.ndarray:
+def check_indices(name: str, indices: ArrayLike, limit: int, mask: np.ndarray | None = None) -> np.ndarray:
     """Concrete indices in [0, limit) as a one-dimensional NumPy array, or a ValueError that shows the first bad one."""
     if isinstance(indices, jax.core.Tracer):
         raise ValueError(
@@ -95,7 +99,8 @@ def check_indices(name: str, indices, limit: int, mask=None) -> np.ndarray:
         indices = indices.reshape(-1).astype(np.int32)
     if indices.ndim != 1 or not is_integer(indices.dtype):
         raise ValueError(
-            f"{name} must be a one-dimensional array of integers, got {indices.dtype} of shape {indices.shape}"
+            f"{name} must be a one-dimensional array of integers, got {indices.dtype} of shape {indices.shape}; "
+            f"{_remedy_of_indices(indices)}"
         )
     bad = (indices < 0) | (indices >= limit)
     if mask is not None:
@@ -109,7 +114,15 @@ def check_indices(name: str, indices, limit: int, mask=None) -> np.ndarray:
     return indices
 
 
-def check_distinct(name: str, values) -> None:
+def _remedy_of_indices(indices: np.ndarray) -> str:
+    if indices.dtype.kind in "USO":
+        return "number the names: names, numbers = np.unique(names, return_inverse=True)"
+    if indices.ndim != 1 and is_integer(indices.dtype):
+        return "an edge_index [2, n_edge] is taken by EdgeList.from_edge_index, or as two rows: (*edge_index, ...)"
+    return "cast it, or take np.flatnonzero of a mask"
+
+
+def check_distinct(name: str, values: Iterable[object]) -> None:
     """Names of different things, or a ValueError that shows one that stands twice."""
     values = list(values)
     twice = next((x for i, x in enumerate(values) if x in values[:i]), None)
@@ -117,7 +130,7 @@ def check_distinct(name: str, values) -> None:
         raise ValueError(f"{name} must be different, got {twice!r} twice; give each once")
 
 
-def check_mask(name: str, mask, shape: tuple[int, ...]) -> np.ndarray:
+def check_mask(name: str, mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
     """A concrete bool array of the given shape, or a ValueError."""
     mask = np.asarray(mask)
     if mask.dtype != bool or mask.shape != shape:
@@ -127,7 +140,7 @@ def check_mask(name: str, mask, shape: tuple[int, ...]) -> np.ndarray:
     return mask
 
 
-def check_segments(name: str, segments, size: int) -> Array:
+def check_segments(name: str, segments: ArrayLike, size: int) -> Array:
     """Integer segment ids of the given length (-1 = padding) as int32, or a ValueError."""
     segments = segments if isinstance(segments, jax.Array) else np.asarray(segments)
     segments = segments if segments.size else segments.astype(np.int32)  # an empty list is float
@@ -148,17 +161,17 @@ def check_segments(name: str, segments, size: int) -> Array:
 
 
 def check_call(
-    layout,
-    query,
-    key,
-    value,
-    scale,
+    layout: "Layout",
+    query: Array,
+    key: Array,
+    value: Array | None,
+    scale: float | Array | None,
     dropout_rate: float,
-    rng,
-    edges=None,
-    edge_value=None,
-    implementation=None,
-    origin=(0, 0, 0),
+    rng: Array | None,
+    edges: Array | None = None,
+    edge_value: Array | None = None,
+    implementation: str | None = None,
+    origin: Sequence[Array | int] = (0, 0, 0),
 ) -> None:
     """The shapes of a call of `attend`, against the layout and each other."""
     check_origin(origin)
@@ -179,13 +192,13 @@ def check_call(
     check_dropout(dropout_rate, rng)
 
 
-def check_implementation(implementation) -> None:
+def check_implementation(implementation: str | None) -> None:
     """A way to compute attention, by its name."""
     if implementation not in (None, "definition", "fused"):
         raise ValueError(f'implementation must be None, "definition" or "fused", got {implementation!r}')
 
 
-def check_nodes(layout, query, key, value) -> None:
+def check_nodes(layout: "Layout", query: Array, key: Array, value: Array | None) -> None:
     """Floating-point rows of the nodes of the layout, whose heads fit together."""
     for name, x in {"query": query, "key": key, "value": value}.items():
         if x is None:  # where only weights are asked for
@@ -215,7 +228,7 @@ def check_nodes(layout, query, key, value) -> None:
         )
 
 
-def check_edges(layout, name: str, x) -> None:
+def check_edges(layout: "Layout", name: str, x: ArrayLike) -> None:
     """The first axes of an array per edge: a row for each edge of a list, else the slots, or 1 for all of an axis."""
     shape = layout.edge_shape
     if fits_slots(np.shape(x), shape):
@@ -226,7 +239,7 @@ def check_edges(layout, name: str, x) -> None:
     )
 
 
-def check_verb(layout, name: str, operands) -> None:
+def check_verb(layout: "Layout", name: str, operands: Sequence[Any]) -> None:
     """The shapes that a verb of a layout asks for."""
     kind = f"{type(layout).__name__}.{name}"
     rows = {
@@ -258,7 +271,7 @@ def check_verb(layout, name: str, operands) -> None:
         )
 
 
-def check_slots(layout, argument: str, kind: str, x, axes: int | None) -> None:
+def check_slots(layout: "Layout", argument: str, kind: str, x: Array, axes: int | None) -> None:
     """The first axes of an array in the slots of a layout, and how many follow."""
     shape = layout.edge_shape
     if not fits_slots(x.shape, shape) or (axes is not None and len(x.shape) != len(shape) + axes):
@@ -275,7 +288,7 @@ def fits_slots(found: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     return found == shape or (len(shape) > 1 and len(found) == len(shape) and all(map(fits_axis, found, shape)))
 
 
-def check_tail(layout, name: str, x, *tails: tuple[int, ...], shared: bool = False) -> None:
+def check_tail(layout: "Layout", name: str, x: ArrayLike, *tails: tuple[int, ...], shared: bool = False) -> None:
     """The axes that follow those of the edges: one of `tails`, or 1 in an axis before the last, or any if `shared`."""
     found = tuple(np.shape(x)[len(layout.edge_shape) :])
     for tail in tails:
@@ -287,7 +300,7 @@ def check_tail(layout, name: str, x, *tails: tuple[int, ...], shared: bool = Fal
     raise ValueError(f"{name} must have shape {expected}, got {np.shape(x)}; give every edge all of its numbers")
 
 
-def check_pairs(senders, receivers, values=None) -> None:
+def check_pairs(senders: ArrayLike, receivers: ArrayLike, values: ArrayLike | None = None) -> None:
     """Equal lengths of what is given pair by pair."""
     shapes = [np.shape(senders), np.shape(receivers)]
     if len(shapes[0]) != 1 or shapes[0] != shapes[1] or (values is not None and np.shape(values)[:1] != shapes[0]):
@@ -298,7 +311,7 @@ def check_pairs(senders, receivers, values=None) -> None:
         )
 
 
-def check_origin(origin) -> None:
+def check_origin(origin: Sequence[Array | int]) -> None:
     """Three numbers: of the first receiver, sender and head; or the numbers of all of one kind."""
     if not isinstance(origin, tuple | list) or len(origin) != 3 or any(np.ndim(x) > 1 for x in origin):
         raise ValueError(
@@ -307,7 +320,7 @@ def check_origin(origin) -> None:
         )
 
 
-def check_key(rng) -> None:
+def check_key(rng: Array | None) -> None:
     """One PRNG key, old or new style."""
     if rng is None:
         return
@@ -323,7 +336,7 @@ def fits_axis(size: int, expected: int) -> bool:
     return size in (1, expected)
 
 
-def check_rows(layout, x) -> None:
+def check_rows(layout: "Layout", x: Array) -> None:
     """Features of the senders, [n_senders, ...]."""
     if len(x.shape) == 0 or x.shape[0] != layout.n_senders:
         raise ValueError(
@@ -332,13 +345,13 @@ def check_rows(layout, x) -> None:
         )
 
 
-def check_bool(name: str, x) -> None:
+def check_bool(name: str, x: Any) -> None:
     """A mask that is bool, where it is an array at all: pytrees of other things have the structure of layouts too."""
     if hasattr(x, "dtype") and jax.numpy.issubdtype(x.dtype, jax.numpy.number):
         raise ValueError(f"{name} must be bool (True = edge), got {x.dtype}; pass {name} != 0")
 
 
-def check_logits(layout, heads: int, logits: Array) -> Array:
+def check_logits(layout: "Layout", heads: int, logits: Array) -> Array:
     """What a score gives: one number per edge and head."""
     shape = (*layout.edge_shape, heads)
     if len(logits.shape) != len(shape) or not all(map(fits_axis, logits.shape, shape)):
@@ -349,7 +362,7 @@ def check_logits(layout, heads: int, logits: Array) -> Array:
     return logits
 
 
-def check_bias_function(bias, heads: int) -> None:
+def check_bias_function(bias: Callable[..., Any], heads: int) -> None:
     """A callable bias gives one number per head for a pair of indices."""
     index = jax.ShapeDtypeStruct((), np.int32)
     found = jax.tree.map(lambda x: x.shape, jax.eval_shape(bias, index, index))
@@ -359,7 +372,7 @@ def check_bias_function(bias, heads: int) -> None:
         )
 
 
-def check_bias(layout, bias: Array, heads: int) -> Array:
+def check_bias(layout: "Layout", bias: Array, heads: int) -> Array:
     """An array of one number per edge and head (or per edge, with a last axis of 1)."""
     shapes = (*layout.edge_shape, heads), (*layout.edge_shape, 1)
     if bias.dtype == bool:

@@ -2,7 +2,10 @@
 
 import importlib
 import sys
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
 
 MOVED = {
     "tgnn.aggregation": "tgnn.attention.aggregation",
@@ -30,7 +33,7 @@ class Moved:
     """Finds the modules of `MOVED`, and whatever lies under them."""
 
     @staticmethod
-    def find_spec(name: str, path=None, target=None) -> ModuleSpec | None:
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
         """The spec of a moved module, None for any other."""
         parent, _, leaf = name.rpartition(".")
         new = MOVED.get(name) or (f"{MOVED[parent]}.{leaf}" if parent in MOVED else None)
@@ -43,13 +46,13 @@ class Loader:
     def __init__(self, name: str):
         self.name = name
 
-    def create_module(self, spec: ModuleSpec):
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
         """The module itself, whose own spec must not be overwritten."""
         module = importlib.import_module(self.name)
-        self.saved = module.__spec__, module.__loader__, module.__package__
+        self.saved: tuple[Any, Any, str | None] = module.__spec__, module.__loader__, module.__package__
         return module
 
-    def exec_module(self, module) -> None:
+    def exec_module(self, module: ModuleType) -> None:
         """It ran when it was imported by its new name."""
         module.__spec__, module.__loader__, module.__package__ = self.saved
 

@@ -7,7 +7,8 @@ program, each update of the weights would need a program of its own, which would
 import functools
 import inspect
 import types
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -17,19 +18,19 @@ import jax.numpy as jnp
 class Bound:
     """A `functools.partial`."""
 
-    def __init__(self, *parts):
+    def __init__(self, *parts: Any):
         self.parts = parts  # the function, its arguments, its keywords
 
-    def tree_flatten(self):
+    def tree_flatten(self) -> tuple[tuple[Any, ...], None]:
         """Parts, no static data."""
         return self.parts, None
 
     @classmethod
-    def tree_unflatten(cls, _, parts):
+    def tree_unflatten(cls, _: None, parts: Iterable[Any]) -> Self:
         """From its parts."""
         return cls(*parts)
 
-    def closed(self) -> functools.partial:
+    def closed(self) -> functools.partial[Any]:
         """As it was."""
         function, args, keywords = closed(self.parts)
         return functools.partial(function, *args, **keywords)
@@ -39,15 +40,16 @@ class Bound:
 class Closure:
     """A function that reads variables of the one in which it was made."""
 
-    def __init__(self, shell: "Shell", cells: tuple):
-        self.shell, self.cells = shell, cells
+    def __init__(self, shell: "Shell", cells: tuple[Any, ...]):
+        self.shell: Shell = shell
+        self.cells: tuple[Any, ...] = cells
 
-    def tree_flatten(self):
+    def tree_flatten(self) -> tuple[tuple["Shell", tuple[Any, ...]], None]:
         """Shell and variables, no static data."""
         return (self.shell, self.cells), None
 
     @classmethod
-    def tree_unflatten(cls, _, parts):
+    def tree_unflatten(cls, _: None, parts: Iterable[Any]) -> Self:
         """From its parts."""
         return cls(*parts)
 
@@ -70,7 +72,7 @@ class Shell:
 class Known:
     """An array of other things than real numbers, such as a graph: it stays known, since code may ask for it."""
 
-    def __init__(self, x):
+    def __init__(self, x: Any):
         self.x = x
 
     def closed(self) -> Any:

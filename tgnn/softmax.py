@@ -13,14 +13,14 @@ import jraph
 import numpy as np
 
 from tgnn.errors import as_index, check_bool, widen_index
-from tgnn.typing import Array
+from tgnn.typing import Array, DTypeLike
 
 LONG = 2**20  # rows from which a plain sum in float32 loses digits, if few segments have them all
 BUCKET = 4096  # the most segments whose sums are kept for every bucket of rows
 PART = 32  # rows that are added one after the other, where a segment is known to be long
 
 
-def wide_dtype(*dtypes) -> jnp.dtype:
+def wide_dtype(*dtypes: DTypeLike) -> jnp.dtype:
     """The dtype in which logits, weights and sums are kept: float32 or wider.
 
     >>> wide_dtype(jnp.bfloat16)
@@ -30,7 +30,7 @@ def wide_dtype(*dtypes) -> jnp.dtype:
         return jnp.promote_types(jnp.result_type(*(jnp.dtype(x) for x in dtypes)), jnp.float32)
 
 
-def sum_dtype(dtype) -> jnp.dtype:
+def sum_dtype(dtype: DTypeLike) -> jnp.dtype:
     """In which reductions are kept: integers of 32 bits and more as they are, all else float32 or wider.
 
     >>> sum_dtype(jnp.uint8), sum_dtype(jnp.int32)
@@ -40,7 +40,7 @@ def sum_dtype(dtype) -> jnp.dtype:
     return dtype if jnp.issubdtype(dtype, jnp.integer) and dtype.itemsize >= 4 else wide_dtype(dtype)
 
 
-def least(dtype) -> float | int:
+def least(dtype: DTypeLike) -> float | int:
     """The maximum of nothing: -inf, or the least integer."""
     return int(jnp.iinfo(dtype).min) if jnp.issubdtype(dtype, jnp.integer) else -jnp.inf
 

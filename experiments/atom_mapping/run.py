@@ -51,8 +51,7 @@ def run(config: Config, options: command.Options) -> dict[str, float]:
     alone = [mapped(case, x, 1.0) for case, x in zip(cases, weights, strict=True)]
     Console().print(table(cases, maps))
     every = compare_heads(params, model, ids, mask, cases, maps, config)
-    path = save_figure(cases[0], weights[0], maps[0][0], every, config, options.folder)
-    print(f"figure: {path}")
+    save_figure(cases[0], weights[0], maps[0][0], every, config, options.folder)
     others = np.delete(every, np.ravel_multi_index(place(config), every.shape))
     known = [i for i, case in enumerate(cases) if case.reaction.confidence is not None]
     return {

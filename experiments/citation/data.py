@@ -38,24 +38,18 @@ def prepare(graph: planetoid.Planetoid, *, self_loops: bool) -> Citation:
     layout = tgnn.EdgeList.from_edges(graph.senders, graph.receivers, n_receivers=len(graph.labels))
     task = Task(
         tgnn.self_loops(layout) if self_loops else layout,
-        words_of(graph),
+        graph.bag(normalize=True),
         only(graph.labels, graph.train),
         only(graph.labels, graph.validation),
     )
     return Citation(task, only(graph.labels, graph.test), graph.num_classes)
 
 
-def words_of(graph: planetoid.Planetoid) -> tgnn.SparseFeatures:
-    """The bipartite graph from words to papers. A paper without words has no in-edge, and its features are zeros."""
-    indptr, indices, values, shape = graph.features
-    paper = np.repeat(np.arange(shape[0]), np.diff(indptr))
-    total = np.bincount(paper, values, minlength=shape[0])[paper]
-    return tgnn.SparseFeatures.from_rows(indptr, indices, (values / total).astype(np.float32), shape)
-
-
 def only(labels: np.ndarray, nodes: np.ndarray) -> jax.Array:
     """The labels of these nodes, and -1 for all others."""
-    return jnp.asarray(np.full_like(labels, -1)).at[nodes].set(labels[nodes])
+    seen = np.full_like(labels, -1)
+    seen[nodes] = labels[nodes]
+    return jnp.asarray(seen)
 
 
 def accuracy(logits: np.ndarray, labels: jax.Array) -> float:

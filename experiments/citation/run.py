@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import jax
 import numpy as np
@@ -16,6 +17,7 @@ from experiments.citation.figures import save_spread
 from experiments.citation.models import build
 from experiments.citation.train import fit
 from experiments.common import command, seeds
+from experiments.common.processes import is_first
 from tgnn.train.guard import check_finite
 
 
@@ -30,6 +32,8 @@ class Options(command.Options):
     pretrained: Path | None = None
     """Folder of the GAT authors' weights for Cora: score them instead of training."""
 
+    distributes: ClassVar[str] = "seeds"
+
 
 def run(config: Config, options: Options) -> command.Metrics | command.Outcome:
     """Accuracies of every seed."""
@@ -38,15 +42,23 @@ def run(config: Config, options: Options) -> command.Metrics | command.Outcome:
             raise command.Mistake(
                 "--pretrained are the weights of one GAT on Cora; leave out --model, --dataset and --seeds"
             )
-        return pretrained.score(options.pretrained, options.data_dir)
+        scores = pretrained.score(options.pretrained, options.data_dir)
+        return shown("the authors' gat on cora", scores, options)
     chosen = recipe(options.model, options.dataset)
     graph = data.load(options.dataset, self_loops=chosen.self_loops, data_dir=options.data_dir)
     measure = trainer(options.model, chosen, graph, config.max_epochs)
     about = {"config": config, "recipe": chosen}
     metrics = seeds.run_seeds(about, options, measure, at_once=config.seeds_at_once, bar=True)
-    save_spread(metrics, options.folder / f"{command.stem(options)}.png")
-    Console().print(seeds.table(f"{options.model} on {options.dataset}", metrics))
+    shown(f"{options.model} on {options.dataset}", metrics, options)
     return command.Outcome(metrics, dataclasses.asdict(config) | {"recipe": dataclasses.asdict(chosen)})
+
+
+def shown(title: str, metrics: seeds.Metrics, options: Options) -> seeds.Metrics:
+    """The metrics, after a figure and a table of them."""
+    if is_first():
+        save_spread(metrics, options.folder / f"{command.stem(options)}.png")
+    Console().print(seeds.table(title, metrics))
+    return metrics
 
 
 def trainer(

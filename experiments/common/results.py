@@ -18,6 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
+WATTS = 10  # of one busy core: a server processor of 250 W with 24 to 28 cores
 PACKAGES = ("tgnn", "jax", "jaxlib", "numpy", "flax", "optax", "jraph")
 
 
@@ -59,6 +60,8 @@ def describe(
         "config": config,
         "metrics": {name: summarise(values) for name, values in metrics.items()},
         "seconds": seconds,
+        "processor_seconds": processor_seconds(),
+        "watt_hours": watt_hours(processor_seconds()),
         "peak_memory_bytes": peak_memory_bytes(),
         "device": device(),
         "threads": threads(),
@@ -109,6 +112,17 @@ def last(run_dir: str | Path) -> tuple[Path, dict[str, Any]] | None:
     return None
 
 
+def processor_seconds() -> float:
+    """Of this process and of those it has started that are over; not what a resumed run did before."""
+    each = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return round(sum(x.ru_utime + x.ru_stime for x in each), 3)
+
+
+def watt_hours(seconds: float) -> float | None:
+    """The energy of processor seconds by a rule, not measured: WATTS for a busy core. None with an accelerator."""
+    return round(seconds * WATTS / 3600, 5) if jax.default_backend() == "cpu" else None
+
+
 def peak_memory_bytes() -> int:
     """The most memory in use so far: of the accelerator where there is one, else of this process."""
     stats = None if jax.default_backend() == "cpu" else jax.devices()[0].memory_stats()
@@ -144,13 +158,18 @@ def versions() -> dict[str, str]:
 
 
 def commit_of_code() -> str | None:
-    """The commit of this checkout, with "-dirty" when tracked files differ from it; None outside a repository."""
+    """The commit of this checkout, with "-dirty" when tracked files differ from it; None outside a repository.
+
+    TGNN_COMMIT names it where the code came without its repository, as by `git archive`.
+    """
 
     def git(*arguments: str) -> str:
         folder = Path(__file__).parent
         done = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
+    if named := os.environ.get("TGNN_COMMIT"):
+        return named
     try:
         return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):

@@ -1,21 +1,25 @@
 """One run per seed, a line of a file for each, so that a run of many seeds can be interrupted and resumed."""
 
+import datetime
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from experiments.common import command, results
+from experiments.common import command, processes, results
+from tgnn.sharding import is_first
 from tgnn.train.folder import Lock
 from tgnn.train.identity import plain
 
 Metrics = dict[str, list[float]]
+T = TypeVar("T")
 
 
 def run_seeds(
@@ -31,7 +35,8 @@ def run_seeds(
     Args:
         config: what the seeds are run with, a dataclass or a dict of them; a resumed run must have the same.
         options: with `resume`, seeds in the file of the run folder are taken from there.
-        measure: seeds -> metrics, one value per seed; called with `at_once` of the missing seeds at a time.
+        measure: seeds -> metrics, one value per seed; called with `at_once` of the missing seeds at a time. With
+            `--distributed`, where processes share the seeds, each process calls it with seeds of its own.
         at_once: how many.
         bar: whether to show a progress bar of the seeds, on a terminal; not where `measure` shows one of its own.
 
@@ -45,7 +50,10 @@ def run_seeds(
 
 @contextmanager
 def claimed(options: command.Options) -> Iterator[None]:
-    """Keeps the files of a preset, model and data set for this process: another would replace them in its midst."""
+    """Keeps the files of a preset, model and data set for this run: another would replace them in its midst."""
+    if not is_first():
+        yield
+        return
     try:
         lock = Lock(options.folder, f".{command.stem(options)}.lock")
     except ValueError as error:
@@ -63,18 +71,26 @@ def run_missing(config: Any, options: command.Options, measure: Callable, at_onc
     terminal = Console(stderr=True)
     with (
         Progress(console=terminal, disable=not (bar and terminal.is_terminal)) as shown,
-        path.open("a", encoding="utf-8") as file,
+        open(path if is_first() else os.devnull, "a", encoding="utf-8") as file,
     ):
         task = shown.add_task("seeds", total=options.seeds, completed=options.seeds - len(missing))
-        for chunk in chunks(missing, at_once):
+        number, count = processes.share() if options.distributed and options.distributes == "seeds" else (0, 1)
+        turns = chunks(missing, at_once)
+        for turn in chunks(turns, count):  # a chunk for each process, while there are enough
             started = time.perf_counter()
-            fresh = measure(chunk)
-            print(progress(chunk, fresh, time.perf_counter() - started), flush=True)
-            for i, seed in enumerate(chunk):
-                done[seed] = {name: float(values[i]) for name, values in fresh.items()}
-                file.write(json.dumps((seed, done[seed])) + "\n")
+            mine = turn[number : number + 1]
+            fresh = [(chunk, {k: [float(x) for x in v] for k, v in measure(chunk).items()}) for chunk in mine]
+            if count > 1:
+                fresh = [(chunk, found) for each in processes.gather(fresh) for chunk, found in each]
+            seconds, left = time.perf_counter() - started, len(missing) - missing.index(turn[-1][-1]) - 1
+            rest = left * seconds / sum(map(len, turn))
+            for chunk, found in fresh:
+                print(progress(chunk, found, seconds, left, rest), flush=True)
+                for i, seed in enumerate(chunk):
+                    done[seed] = {name: values[i] for name, values in found.items()}
+                    file.write(json.dumps((seed, done[seed])) + "\n")
+                shown.update(task, advance=len(chunk))
             file.flush()
-            shown.update(task, advance=len(chunk))
     return {name: [done[seed][name] for seed in options.all_seeds] for name in done[options.seed]}
 
 
@@ -83,6 +99,9 @@ def begin(path: Path, header: Any, resume: bool) -> dict[int, dict[str, float]]:
     done = read(path, header) if resume else {}
     if not resume and path.exists() and len(path.read_text(encoding="utf-8").splitlines()) > 1:
         raise command.Mistake(f"{path} holds finished seeds; add --resume to keep them, or choose another --run-dir")
+    processes.wait("begin")  # until all have read it
+    if not is_first():
+        return done
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.partial")  # so that a full disk takes no seed away
     fresh.write_text("".join(json.dumps(line) + "\n" for line in [header, *done.items()]), encoding="utf-8")
@@ -102,15 +121,19 @@ def read(path: Path, header: Any) -> dict[int, dict[str, float]]:
     raise command.Mistake(f"{path} is of a run with another config; leave out --resume, or choose another --run-dir")
 
 
-def chunks(seeds: Sequence[int], size: int) -> list[tuple[int, ...]]:
-    """The seeds in groups of at most this size."""
-    return [tuple(seeds[i : i + size]) for i in range(0, len(seeds), size)]
+def chunks(items: Sequence[T], size: int) -> list[tuple[T, ...]]:
+    """Groups of at most this size, in order."""
+    return [tuple(items[i : i + size]) for i in range(0, len(items), size)]
 
 
-def progress(chunk: Sequence[int], metrics: Mapping[str, Sequence[float]], seconds: float) -> str:
-    """A line on the seeds that are done."""
+def progress(
+    chunk: Sequence[int], metrics: Mapping[str, Sequence[float]], seconds: float, left: int = 0, rest: float = 0.0
+) -> str:
+    """A line on the seeds that are done, and on how many are left for how many seconds."""
     means = ", ".join(f"{name} {results.summarise(values)['mean']:.4g}" for name, values in metrics.items())
-    return f"seeds {chunk[0]} to {chunk[-1]}: {means}; {seconds / len(chunk):.1f} s per seed"
+    more = f", {left} more in {datetime.timedelta(seconds=round(rest))}" if left else ""
+    which = f"seed {chunk[0]}" if len(chunk) == 1 else f"seeds {chunk[0]} to {chunk[-1]}"
+    return f"{which}: {means}; {seconds / len(chunk):.1f} s per seed{more}"
 
 
 def table(title: str, metrics: Metrics) -> Table:

@@ -19,9 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments.common import command, seeds
+from experiments.common import command, figures, processes, seeds
 from experiments.common.failures import Interrupted
 from experiments.common.run_folder import BEST, CHECKPOINTS, best_at, claim
+from tgnn import sharding
 from tgnn.nn import rate_when_training
 from tgnn.train import checkpoint
 from tgnn.train.loop import fit
@@ -29,6 +30,8 @@ from tgnn.train.metrics_log import read_metrics
 from tgnn.train.step import TrainState, init_state, make_carrying_step, make_step
 from tgnn.typing import Array, Params
 
+OF_STEPS = {"step", "seconds", "loss", "gradient_norm", "skipped"}  # what a line of metrics holds without a look
+AHEAD = 2  # batches that are made while the device works
 SAVE_SECONDS = 10.0  # between checkpoints, or more: a tenth of the time goes into saving at most
 
 
@@ -47,7 +50,7 @@ class Task(NamedTuple):
         evaluate_every: steps between looks; 0 is at the end only.
         keep: the name in `evaluate` whose highest value chooses the weights that are scored; default the last ones.
         carry: what the loss hands on from batch to batch, before the first one; default nothing.
-        figures: (weights, folder) -> the pictures that it has written there; default none.
+        figures: (weights, folder) -> the pictures that it has written there; default the learning curves.
         log_every: steps between lines of `metrics.jsonl`.
         profile: whether to report also the seconds and the memory of a step; all batches then have one shape.
     """
@@ -71,7 +74,7 @@ class Best(NamedTuple):
     """The weights of the best look."""
 
     params: Params
-    score: Array
+    score: np.floating
 
 
 def train_seeds(task: Task, config: Any, options: command.Options) -> seeds.Metrics:
@@ -87,13 +90,13 @@ def train_seeds(task: Task, config: Any, options: command.Options) -> seeds.Metr
     """
     for seed in options.all_seeds:  # before anything is written
         claim(seed_folder(options, seed), config, options.resume, dry=True)
-    trainer = Trainer(task)
+    trainer = Trainer(task, options.distributed)
 
     def measure(chunk) -> dict[str, list[float]]:
         folder = seed_folder(options, chunk[0])
         params, metrics = trainer.train(chunk[0], folder, config, options.resume)
-        if task.figures is not None:
-            print("figures:", *task.figures(params, folder), flush=True)
+        if sharding.is_first():
+            (task.figures or learnt)(params, folder)
         return {name: [value] for name, value in metrics.items()}
 
     return seeds.run_seeds(config, options, measure)
@@ -105,14 +108,27 @@ def seed_folder(options: command.Options, seed: int) -> Path:
 
 
 class Trainer:
-    """A task with its step, compiled once for each shape of a batch, whatever the seed."""
+    """A task with its step, compiled once for each shape of a batch, whatever the seed.
 
-    def __init__(self, task: Task):
-        self.task = task
+    Args:
+        task: what to train.
+        distributed: on all devices of all processes; a step is not profiled then.
+    """
+
+    def __init__(self, task: Task, distributed: bool = False):
+        self.task = task._replace(profile=False) if distributed else task
+        self.distributed = distributed
         make = make_step if task.carry is None else make_carrying_step
         self.step: Any = make(task.loss, task.optimizer)
-        if task.profile:
+        if distributed:
+            self.step = processes.sharing(self.step)
+        elif task.profile:
             self.step = self.step.lower(initial(task.init, task.optimizer, task.carry), task.batches(0)(0)).compile()
+
+    def start(self, seed: int = 0) -> TrainState:
+        """Before the first step, on all devices that train."""
+        state = initial(self.task.init, self.task.optimizer, self.task.carry, seed)
+        return sharding.place(state, sharding.data_mesh()) if self.distributed else state
 
     def train(self, seed: int, folder: Path, config: Any, resume: bool) -> tuple[Params, dict[str, float]]:
         """Trains, or goes on from the last checkpoint: the weights that are kept, and the metrics.
@@ -123,10 +139,9 @@ class Trainer:
         task, batches = self.task, self.task.batches(seed)
         claim(folder, config, resume)
         looks = Looks(task, folder, resume)
-        state = initial(task.init, task.optimizer, task.carry, seed)
         with refusals():
             state = fit(
-                state,
+                self.start(seed),
                 self.step,
                 batches,
                 num_steps=task.num_steps,
@@ -137,8 +152,10 @@ class Trainer:
                 save_seconds=SAVE_SECONDS,
                 resume=resume,
                 config=config,
+                ahead=0 if self.distributed else AHEAD,  # a thread's programs may come between two of all processes
             )
         params, chosen = looks.chosen(state.params)
+        processes.wait("metrics")
         seconds = read_metrics(folder / "metrics.jsonl")[-1]["seconds"]
         metrics = task.score(params) | chosen | {"seconds": seconds}
         return params, metrics | (self.cost(state, batches) if task.profile else {})
@@ -158,18 +175,16 @@ class Trainer:
 
 
 class Looks:
-    """What `fit` evaluates with: says what it sees, and keeps the weights of the best look if the task wants them."""
+    """What `fit` evaluates with; keeps the weights of the best look if the task wants them."""
 
     def __init__(self, task: Task, folder: Path, resume: bool):
         self.task, self.folder, self.resume = task, folder, resume
         self.best: Best | None = None
 
     def __call__(self, state: TrainState) -> dict[str, float]:
-        found = {} if self.task.evaluate is None else self.task.evaluate(state.params)
-        if found:
-            print(f"step {int(state.step)}: {in_words(found)}", flush=True)
+        found = {} if self.task.evaluate is None else self.task.evaluate(sharding.own_copy(state.params))
         if self.task.keep is not None and found[self.task.keep] > self.so_far(state.params).score:
-            score = jnp.float32(found[self.task.keep])
+            score = np.float32(found[self.task.keep])
             self.best = Best(jax.tree.map(jnp.copy, state.params), score)  # the next step takes the state away
             checkpoint.save(self.folder / BEST, int(state.step), self.best)
         return found
@@ -177,16 +192,16 @@ class Looks:
     def so_far(self, like: Params) -> Best:
         """The best look, also of the run before an interruption; not asked before `fit` has agreed to go on."""
         if self.best is None:
-            none = Best(jax.tree.map(jnp.copy, like), jnp.full((), -jnp.inf))
+            none = Best(jax.tree.map(jnp.copy, like), np.float32(-np.inf))
             self.best = best_at(self.folder, none, self.resume)
         return self.best
 
     def chosen(self, last: Params) -> tuple[Params, dict[str, float]]:
         """The weights to score, and what chose them."""
         if self.task.keep is None:
-            return last, {}
+            return sharding.own_copy(last), {}
         best = self.so_far(last)
-        return best.params, {self.task.keep: float(best.score)}
+        return sharding.own_copy(best.params), {self.task.keep: float(best.score)}
 
 
 @contextmanager
@@ -201,6 +216,13 @@ def refusals() -> Iterator[None]:
         raise command.Mistake(as_option(error)) from error
     except KeyboardInterrupt as interrupt:
         raise Interrupted(as_option(interrupt)) from None
+
+
+def learnt(_: Params, folder: Path) -> list[Path]:
+    """The learning curves of a run: its loss, and all numbers that its evaluations found."""
+    records = read_metrics(folder / "metrics.jsonl")
+    looks = [name for name, value in records[-1].items() if name not in OF_STEPS and isinstance(value, float | int)]
+    return [figures.learning_curves(folder, looks or ["gradient_norm"], "on the way")]
 
 
 def as_option(error: BaseException) -> str:
@@ -245,8 +267,3 @@ def num_parameters(init: Callable[[Array], Params]) -> int:
 def dropping(rate: float, rng: Array | None) -> dict[str, Any]:
     """How a model drops in training, where there is a key, and that it does not elsewhere."""
     return {"dropout_rate": rate_when_training(rng, rate), "rng": rng}
-
-
-def in_words(metrics: dict[str, float]) -> str:
-    """Names and numbers on one line."""
-    return ", ".join(f"{name.replace('_', ' ')} {np.asarray(value).item():.4g}" for name, value in metrics.items())

@@ -8,6 +8,7 @@ the same network where these words are unknown at test time, and one that never 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.common import command
+from experiments.common.processes import is_first
 from experiments.common.results import summarise
 from experiments.common.seeds import Metrics, run_seeds
 from experiments.deception import data
@@ -32,6 +34,8 @@ class Options(command.Options):
     """How many runs of each penalty."""
     model: Name = "transformer"
     """Whether words see each other before attention reads them."""
+
+    distributes: ClassVar[str] = "seeds"
 
 
 def run(config: Config, options: Options) -> command.Outcome:
@@ -53,7 +57,8 @@ def run(config: Config, options: Options) -> command.Outcome:
     found |= {"lexicon_share": [float(share)], "lexicon_covered": [float(covered)]}
     names = list(kinds)
     Console().print(table(options.model, names, found))
-    print("figures:", draw(options.folder / f"{command.stem(options)}.png", names, found), flush=True)
+    if is_first():
+        draw(options.folder / f"{command.stem(options)}.png", names, found)
     return command.Outcome(found, vars(config) | {"lexicon": reviews.words[:50]})
 
 
@@ -74,7 +79,7 @@ def cell(values: Sequence[float] | None) -> str:
     return f"{summary['mean']:.1%} ± {summary['std']:.1%}"
 
 
-def draw(path: Path, names: Sequence[str], found: Metrics) -> Path:
+def draw(path: Path, names: Sequence[str], found: Metrics) -> None:
     """Accuracy against attention mass, one point a seed."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     ax = figure.add_subplot()
@@ -85,7 +90,6 @@ def draw(path: Path, names: Sequence[str], found: Metrics) -> Path:
     ax.set(xlabel="attention on sentiment words", ylabel="accuracy", title="what attention shows and what it uses")
     ax.legend()
     figure.savefig(path, dpi=150)
-    return path
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -23,10 +23,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.semi_supervised import LabelSpreading
 from threadpoolctl import threadpool_limits
 
-from experiments.common import command
+from experiments.common import command, processes
 from experiments.common.results import summarise
 from experiments.digits.config import PRESETS, Config
 from experiments.digits.data import Digits, load, reveal
+from experiments.digits.figures import save_picture
 from experiments.digits.propagate import appnp
 from tgnn.models import gat, gcn, init_gat, init_gcn
 from tgnn.nn.basic import init_mlp
@@ -51,24 +52,30 @@ class Options(command.Options):
     """How many runs, each with labels and weights of its own; they train at once."""
 
     keeps_checkpoints: ClassVar[bool] = False
+    distributes: ClassVar[str] = "seeds"
     remedy: ClassVar[str] = "nothing is kept of it: run it again"
 
 
 def run(config: Config, options: command.Options) -> dict[str, Sequence[float]]:
     """Compares the methods."""
     digits = load(config.num_neighbors)
-    scores = compare(config, digits, options.all_seeds)
+    scores = compare(config, digits, options.all_seeds, options.distributed)
+    if processes.is_first():
+        save_picture(digits, options.folder / "digits.png")
     Console().print(table(scores))
     return metrics(scores)
 
 
-def compare(config: Config, digits: Digits, seeds: Sequence[int]) -> dict[str, Score]:
-    """The score of each method on the same labels."""
-    labels = np.stack([reveal(digits.classes, config.labels_per_class, seed) for seed in seeds])
+def compare(config: Config, digits: Digits, seeds: Sequence[int], distributed: bool = False) -> dict[str, Score]:
+    """The score of each method on the same labels; `distributed` processes share the seeds."""
+    mine = processes.deal(seeds, distributed)
+    labels = [reveal(digits.classes, config.labels_per_class, seed) for seed in mine]
     scores = {}
     for name, method in METHODS.items():
         started = time.perf_counter()
-        values, num_parameters = method(config, digits, labels, seeds)
+        found = method(config, digits, np.stack(labels), mine) if mine else ([], 0)
+        parts = processes.gather(found)
+        values, num_parameters = [x for part, _ in parts for x in part], max(size for _, size in parts)
         scores[name] = Score(values, num_parameters, time.perf_counter() - started)
         print(f"{name}: accuracy {np.mean(values):.1%} on hidden labels, {scores[name].seconds:.0f} s", flush=True)
     return scores

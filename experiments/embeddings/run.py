@@ -55,9 +55,9 @@ def run(config: Config, options: command.Options) -> dict[str, float | Sequence[
     cosines, judged = relatedness(partial(ours, rounded), config.pairs, options)
     found |= {"spearman": float(spearmanr(cosines, judged).statistic)}  # pyright: ignore
     Console().print(neighbors_table(texts, vectors))
-    Console().print(speed_table(sides, found, len(texts)))
     print(f"relatedness of {len(judged)} pairs: Spearman's rho {found['spearman']:.3f}")
-    print(f"figure: {save_figure(cosines, judged, found, options.folder)}")
+    Console().print(speed_table(sides, found, len(texts)))
+    save_figure(cosines, judged, found, options.folder)
     return found
 
 

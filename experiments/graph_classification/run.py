@@ -7,6 +7,7 @@ over the ten test folds; and `strict_accuracy`: at each fold's best epoch on gra
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from rich.console import Console
@@ -27,6 +28,8 @@ class Options(command.Options):
     """GIN with this reduction, of neighbours and of nodes."""
     dataset: str = "PTC"
     """Graphs: PROTEINS, NCI1, PTC, ENZYMES, or the name of any folder of tu/ in their format."""
+
+    distributes: ClassVar[str] = "seeds"
 
 
 def run(config: Config, options: Options) -> seeds.Metrics:

@@ -9,8 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from rich.console import Console
-from rich.progress import track
 
 from experiments.common.packing.graphs import Batch, in_order, room, union
 from experiments.graph_classification.config import Config
@@ -20,6 +18,7 @@ from tgnn.datasets.graphs import take_graphs
 from tgnn.datasets.tu import TU
 from tgnn.train.guard import check_finite
 from tgnn.train.losses import cross_entropy
+from tgnn.train.progress import in_words, start_progress
 from tgnn.training import batch_indices
 
 EVALUATE = 256  # graphs at a time
@@ -90,8 +89,8 @@ def train(programs: Programs, config: Config, data: TU, folds: Folds, *, seed: i
     batch_size = min(config.batch_size, count)
     space = room(data.graphs, batch_size)  # of one size, so that one program serves all batches
     history = []
-    terminal = Console(stderr=True)
-    for epoch in track(range(config.num_epochs), "epochs", console=terminal, disable=not terminal.is_terminal):
+    shown = start_progress(0, config.num_epochs, unit="epoch")
+    for epoch in range(config.num_epochs):
         for i in range(steps_an_epoch(config, data)):
             number = epoch * steps_an_epoch(config, data) + i
             batch = union(data.graphs, batch_indices(number, count, batch_size, seed=seed), room=space)
@@ -99,6 +98,8 @@ def train(programs: Programs, config: Config, data: TU, folds: Folds, *, seed: i
         check_finite(f"the weights after epoch {epoch + 1}", params)
         right = np.concatenate([np.asarray(programs.right(params, batch)) for batch in whole], axis=1)[:, :count]
         history.append(accuracies(right, folds))
+        shown.show(epoch + 1, in_words({"test_accuracy": history[-1][0].mean()}), "")
+    shown.close()
     return History(*(np.stack(column, axis=1) for column in zip(*history, strict=True)))
 
 

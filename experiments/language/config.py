@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from tgnn.nn.transformer import TransformerConfig
 
+LEARNED = "learned"
+
 
 @dataclass(frozen=True)
 class Config:
@@ -23,11 +25,13 @@ class Config:
     evaluate_every: int = 500
     train_characters: int | None = None  # the first ones only; None: all
     validation_characters: int | None = None
+    positions: str = ""  # one of those that the model takes; "": the first of them, see POSITIONS in models.py
 
     def transformer(self, vocab_size: int, **parts) -> TransformerConfig:
-        """The sizes that the library asks for, with learned positions as in nanoGPT unless `parts` say otherwise."""
+        """The sizes that the library asks for, with a table of positions where they are learned, as in nanoGPT."""
         sizes = {"model_dim": self.model_dim, "num_layers": self.num_layers, "num_heads": self.num_heads}
-        return TransformerConfig(vocab_size, **sizes | {"max_length": self.context, "use_bias": False} | parts)
+        sizes |= {"max_length": self.context if self.positions == LEARNED else None, "use_bias": False}
+        return TransformerConfig(vocab_size, **sizes | parts)
 
 
 PRESETS = {
@@ -58,18 +62,19 @@ PRESETS = {
         warmup_steps=100,
         learning_rate=1e-3,
     ),
-    # all models side by side, three seeds each, within half an hour on 2 cores
-    "compare": Config(
+    # all models side by side, each with its best positions and rate: rank.py
+    "rank": Config(
         model_dim=64,
         num_layers=2,
         num_heads=4,
-        context=128,
-        window=32,
+        context=64,
+        window=16,
         batch_size=8,
-        num_steps=600,
-        warmup_steps=60,
+        num_steps=400,
+        warmup_steps=40,
         learning_rate=3e-3,
         evaluate_every=0,
+        validation_characters=65_536,  # half to choose by, half to report
     ),
     # an accelerator: nanoGPT's setting for one, 1.47 nats with its 10.7 million weights
     "full": Config(

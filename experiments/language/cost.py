@@ -1,6 +1,6 @@
 """What does a pattern cost as the text grows? Time and memory of one forward and backward step.
 
-Attention alone, four heads of 16, and the two-layer models of the preset `compare` at the largest size. Each case runs
+Attention alone, four heads of 16, and the two-layer models of the preset `rank` at the largest size. Each case runs
 in a fresh process, whose peak of memory is the one reported.
 
     python -m experiments.language.cost --json FILE --figure FILE
@@ -98,7 +98,7 @@ def attention_step(name: str, n: int):
 
 def model_step(name: str, n: int):
     """A compiled gradient of a model's loss on one sequence, and its arguments."""
-    sizes = PRESETS["compare"].transformer(65, max_length=None)
+    sizes = PRESETS["rank"].transformer(65, max_length=None)
     init, model, graph = MODELS[name](n)
     tokens = np.random.default_rng(0).integers(0, 65, n + 1, dtype=np.int32)
 

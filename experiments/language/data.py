@@ -49,6 +49,13 @@ def load(file: Path | None, config: Config, data_dir: Path | None = None, test: 
     return Text(train, scored, characters.vocabulary)
 
 
+def halves(given: Text) -> Text:
+    """The same text, of whose validation part the second half is kept for the end, as "test"."""
+    tokens = given.scored["validation"]
+    middle = len(tokens) // 2
+    return given._replace(scored={"validation": tokens[:middle], "test": tokens[middle:]})
+
+
 class Excerpts:
     """Batches as a function of the step: `[batch_size, context + 1]`, inputs and, one character later, targets."""
 

@@ -1,7 +1,8 @@
 """The models of `language`, all with one signature: what differs is the graph, the score and the reduction.
 
-A new model is one function `(config, vocab_size) -> LanguageModel` in `MODELS`. It works on one sequence; the batch is
-`jax.vmap`. `make` gives it the width at which it has as many weights as the Transformer of the same config.
+A new model is one function `(config, vocab_size) -> LanguageModel` in `MODELS`, and in `POSITIONS` what can tell it
+where a token stands. It works on one sequence; the batch is `jax.vmap`. `make` gives it the width at which it has as
+many weights as the Transformer of the same config with learned positions.
 """
 
 import dataclasses
@@ -12,19 +13,24 @@ from typing import Any
 import jax
 
 from experiments.common.training import dropping, num_parameters
-from experiments.language.config import Config
+from experiments.language.config import LEARNED, Config
+from experiments.language.message_passing import GRAPHS, all_networks
 from experiments.language.remembering import compressive_transformer, long_short_term_memory, transformer_xl
 from experiments.language.signature import LanguageModel, Output, stateless
 from tgnn import patterns
 from tgnn.graphs import Layout
 from tgnn.models.sequences.adaptive_span import adaptive_span, init_adaptive_span, span_loss
 from tgnn.models.sequences.bp_transformer import bp_transformer, init_bp_transformer, partition
+from tgnn.models.sequences.conv_s2s import conv_s2s, init_conv_s2s
 from tgnn.models.sequences.light_conv import init_light_conv, light_conv
 from tgnn.models.sequences.memory_network import init_memory_network, memory_network
 from tgnn.models.sequences.reformer import Hashing, init_reformer, reformer
 from tgnn.models.sequences.sparse_transformer import init_sparse_transformer, sparse_transformer
-from tgnn.models.sequences.universal_transformer import init_universal_transformer, universal_transformer
-from tgnn.nn.transformer import init_language_model, language_model
+from tgnn.models.sequences.universal_transformer import init_universal_transformer, ponder
+from tgnn.nn.block import transformer_block
+from tgnn.nn.positions import Alibi, rotary
+from tgnn.nn.stack import normed
+from tgnn.nn.transformer import drop_embeddings, embed, init_language_model, language_model, unembed
 
 Factory = Callable[[Config, int], LanguageModel]
 
@@ -43,12 +49,19 @@ def language(init: Callable, model: Callable, graph: Any, edges: float, config: 
     return stateless(init, logits, edges)
 
 
+def rotation(config: Config) -> dict[str, Any]:
+    """What models with queries and keys are told: no sines, and whether to rotate."""
+    return {"encoding": None} | ({"rotate": rotary} if config.positions == "rotary" else {})
+
+
 def on_graph(layout: Callable[[Config], Layout]) -> Factory:
     """nanoGPT's Transformer on a graph of the past, with ReLU: GELU costs a CPU half of a step more."""
 
     def model(config: Config, vocab_size: int) -> LanguageModel:
         graph, init = layout(config), partial(init_language_model, config=config.transformer(vocab_size))
-        return language(init, language_model, graph, mean_edges(graph), config)
+        places = {"rotary": {"rotate": rotary}, "alibi": {"bias": Alibi.from_heads(config.num_heads)}}
+        block = partial(transformer_block, **places.get(config.positions, {}))
+        return language(init, language_model, graph, mean_edges(graph), config, encoding=None, block=block)
 
     return model
 
@@ -60,7 +73,7 @@ def sparse(parts: Callable[[int, int], tuple[Layout, Layout]]) -> Factory:
         layouts = parts(config.context, config.window // 2)
         edges = sum(map(mean_edges, layouts)) / len(layouts)
         init = partial(init_sparse_transformer, config=config.transformer(vocab_size))
-        return language(init, sparse_transformer, layouts, edges, config)
+        return language(init, sparse_transformer, layouts, edges, config, **rotation(config))
 
     return model
 
@@ -69,7 +82,7 @@ def spanned(config: Config, vocab_size: int) -> LanguageModel:
     """Heads that learn how far they look, at a small price for each step."""
     graph = patterns.window(config.context, config.context)
     init = partial(init_adaptive_span, config=config.transformer(vocab_size))
-    options = {"max_span": float(config.context), "ramp": float(config.window)}
+    options = {"max_span": float(config.context), "ramp": float(config.window)} | rotation(config)
 
     def apply(params, tokens, state, *, rng=None):
         logits = adaptive_span(params, graph, tokens, **dropping(config.dropout_rate, rng), **options)
@@ -79,14 +92,18 @@ def spanned(config: Config, vocab_size: int) -> LanguageModel:
 
 
 def universal(config: Config, vocab_size: int) -> LanguageModel:
-    """One wide block, as often as the Transformer has blocks."""
-    graph, init = patterns.causal(config.context), init_universal_transformer
+    """One wide block, as often as the Transformer has blocks; it adds sines in each step, whatever else it is told."""
+    graph = patterns.causal(config.context)
+    init = partial(init_universal_transformer, config=config.transformer(vocab_size))
+    block = partial(transformer_block, rotate=rotary if config.positions == "rotary" else None)
 
     def logits(params, tokens, *, rng=None):
-        options = {"num_steps": config.num_layers} | dropping(config.dropout_rate, rng)
-        return universal_transformer(params, graph, tokens, **options)[0]
+        drop = dropping(config.dropout_rate, rng)
+        x, drop = drop_embeddings(embed(params, tokens, encoding=None), **drop)
+        pondered = ponder(params, graph, x, block=block, num_steps=config.num_layers, **drop)
+        return unembed(params, normed(params, "norm", pondered.x))
 
-    return stateless(partial(init, config=config.transformer(vocab_size)), logits, mean_edges(graph))
+    return stateless(init, logits, mean_edges(graph))
 
 
 def hops(config: Config, vocab_size: int) -> LanguageModel:
@@ -116,7 +133,7 @@ def hashed(config: Config, vocab_size: int) -> LanguageModel:
     codes = jax.random.randint(jax.random.key(0), (2, n), 0, buckets)
     init = partial(init_reformer, config=config.transformer(vocab_size), bucket_sizes=(buckets,))
     edges = patterns.statistics(patterns.lsh_buckets(n, codes, chunk=chunk)).edges_per_receiver
-    return language(init, reformer, Hashing(chunk=chunk), edges, config)
+    return language(init, reformer, Hashing(chunk=chunk), edges, config, **rotation(config))
 
 
 def convolution(dynamic: bool) -> Factory:
@@ -126,28 +143,53 @@ def convolution(dynamic: bool) -> Factory:
         graph = patterns.window(config.context, config.window - 1)
         sizes = config.transformer(vocab_size)
         init = partial(init_light_conv, config=sizes, width=config.window, dynamic=dynamic)
-        return language(init, light_conv, graph, mean_edges(graph), config)
+        return language(init, light_conv, graph, mean_edges(graph), config, encoding=None)
 
     return model
 
 
+def gated_convolution(config: Config, vocab_size: int) -> LanguageModel:
+    """ConvS2S: a matrix for each distance, of which there are fewer, as in the paper."""
+    width = max(config.window // 4, 1)
+    graph = patterns.window(config.context, width - 1)
+    init = partial(init_conv_s2s, config=config.transformer(vocab_size), width=width)
+    return language(init, conv_s2s, graph, mean_edges(graph), config, encoding=None)
+
+
 SPAN_PRICE = 5e-4  # nats for one step of the mean span
-MODELS: dict[str, Factory] = {
-    "transformer": on_graph(lambda config: patterns.causal(config.context)),
-    "window": on_graph(lambda config: patterns.window(config.context, config.window)),
-    "universal": universal,
-    "sparse_strided": sparse(patterns.strided_parts),
-    "sparse_fixed": sparse(patterns.fixed_parts),
-    "adaptive_span": spanned,
-    "binary_partition": binary_partition,
-    "reformer": hashed,
-    "light_conv": convolution(dynamic=False),
-    "dynamic_conv": convolution(dynamic=True),
-    "memory_network": hops,
-    "transformer_xl": transformer_xl,
-    "compressive": compressive_transformer,
-    "lstm": long_short_term_memory,
-}
+ATTENDING, CONVOLVING, OWN = (LEARNED, "rotary"), (LEARNED, "none"), ("own",)
+EVERY = {
+    "transformer": (on_graph(GRAPHS["causal"]), (LEARNED, "rotary", "alibi", "none")),
+    "window": (on_graph(GRAPHS["window"]), (LEARNED, "rotary", "alibi", "none")),
+    "universal": (universal, ("own", "rotary")),
+    "sparse_strided": (sparse(patterns.strided_parts), ATTENDING),
+    "sparse_fixed": (sparse(patterns.fixed_parts), ATTENDING),
+    "adaptive_span": (spanned, ATTENDING),
+    "binary_partition": (binary_partition, OWN),
+    "reformer": (hashed, ATTENDING),
+    "light_conv": (convolution(dynamic=False), CONVOLVING),
+    "dynamic_conv": (convolution(dynamic=True), CONVOLVING),
+    "conv_s2s": (gated_convolution, CONVOLVING),
+    "memory_network": (hops, OWN),
+    "transformer_xl": (transformer_xl, OWN),
+    "compressive": (compressive_transformer, OWN),
+    "lstm": (long_short_term_memory, OWN),
+} | {name: (factory, positions) for name, factory, positions in all_networks()}
+MODELS: dict[str, Factory] = {name: factory for name, (factory, _) in EVERY.items()}
+POSITIONS: dict[str, tuple[str, ...]] = {name: positions for name, (_, positions) in EVERY.items()}
+
+
+def placed(name: str, config: Config) -> Config:
+    """The config with positions that the model takes: its first ones, where none are named.
+
+    Raises:
+        ValueError: there is no such model, or it does not take the positions that are named.
+    """
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}; choose one of {', '.join(MODELS)}")
+    if config.positions and config.positions not in POSITIONS[name]:
+        raise ValueError(f"{name} takes positions {', '.join(POSITIONS[name])}, got {config.positions!r}")
+    return dataclasses.replace(config, positions=config.positions or POSITIONS[name][0])
 
 
 def make(name: str, config: Config, vocab_size: int) -> tuple[LanguageModel, Config]:
@@ -157,11 +199,11 @@ def make(name: str, config: Config, vocab_size: int) -> tuple[LanguageModel, Con
     them, models that need none become wider.
 
     Raises:
-        ValueError: there is no such model.
+        ValueError: there is no such model, or it does not take the config's positions.
     """
-    if name not in MODELS:
-        raise ValueError(f"unknown model {name!r}; choose one of {', '.join(MODELS)}")
-    budget = num_parameters(MODELS["transformer"](config, vocab_size).init)
+    config = placed(name, config)
+    plain = dataclasses.replace(config, positions=LEARNED)
+    budget = num_parameters(MODELS["transformer"](plain, vocab_size).init)
     step = 2 * config.num_heads  # heads and the halves of rotations divide the width
 
     def sized(width: int) -> tuple[LanguageModel, Config]:

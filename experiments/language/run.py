@@ -7,6 +7,7 @@ on the one of --test-file. `--model` chooses one of those in models.py, `--promp
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import jax
 from rich.console import Console
@@ -16,7 +17,7 @@ from experiments.common.training import newest, restore, train_seeds
 from experiments.language import data
 from experiments.language.config import PRESETS, Config
 from experiments.language.generate import generate
-from experiments.language.models import MODELS, make
+from experiments.language.models import MODELS, make, placed
 from experiments.language.task import make_task, memories, optimizer
 from tgnn.datasets.text import decode, encode
 
@@ -39,6 +40,8 @@ class Options(command.Options):
     """Do not train: go on from these characters with the newest checkpoint of the model in the run folder."""
     length: int = 300
     """How many characters to write after the prompt."""
+
+    distributes: ClassVar[str] = "batch"
 
 
 def run(config: Config, options: Options) -> command.Outcome:
@@ -71,9 +74,9 @@ def write(options: Options) -> str:
     Raises:
         ValueError: there is none, or the prompt has characters that the model does not know.
     """
-    folder, about = newest(options.run_dir or Path("runs") / NAME, f"*-{options.model}-seed*")
+    folder, about = newest(options.run_dir or Path("runs") / NAME, f"*-{options.model}-*seed*")
     config, vocabulary = Config(**about["config"]), about["text"]["vocabulary"]
-    model = MODELS[options.model](config, len(vocabulary))
+    model = MODELS[options.model](placed(options.model, config), len(vocabulary))
     params = restore(folder, model.init, optimizer(config), lambda: memories(model, config.batch_size))
     tokens = encode(options.prompt, vocabulary)
     said = generate(model, params, tokens, options.length, config.context, jax.random.key(options.seed))
@@ -82,7 +85,7 @@ def write(options: Options) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Trains, or with --prompt writes."""
-    options = command.parse(NAME, PRESETS, options_type=Options, doc=__doc__, argv=argv)
+    options, _ = command.parse(NAME, PRESETS, options_type=Options, doc=__doc__, argv=argv)
     if not options.prompt:
         command.main(NAME, PRESETS, run, options_type=Options, argv=argv)
         return

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from experiments.common.training import Task, num_parameters
 from experiments.language.config import Config
@@ -85,9 +86,11 @@ def memories(model: LanguageModel, rows: int) -> Any:
     return jax.tree.map(lambda leaf: jnp.tile(leaf, (rows,) + (1,) * leaf.ndim), model.init_state())
 
 
-def optimizer(config: Config):
-    """nanoGPT's: AdamW on half a cosine down to a tenth; only matrices decay."""
-    schedule = warmup_cosine(config.learning_rate, config.warmup_steps, config.num_steps, config.learning_rate / 10)
+def optimizer(config: Config, schedule: optax.Schedule | None = None) -> optax.GradientTransformation:
+    """nanoGPT's: AdamW on half a cosine down to a tenth, or on another schedule; only matrices decay."""
+    if schedule is None:
+        rate = config.learning_rate
+        schedule = warmup_cosine(rate, config.warmup_steps, config.num_steps, rate / 10)
     return make_optimizer(schedule, weight_decay=config.weight_decay, b2=0.99, decay_mask=is_matrix)
 
 

@@ -6,6 +6,7 @@ Area under the ROC curve and average precision, of a tenth of the links and as m
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.console import Console
 
@@ -25,6 +26,8 @@ class Options(command.Options):
     """Citation graph."""
     decoder: Decoder = "dot_product"
     """From two papers to the logit of a link."""
+
+    distributes: ClassVar[str] = "batch"
 
 
 def run(config: Config, options: Options) -> command.Outcome:

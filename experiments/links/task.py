@@ -9,7 +9,6 @@ import numpy as np
 import optax
 
 import tgnn
-from experiments.citation.data import words_of
 from experiments.common.figures import learning_curves
 from experiments.common.training import Task
 from experiments.links.config import Config
@@ -49,7 +48,7 @@ def load(dataset: str, data_dir: Path | None) -> Citations:
         "test": ask(split.test, split.test_negatives),
     }
     non_edges = links.NonEdges.of(split.graph, unordered=True)
-    return Citations(tgnn.self_loops(split.graph), words_of(papers), split.train, non_edges, asked)
+    return Citations(tgnn.self_loops(split.graph), papers.bag(normalize=True), split.train, non_edges, asked)
 
 
 def ask(positive: links.Pairs, negative: links.Pairs) -> Asked:

@@ -6,6 +6,7 @@ Transformer and an LSTM on the tokens. Ten classes; reported on test sequences t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.console import Console
 
@@ -23,6 +24,8 @@ class Options(command.Options):
 
     model: Name = "tree_lstm"
     """Which graph a sequence is."""
+
+    distributes: ClassVar[str] = "batch"
 
 
 def run(config: Config, options: Options) -> seeds.Metrics:

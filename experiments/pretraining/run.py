@@ -11,13 +11,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import jax
 from rich.console import Console
 from rich.table import Table
 
-from experiments.common import command, results, seeds
-from experiments.common.training import Trainer, initial, restore
+from experiments.common import command, processes, results, seeds
+from experiments.common.training import Trainer
 from experiments.pretraining import data, finetune, pretrain
 from experiments.pretraining.config import PRESETS, Config, Dataset, Model
 from experiments.pretraining.figures import save_curves
@@ -35,6 +36,8 @@ class Options(command.Options):
     dataset: Dataset = "esol"
     """Molecules with labels."""
 
+    distributes: ClassVar[str] = "batch"
+
 
 def run(config: Config, options: Options) -> command.Outcome:
     """One pre-training; then for every seed the three fine-tunings, each in a folder of its own."""
@@ -44,23 +47,23 @@ def run(config: Config, options: Options) -> command.Outcome:
     print(f"always the same answer: test {problem.metric} {finetune.constant(problem):.4g}", flush=True)
     limits = (config.pretraining_molecules, config.held_out)
     train, held_out = data.load_molecules(options.dataset, *limits, options.data_dir)
-    before = Trainer(pretrain.make_task(body, config, train, held_out, pairs=pairs))
+    task = pretrain.make_task(body, config, train, held_out, pairs=pairs)
+    before = Trainer(task, options.distributed)
     folder = options.folder / f"{stem}-pretraining"
-    _, learned = before.train(0, folder, about, options.resume)
+    learner, learned = before.train(0, folder, about, options.resume)
     usual = {
         "usual_element": data.most_frequent(held_out.nodes[:, 0], data.SIZES[0]),
         "usual_bond": data.most_frequent(held_out.edges[:, 1], data.NUM_BONDS),
     }
     print(f"pre-trained: {learned}, most frequent classes {usual}", flush=True)
-    pretrained = restore(folder, before.task.init, before.task.optimizer)["body"]
 
     tuning = finetune.FineTuning(body, config, problem, pairs=pairs)
-    trainers = {"scratch": Trainer(tuning.task(config.num_steps))}
-    trainers["pretrained"] = Trainer(tuning.task(config.num_steps, pretrained))
+    trainers = {"scratch": Trainer(tuning.task(config.num_steps), options.distributed)}
+    trainers["pretrained"] = Trainer(tuning.task(config.num_steps, learner["body"]), options.distributed)
     trainers["pretrained"].step = trainers["scratch"].step  # they differ in where they begin only: one program
     speeds = step_seconds(options.folder / f"{stem}-speed.json", (before, trainers["scratch"]), options.resume)
     more = round(config.pretraining_steps * speeds[0] / speeds[1])
-    trainers["longer"] = Trainer(tuning.task(config.num_steps + more))
+    trainers["longer"] = Trainer(tuning.task(config.num_steps + more), options.distributed)
     about |= {"longer_steps": config.num_steps + more}
 
     def measure(chunk: Sequence[int]) -> seeds.Metrics:
@@ -78,7 +81,8 @@ def run(config: Config, options: Options) -> command.Outcome:
     curves = {
         arm: [finetune.curve(arm_folder(options, s, arm), problem.metric) for s in options.all_seeds] for arm in ARMS
     }
-    print("figure:", save_curves(folder, curves, problem.metric, options.folder / f"{stem}.png"), flush=True)
+    if processes.is_first():
+        save_curves(folder, curves, problem.metric, options.folder / f"{stem}.png")
     single = learned | usual | {"longer_steps": config.num_steps + more}
     extra = {f"pretraining_{name}" if name == "seconds" else name: [float(value)] for name, value in single.items()}
     return command.Outcome(metrics | extra, about)
@@ -98,19 +102,20 @@ def gain(found: seeds.Metrics, metric: str) -> float:
 def step_seconds(path: Path, trainers: Sequence[Trainer], resume: bool) -> list[float]:
     """Seconds of a step of each, the median of several taken in turn, so that other work slows all alike.
 
-    Kept in a file, so that a resumed run goes on with the same budget.
+    Kept in a file, so that a resumed run goes on with the same budget; of many processes the first one's clock counts.
     """
     if resume and path.exists():
         return json.loads(path.read_text(encoding="utf-8"))["seconds"]
-    states = [initial(t.task.init, t.task.optimizer) for t in trainers]
+    states = [t.start() for t in trainers]
     times: list[list[float]] = [[] for _ in trainers]
     for i in range(12):
         for k, t in enumerate(trainers):
             started = time.perf_counter()
             states[k] = jax.block_until_ready(t.step(states[k], t.task.batches(0)(i))[0])
             times[k].append(time.perf_counter() - started)
-    seconds = [statistics.median(each[2:]) for each in times]  # without what compiled
-    path.write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
+    seconds = processes.gather([statistics.median(each[2:]) for each in times])[0]  # without what compiled
+    if processes.is_first():
+        path.write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
     return seconds
 
 

@@ -8,6 +8,7 @@ each against the nearest of a word's alternatives.
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from rich.console import Console
 from rich.table import Table
@@ -31,6 +32,8 @@ class Options(command.Options):
 
     say: str = ""
     """Do not train: say this word with the newest checkpoint in the run folder."""
+
+    distributes: ClassVar[str] = "batch"
 
 
 def run(config: Config, options: Options) -> command.Outcome:
@@ -66,7 +69,7 @@ def say_word(word: str, run_dir: Path) -> tuple[str, ...]:
 
 def main(argv: list[str] | None = None) -> None:
     """Trains, or with --say pronounces a word."""
-    options = command.parse(NAME, PRESETS, options_type=Options, doc=__doc__, argv=argv)
+    options, _ = command.parse(NAME, PRESETS, options_type=Options, doc=__doc__, argv=argv)
     if not options.say:
         command.main(NAME, PRESETS, run, options_type=Options, argv=argv)
         return

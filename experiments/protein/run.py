@@ -53,7 +53,7 @@ def run(config: Config, options: command.Options) -> dict[str, Sequence[float]]:
     scores = compare(config, params, model, backbones, options.seed)
     designs = design_all(config, params, model, backbones)
     Console().print(table(config, scores, designs))
-    print(f"figure: {save_figure(config, scores, designs, options.folder)}")
+    save_figure(config, scores, designs, options.folder)
     return metrics(config, scores, designs)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from experiments.common import results, tables
+from experiments.common.cells import shown
 
 LOSS = 0.01  # of the whole network's quality
 
@@ -42,11 +43,7 @@ def with_limits(metrics: Metrics) -> dict[str, list[float]]:
 
 def table(metrics: Metrics) -> Table:
     """A row for each method and quality, a column for each number of removed heads."""
-    header, *rest = rows(metrics)
-    shown = Table(*header, title="heads removed")
-    for row in rest:
-        shown.add_row(*row)
-    return shown
+    return shown("heads removed", rows(metrics))
 
 
 def rows(metrics: Metrics) -> list[list[str]]:

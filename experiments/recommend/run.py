@@ -7,6 +7,7 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.console import Console
 
@@ -27,11 +28,15 @@ class Options(command.Options):
     dataset: Dataset = "lastfm"
     """Choices to learn."""
 
+    distributes: ClassVar[str] = "batch"
+
 
 def run(config: Config, options: Options) -> command.Outcome:
     """Recall and NDCG of every seed."""
     if config.l2 is None:
         config = dataclasses.replace(config, l2=L2[options.model])
+    if config.on_device and options.model == "pinsage":
+        raise command.Mistake("--model pinsage samples on the host, so that batches cannot be drawn on_device")
     choices = data.load(options.dataset, data_dir=options.data_dir, holdout=config.holdout, max_pairs=config.max_pairs)
     about = dataclasses.asdict(config) | {"scored": choices.part, "train_pairs": len(choices.train.users)}
     sizes = (

@@ -7,6 +7,7 @@ with the weights that do best on held-out training pairs.
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.console import Console
 
@@ -23,6 +24,8 @@ class Options(command.Options):
 
     model: Name = "tree_lstm"
     """A Tree-LSTM on a balanced binary tree of the words, or an LSTM on their chain."""
+
+    distributes: ClassVar[str] = "batch"
 
 
 def run(config: Config, options: Options) -> command.Outcome:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +47,7 @@ def load(
 
     def trees_of(split: str) -> list[Tree]:
         limit = config.train_examples if split == "train" else config.test_examples
-        return [tree for tree in sst.load(split, data_dir) if relabel[tree.labels[-1]] >= 0][:limit]
+        return [tree for tree in load_split(split, data_dir) if relabel[tree.labels[-1]] >= 0][:limit]
 
     splits = load_parts(trees_of)
     whole = splits.pop("train")
@@ -62,6 +63,12 @@ def load(
     learn = [as_tree(tree, number, relabel) for tree in train] if trees else phrases(train, number, relabel)
     kept = [convert(tree, number, relabel) for tree in held_out]
     return Sentiment(learn, kept, sentences, words, CLASSES[dataset], table)
+
+
+@cache
+def load_split(split: str, data_dir: Path | None) -> list[Tree]:
+    """A split, parsed once in a process: it takes seconds."""
+    return sst.load(split, data_dir)
 
 
 def lower(tree: Tree) -> Tree:

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from rich.console import Console
 
@@ -30,6 +31,8 @@ class Options(command.Options):
     """Five classes, or two (without neutral sentences)."""
     vectors: Path | None = None
     """A file of word vectors in GloVe's format, to start from; their size becomes that of the model."""
+
+    distributes: ClassVar[str] = "batch"
 
 
 def run(config: Config, options: Options) -> command.Outcome:

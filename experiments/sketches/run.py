@@ -7,6 +7,7 @@ multi-graph Transformer, with the same weights and budget, on complete graphs on
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.console import Console
 
@@ -24,6 +25,8 @@ class Options(command.Options):
 
     model: Graphs = "multi_graph"
     """Graphs that the Transformer sees."""
+
+    distributes: ClassVar[str] = "batch"
 
 
 def run(config: Config, options: Options) -> command.Outcome:

@@ -27,6 +27,8 @@ DENSE = tuple(f"{kind}-{n}" for n in (512, 2048, 4096) for kind in ("complete", 
 SPARSE = "window-4096", "blocks-4096"
 MESHES = "mesh-2562", "mesh-10242"
 SWEEPS = "growth", "density", "batches"
+HOST = ("host-1000000",)
+DECODING = tuple(f"decode-small-{batch}" for batch in (1, 8, 32))
 
 PRESETS = {
     "smoke": Config(
@@ -40,6 +42,8 @@ PRESETS = {
             "growth",
             "density",
             "batches",
+            "host-1000",
+            "decode-tiny-2",
         ),
         without=("PyG compiled", "FlexAttention"),  # torch.compile takes 5 to 20 seconds each
         budget=0.02,
@@ -52,7 +56,26 @@ PRESETS = {
         mesh_hops=2,
         calibration_nodes=128,
     ),
-    "cpu": Config(cases=(*EDGES, *LAYERS, *DENSE, *SPARSE, *MESHES, *SWEEPS)),
+    "cpu": Config(cases=(*EDGES, *LAYERS, *DENSE, *SPARSE, *MESHES, *SWEEPS, *HOST, *DECODING)),
+    # One GPU, within the four minutes that `make gpu` gives it.
+    "gpu": Config(
+        cases=(
+            "edges-arxiv",
+            "edges-cora",
+            "edges-mol",
+            "gat-arxiv",
+            *(
+                f"{kind}-{size}"
+                for size in ("2048", "2048-bfloat16", "8192-bfloat16")
+                for kind in ("complete", "causal")
+            ),
+            "window-4096",
+            "gcn-arxiv",
+            "transformer-cora",
+        ),
+        without=("FlexAttention", "flax"),
+        budget=1.0,
+    ),
     # One accelerator; also the 2.4 M node / 62 M edge graph of performance targets. Not run.
     "full": Config(
         cases=(*EDGES, "edges-products", *LAYERS, *DENSE, *SPARSE, *MESHES, *SWEEPS), growth_peer=10_000_000

@@ -66,7 +66,7 @@ def from_jax(
         if memory is not None:
             costs[f"{name}_temporary_bytes"] = memory.temp_size_in_bytes
         ready[name] = lambda program=program, arguments=arguments: jax.block_until_ready(program(*arguments))
-    return Contestant(ready["forward"], ready.get("both"), viewer(views, np.asarray), costs)
+    return Contestant(ready["forward"], ready.get("both"), viewer(views, lambda x: np.asarray(x, np.float32)), costs)
 
 
 def from_torch(
@@ -99,7 +99,9 @@ def from_torch(
             start = time.perf_counter()
             call()
             costs[f"{name}_compile_seconds"] = time.perf_counter() - start
-    return Contestant(forward, both if gradients else None, viewer(views, lambda x: x.detach().cpu().numpy()), costs)
+    return Contestant(
+        forward, both if gradients else None, viewer(views, lambda x: x.detach().float().cpu().numpy()), costs
+    )
 
 
 def viewer(views, to_array) -> Callable[[Any], Arrays]:

@@ -10,7 +10,6 @@ import numpy as np
 from experiments.speed.config import Config
 from experiments.speed.contestant import Contestant
 
-TOLERANCE = 2e-5  # of the largest number of each array; all sides compute in float32, in orders of their own
 ROUNDING = 0.01  # the least scale of an array, in units of the largest one: a gradient that is 0 in exact arithmetic,
 # as that of a key's bias, is rounding of terms as large as the other gradients
 # Seconds from which on it does not matter who ran before. In a shorter call one's own data would come from memory
@@ -22,11 +21,11 @@ class Unequal(ValueError):
     """Two sides of a comparison do not compute the same."""
 
 
-def check_equal(contestants: Mapping[str, Contestant], baseline: str) -> dict[str, float]:
+def check_equal(contestants: Mapping[str, Contestant], baseline: str, tolerance: float) -> dict[str, float]:
     """The largest error of values and of gradients of each side, as a share of the largest number.
 
     Raises:
-      Unequal: for an error above `TOLERANCE`, naming the side and the array.
+      Unequal: for an error above `tolerance`, naming the side and the array.
     """
     expected = {name: contestants[baseline].to_numpy(call()) for name, call in contestants[baseline].calls().items()}
     errors = {}
@@ -39,7 +38,7 @@ def check_equal(contestants: Mapping[str, Contestant], baseline: str) -> dict[st
                 raise Unequal(f"{side} returns {len(got)} arrays, {baseline} {len(expected[name])}")
             largest = max(float(np.abs(x).max(initial=0.0)) for x in expected[name])
             each = [error(a, b, ROUNDING * largest) for a, b in zip(got, expected[name], strict=True)]
-            if not max(each) <= TOLERANCE:  # also where it is NaN
+            if not max(each) <= tolerance:  # also where it is NaN
                 at = int(np.argmax(each))
                 what = "the output" if at == 0 else f"gradient {at}"
                 raise Unequal(f"{side} differs from {baseline} by {max(each):.1e} of the largest number in {what}")

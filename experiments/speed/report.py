@@ -1,17 +1,18 @@
 """What a results file says: tables in Markdown, and figures. All of it is made from the JSON file alone.
 
 `python -m experiments.speed.report experiments/speed/results/cpu.json docs/speed.md` puts the table of a file between
-the marks `<!-- speed -->` of another.
+the marks `<!-- speed -->` of another; with one more word, such as gpu, between `<!-- speed gpu -->`.
 """
 
+import json
 import math
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from experiments.common import results
 from experiments.speed import figures
+from experiments.speed.config import PRESETS
 from experiments.speed.targets import (
     BYTES_PER_EDGE,
     COMPILE_SECONDS,
@@ -28,6 +29,8 @@ FAMILIES = {"edges": "attention on edges", "gat": "GAT layer", "gatv2": "GATv2 l
     "window": "window ±128",
     "blocks": "tiles of 64",
     "mesh": "8 hops on a mesh",
+    "host": "edges on the host",
+    "decode": "decoding with a cache",
 }
 MARKS = "<!-- speed -->", "<!-- /speed -->"
 Value = Callable[[str, str, str], float | None]
@@ -59,7 +62,7 @@ def ratios(value: Value, case: str, side: str, against: str, kind: str = "second
     return [a / b if a and b else None for a, b in each]
 
 
-def summary(record: dict) -> str:
+def summary(record: dict, missing: Sequence[str] = NOT_MEASURED) -> str:
     """The table of docs/speed.md: each case beside the best of all others that the same run measured."""
     value = reader(record)
     rows = [
@@ -67,7 +70,7 @@ def summary(record: dict) -> str:
         for case, sides in names(record).items()
         if not case.startswith(SWEEPS)
     ]
-    rows += [f"| {what} | not measured | not measured |" for what in NOT_MEASURED]
+    rows += [f"| {what} | not measured | not measured |" for what in missing]
     head = "| time over that of the best other | forward | forward + backward |"
     return "\n".join([head, "|---|---|---|", *rows])
 
@@ -75,7 +78,8 @@ def summary(record: dict) -> str:
 def in_words(case: str) -> str:
     """A case as readers know it."""
     family, _, size = case.partition("-")
-    size = f"{int(size):,}" if size.isdigit() else size
+    nodes, _, dtype = size.replace("_", " ").partition("-")
+    size = ", ".join(x for x in (f"{int(nodes):,}" if nodes.isdigit() else nodes, dtype) if x)
     return f"{FAMILIES.get(family, family)}, {size}"
 
 
@@ -243,12 +247,29 @@ def write(path: Path, record: dict) -> None:
     figures.draw(record, path)
 
 
-def embed(path: Path, record: dict) -> None:
-    """Puts the summary of a record between the marks of a Markdown file."""
-    before, _, rest = path.read_text(encoding="utf-8").partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    path.write_text(f"{before}{MARKS[0]}\n{summary(record)}\n{MARKS[1]}{after}", encoding="utf-8")
+def embed(path: Path, record: dict, name: str = "") -> None:
+    """Puts the summary of a record, or of what `make gpu` found, between the marks of a Markdown file.
+
+    Args:
+      path: the file.
+      record: of one run.
+      name: after "speed" in the marks.
+    """
+    start, end = (mark.replace("speed", f"speed {name}") if name else mark for mark in MARKS)
+    table = summary_of_gpu(record) if "stages" in record else summary(record, () if name else NOT_MEASURED)
+    before, _, rest = path.read_text(encoding="utf-8").partition(start)
+    _, _, after = rest.partition(end)
+    path.write_text(f"{before}{start}\n{table}\n{end}{after}", encoding="utf-8")
+
+
+def summary_of_gpu(found: dict) -> str:
+    """The same of an accelerator, with its name."""
+    record = found["stages"]["speed"]["record"]
+    done = {case.split("/")[0] for case in record["metrics"]}
+    missing = [in_words(case) for case in PRESETS["gpu"].cases if case not in done]
+    packages = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
+    return f"{record['device']}; {packages}.\n\n{summary(record, missing)}"
 
 
 if __name__ == "__main__":
-    embed(Path(sys.argv[2]), results.read(sys.argv[1]))
+    embed(Path(sys.argv[2]), json.loads(Path(sys.argv[1]).read_text()), *sys.argv[3:])

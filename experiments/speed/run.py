@@ -32,6 +32,7 @@ class Options(command.Options):
     """Measure only what tgnn.plan decides by, and write it to this file (see tgnn/planning/timings.json)."""
 
     keeps_checkpoints: ClassVar[bool] = False
+    keeps_programs: ClassVar[bool] = False  # compilation is measured too
     remedy: ClassVar[str] = "the cases that were done are in the results file"
 
 
@@ -43,10 +44,11 @@ def run(config: Config, options: Options) -> dict[str, list[float]]:
         except ValueError as error:
             raise command.Mistake(str(error)) from error
         return calibrate.run(config, options.calibrate)
+    jax.config.update("jax_default_matmul_precision", "highest")  # float32 is float32 on every device, as in torch
     names = list(chosen(config, options))
     limits = machine.measure(*(256, 1024) if config.budget > 1 else (4, 128))
     metrics = {f"machine/{name}": [value] for name, value in limits._asdict().items()}
-    unequal, started = 0, time.perf_counter()
+    unequal, started, record = 0, time.perf_counter(), {}
     for name in names:
         for case in cases.make(name, config, options.data_dir):
             try:
@@ -62,6 +64,8 @@ def run(config: Config, options: Options) -> dict[str, list[float]]:
             )
             results.write(options.json, record)
             report.write(options.json, record)
+    if record:
+        print(report.summary(record, missing=()))
     return metrics
 
 
@@ -89,7 +93,7 @@ def one(case: Case, config: Config, limits: machine.Limits) -> dict[str, list[fl
             print(f"{case.name}: without {name}: {str(reason).splitlines()[0]}", file=sys.stderr, flush=True)
     if case.baseline not in sides:
         return {}
-    found: dict = measure.check_equal(sides, case.baseline)
+    found: dict = measure.check_equal(sides, case.baseline, case.tolerance)
     found |= {f"{side}/{cost}": value for side, x in sides.items() for cost, value in x.costs.items()}
     found |= measure.peaks(sides)
     found |= measure.time_all(sides, config)

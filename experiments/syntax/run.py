@@ -71,9 +71,9 @@ def run(config: Config, options: Options) -> command.Outcome:
     some = [text for text in test if 2 < text.is_word.sum() and len(text.ids) <= config.flow_tokens]
     trees |= score_flow(read(params, model, some[: config.flow_sentences], config.batch))
     kept = other_edges(config, options.all_seeds, params, model, fewer[: config.edge_sentences])
-    Console().print(*show.tables(relations, trees, kept))
     uuas = both[1].trees / both[1].edges
-    print("figures:", *figures.save(options.folder, relations, uuas, both[1].relations.shape[1:3], kept), flush=True)
+    figures.save(options.folder, relations, uuas, both[1].relations.shape[1:3], kept)
+    Console().print(*show.tables(relations, trees, kept))
     about = vars(config) | {"relations": {row.name: [row.head, row.offset] for row in relations}}
     about |= {"train_texts": len(train), "test_texts": len(test)}
     return command.Outcome(in_metrics(relations) | trees | in_names(kept), about)

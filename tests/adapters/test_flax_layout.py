@@ -21,6 +21,7 @@ def layer(attention, **options):
     return nnx.MultiHeadAttention(3, in_features=12, decode=False, attention_fn=attention, rngs=nnx.Rngs(0), **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_layer_on_a_layout_is_the_layer_with_its_adjacency_as_mask(name):
     layout = LAYOUTS[name]

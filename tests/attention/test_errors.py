@@ -14,8 +14,14 @@ BAD_EDGES = {
     "negative": ([0, -1], [1, 2], {}, r"senders\[1\] is -1, expected an index in \[0, 5\)"),
     "too large": ([0, 1], [1, 5], {}, r"receivers\[1\] is 5, expected an index in \[0, 5\)"),
     "float": ([0.0, 1.0], [1, 2], {}, "senders must be a one-dimensional array of integers, got float64"),
+    "names": (
+        ["ada"],
+        ["bob"],
+        {},
+        r"must be .* integers, got <U3 .*; number the names: .*np.unique",
+    ),
     "bool": ([True, False], [1, 2], {}, "senders must be .* integers, got bool"),
-    "two axes": ([[0, 1]], [[1, 2]], {}, r"receivers must be a one-dimensional .* shape \(1, 2\)"),
+    "two axes": ([[0, 1]], [[1, 2]], {}, r"receivers must be a one-dimensional .* shape \(1, 2\); an edge_index"),
     "lengths": ([0, 1], [1], {}, "senders has 2 edges but receivers has 1"),
     "pad_to": ([0, 1], [1, 2], {"pad_to": 1}, "pad_to is 1, but"),
     "mask": ([0, 1], [1, 2], {"mask": [1, 0]}, r"mask must be a bool array of shape \(2,\)"),
@@ -71,6 +77,12 @@ def test_bad_calls(case):
     operands = {"layout": EDGES, "query": X, "key": X, "value": X} | changes
     with pytest.raises(ValueError, match=message):
         tgnn.attend(**operands)
+
+
+def test_arguments_in_another_order_are_told_before_jax_sees_them():
+    for call in (lambda: tgnn.attend(X, X, X, EDGES), lambda: tgnn.attention_weights(X, X, EDGES)):
+        with pytest.raises(ValueError, match="layout must be a tgnn layout .* it is the first argument"):
+            call()
 
 
 def test_bad_sizes_and_segments():

@@ -13,7 +13,7 @@ from tests.support.calls import close, inputs
 from tests.support.layouts import EVERY, LAYOUTS
 from tgnn.attention import merge
 from tgnn.attention.call import prepare
-from tgnn.attention.fused import cudnn, executions, sorted_edges, splash
+from tgnn.attention.fused import cudnn, executions, splash
 from tgnn.attention.fused.executions import choose
 
 attend = jax.jit(tgnn.attend, static_argnames=("dropout_rate", "implementation", "return_lse"))
@@ -66,19 +66,6 @@ def test_every_execution_has_it_with_its_gradients(name):
     expected, found = (differentiate(x, layout, (), *operands) for x in ("definition", "fused"))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(b, a, atol=4e-6), expected, found)
     np.testing.assert_array_equal(found[1][0], attend(layout, *operands, implementation="fused"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["edges padded", "edges"])
-def test_sorted_edges_have_it_too(name, monkeypatch):
-    monkeypatch.setattr(sorted_edges, "backend", lambda: "gpu")
-    layout = LAYOUTS[name]
-    operands = inputs(layout)
-    assert isinstance(choose_for(layout, *operands), sorted_edges.SortedEdges)
-    expected, found = (
-        jax.grad(partial(loss_of, layout, x), (0, 1, 2), has_aux=True)(*operands) for x in ("definition", "fused")
-    )
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(b, a, atol=4e-6), expected, found)
 
 
 def choose_for(layout, query, key, value):
@@ -201,6 +188,24 @@ def test_nothing_infinite_and_nan(implementation):
     assert all(jnp.isfinite(x).all() for x in pull((jnp.ones((4, 1, 1)), jnp.array([[1.0], [1], [jnp.nan], [1]]))))
     empty = tgnn.attend(tgnn.Complete(3, 0), *(jnp.ones((n, 2, 1)) for n in (3, 0, 0)), return_lse=True)
     assert empty[0].shape == (3, 2, 1) and (empty[1] == -jnp.inf).all()
+
+
+@pytest.mark.nans
+def test_tiles_give_minus_infinity_and_no_gradient_where_no_edge_counts():
+    """Of a receiver whose biases are all -inf: its pairs are edges for a tile, unlike those of a mask."""
+    nodes, bias = [jnp.ones((2, 1, 1))] * 3, jnp.array([[0.0, 0.0], [-jnp.inf, -jnp.inf]])[..., None]
+
+    @jax.jit
+    def run(*operands):
+        def attend(bias, *nodes):
+            return tgnn.attend(tgnn.Complete(2), *nodes, bias=bias, implementation="fused", return_lse=True)
+
+        (output, lse), pull = jax.vjp(attend, *operands)
+        return lse, pull((output, jnp.array([[1.0], [jnp.nan]])))
+
+    lse, slopes = run(bias, *nodes)
+    np.testing.assert_allclose(lse.ravel(), [1 + np.log(2), -np.inf], rtol=1e-6)
+    assert all(jnp.isfinite(x).all() for x in slopes)
 
 
 def test_a_kernel_without_it_is_passed_by(monkeypatch):

@@ -58,11 +58,17 @@ def test_verbs_of_half_precision_sum_in_float32(name):
     for dtype in (jnp.bfloat16, jnp.float16):
         ones = jnp.ones((n, 1, 1), dtype)
         weights = jnp.ones((*layout.edge_shape, 1), dtype)
-        for total in (layout.reduce(weights), layout.aggregate(weights, ones)[..., 0]):
-            assert total.dtype == jnp.float32 and float(total[0, 0]) == n
         near = 1 + 2**-7  # whose square has too many bits for either
-        total = layout.aggregate(near * weights, near * ones.at[1:].set(0))
-        assert float(total[0, 0, 0]) == near**2
+
+        @jax.jit
+        def verbs(layout, weights, ones, near=near):
+            product = layout.aggregate(near * weights, near * ones.at[1:].set(0))
+            return layout.reduce(weights), layout.aggregate(weights, ones)[..., 0], product[..., 0]
+
+        *totals, product = verbs(layout, weights, ones)
+        for total in totals:
+            assert total.dtype == jnp.float32 and float(total[0, 0]) == n
+        assert float(product[0, 0]) == near**2
 
 
 @pytest.mark.slow
@@ -95,11 +101,17 @@ def test_weighted_degrees_in_float64_are_those_of_numpy(layout):
         senders, receivers = np.asarray(edges.senders)[live], np.asarray(edges.receivers)[live]
         kept = weight[np.broadcast_to(True if layout.live is None else np.asarray(layout.live), layout.edge_shape)]
         degree = np.bincount(receivers, kept, layout.n_receivers)
-        close(tgnn.degrees(layout, edge_weight=jnp.asarray(weight)), degree, 1e-14)
+
+        @jax.jit
+        def weighted(layout, x):
+            return tgnn.degrees(layout, edge_weight=x), symmetric_weights(layout, x).sum()
+
+        found = weighted(layout, weight)
+        close(found[0], degree, 1e-14)
         square = layout.n_receivers == layout.n_senders
         outer = degree if square else np.bincount(senders, kept, layout.n_senders)
         expected = (kept / np.sqrt(degree[receivers] * outer[senders])).sum()
-        close(symmetric_weights(layout, jnp.asarray(weight)).sum(), expected, 1e-13)
+        close(found[1], expected, 1e-13)
 
 
 def mixed(layout, *dtypes):
@@ -149,10 +161,13 @@ def test_half_precision_under_strict_promotion(name):
                 if key == "dot product":
                     assert jnp.isfinite(jax.jit(gradient)(*operands)).all()
         x = jnp.ones((layout.n_senders, 2), "bfloat16")
+        edges = full(2, dtype="float16")
         for reduction in ("sum", "mean", "max", "min", "std", "softmax"):
-            assert tgnn.aggregate(layout, x, reduction, edges=full(2, dtype="float16")).dtype == x.dtype
-        assert principal_neighbourhood(layout, x, 1.0).dtype == x.dtype
-        assert jnp.isfinite(symmetric_weights(layout, full())).all() and jnp.isfinite(row_weights(layout)).all()
+            reduce = partial(tgnn.aggregate, layout, reduction=reduction)
+            assert jax.eval_shape(lambda x, edges, f=reduce: f(x, edges=edges), x, edges).dtype == x.dtype
+        assert jax.eval_shape(partial(principal_neighbourhood, layout), x, 1.0).dtype == x.dtype
+        weights = jax.jit(lambda layout, x: (symmetric_weights(layout, x), row_weights(layout)))(layout, full())
+        assert all(jnp.isfinite(x).all() for x in weights)
 
 
 @pytest.mark.slow

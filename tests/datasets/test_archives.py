@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import tarfile
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -109,6 +110,19 @@ def test_gzip_is_read_truncation_and_bombs_are_refused(tmp_path):
     path.write_bytes(gzip.compress(b"\xff\xfe"))
     with pytest.raises(ValueError, match="not UTF-8"):
         archives.read_text(path)
+
+
+def test_no_more_than_the_cap_is_unpacked(tmp_path):
+    """8 MiB in 8 kB."""
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(bytes(1 << 23), compresslevel=1))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="more than 99999 bytes"):
+            archives.read_gzip(path, max_bytes=99_999)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 21
+    finally:
+        tracemalloc.stop()
 
 
 def write_tar(path, member, content=b"x", kind=tarfile.REGTYPE):

@@ -72,3 +72,12 @@ def test_public_names_and_signatures_are_those_of_the_snapshot():
     assert public_names.listing() == public_names.SNAPSHOT.read_text(encoding="utf-8"), (
         "a public name or signature changed: run python tests/public_names.py, and say it in the CHANGELOG"
     )
+
+
+@pytest.mark.slow
+def test_the_tables_of_scaling_are_those_of_the_counts():
+    pytest.importorskip("pymetis")
+    import scaling
+
+    page = scaling.PAGE.read_text(encoding="utf-8")
+    assert scaling.written(page) == page, "python docs/scaling.py"

@@ -243,7 +243,7 @@ def test_the_test_split_is_scored_where_it_is_present(monkeypatch):
             raise FileNotFoundError("kept back")
         return TREES
 
-    monkeypatch.setattr(data.sst, "load", load)
+    monkeypatch.setattr(data, "load_split", load)
     config = dataclasses.replace(PRESETS["smoke"], held_out=1, min_count=1)
     assert list(data.load(config, "fine", trees=True).parts) == ["validation", "test"]
     present.remove("test")

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from experiments.common import command
+from experiments.common import command, programs
+from experiments.speed import run as speed
 
 
 @dataclass(frozen=True)
 class Config:
-    hidden_dim: int
+    hidden_dim: int  # of all layers
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,57 @@ def test_a_mistake_exits_with_two_and_says_what_would_be_right(argv, words, caps
     assert stop.value.code == 2
     assert words in capsys.readouterr().err
     assert not Path("runs").exists()
+
+
+def test_every_field_of_a_preset_can_be_set_and_its_files_say_so(capsys):
+    argv = ["--preset", "smoke", "--config.hidden-dim", "7"]
+    record = command.main("demo", PRESETS, run, argv=argv)
+    assert (record["preset"], record["config"], record["metrics"]["accuracy"]["mean"]) == (
+        "smoke",
+        {"hidden_dim": 7},
+        7,
+    )
+    assert Path("runs/demo/smoke-hidden_dim=7.json").exists()
+    with pytest.raises(SystemExit) as stop:
+        command.main("demo", PRESETS, run, argv=["--config.hidden-dim", "wide"])
+    assert stop.value.code == 2 and "wide" in capsys.readouterr().err
+
+
+def test_help_shows_the_sizes_of_the_preset_that_is_named(capsys):
+    for argv, size in ((["--help"], 3), (["--preset=smoke", "--help"], 2)):
+        with pytest.raises(SystemExit):
+            command.main("demo", PRESETS, run, argv=argv)
+        assert f"of all layers (default: {size})" in " ".join(capsys.readouterr().out.split())
+
+
+@dataclass(frozen=True)
+class Nested:
+    inner: Config
+    names: tuple[str, ...] = ("a/b",)
+
+
+def test_changes_are_named_in_parts_and_give_names_of_files():
+    before = Nested(Config(2))
+    assert command.changes(before, before) == ()
+    found = command.changes(before, Nested(Config(3), ("../x", "y")))
+    assert found == ("inner.hidden_dim=3", "names=('../x', 'y')")
+    assert command.stem(command.Options(changes=found)) == "cpu-inner.hidden_dim=3,names=..x,y"
+    long = command.stem(command.Options(changes=("names=" + "x" * 300,)))
+    assert len(long) < 30 and long != command.stem(command.Options(changes=("names=" + "y" * 300,)))
+
+
+def test_programs_are_kept_where_the_user_says_and_by_nobody_who_measures(monkeypatch, tmp_path):
+    kept = []
+    monkeypatch.setattr(programs.jax.config, "update", lambda *setting: kept.append(setting))
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    command.main("demo", PRESETS, run, argv=[])
+    assert ("jax_compilation_cache_dir", str(tmp_path / "tgnn" / "programs")) in kept
+    kept.clear()
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")
+    command.main("demo", PRESETS, run, argv=[])
+    assert "jax_compilation_cache_dir" not in dict(kept)
+    assert not speed.Options.keeps_programs
 
 
 def test_an_unknown_option_exits_with_two():

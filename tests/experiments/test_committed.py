@@ -16,17 +16,11 @@ KNOWN_DIRTY = {
     "citation/results/gcn-cora.json",
     "citation/results/graph_transformer-cora.json",
     "citation/results/peers/gat-cora.json",
-    "language/results/compare-binary_partition.json",
-    "language/results/compare-lstm.json",
-    "language/results/compare-memory_network.json",
-    "language/results/compare-transformer.json",
-    "language/results/compare-window.json",
     "language/results/cpu-transformer.json",
     "listops/results/cpu-transformer.json",
     "molecules/results/500k-graph_transformer.json",
     "sentiment/results/fine-transformer.json",
     "sentiment/results/fine-tree_lstm.json",
-    "speed/results/cpu.json",
 }
 
 

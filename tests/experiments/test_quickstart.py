@@ -9,6 +9,7 @@ pytest.importorskip("sklearn")
 
 import tgnn
 from experiments.quickstart import run, table
+from tgnn.train.folder import Lock
 
 
 def test_a_layout_is_described_by_its_nodes_edges_density_and_name():
@@ -48,5 +49,14 @@ def test_starting_anew_removes_nothing_but_the_run_itself(tmp_path):
     for name in ("metrics.jsonl", "notes.txt"):
         (tmp_path / name).touch()
     run.start_anew(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "other"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "notes.txt", "other"]
     assert (tmp_path / "other" / "checkpoints").exists()
+
+
+def test_a_run_that_is_going_on_is_not_taken_away(tmp_path, capsys):
+    with Lock(tmp_path / "pronounce"):
+        (tmp_path / "pronounce" / "checkpoints").mkdir()
+        with pytest.raises(SystemExit) as stop:
+            run.main(["--preset", "smoke", "--run-dir", str(tmp_path)])
+    assert stop.value.code == 2 and "is in use by process" in capsys.readouterr().err
+    assert (tmp_path / "pronounce" / "checkpoints").exists()

@@ -12,6 +12,7 @@ from experiments.common.training import Trainer
 from experiments.recommend import data, run
 from experiments.recommend.config import PRESETS
 from experiments.recommend.data import Choices, Pairs, hold_out
+from experiments.recommend.drawing import draw, make_pool
 from experiments.recommend.models import build, make_filter, two_steps
 from experiments.recommend.task import make_task, ranker
 
@@ -77,10 +78,30 @@ def test_batches_are_functions_of_seed_and_step_and_hold_no_training_pair_as_a_n
         assert not {*zip(users, others - USERS, strict=True)} & train
 
 
+def test_the_device_draws_training_pairs_and_every_other_item_equally_often():
+    size, train = 20_000, {*zip(*SMALL.train, strict=True)}
+    users, chosen, others = np.asarray(
+        jax.jit(draw, static_argnums=(2, 3, 4))(jax.random.key(0), make_pool(SMALL), size, USERS, ITEMS)
+    )
+    assert {*zip(users, chosen - USERS, strict=True)} == train
+    drawn, count = np.unique(np.stack([users, others - USERS]), axis=1, return_counts=True)
+    assert not {*zip(*drawn, strict=True)} & train
+    pairs_of, free = np.bincount(SMALL.train.users, minlength=USERS), ITEMS - np.bincount(SMALL.train.users)
+    expected = size * (pairs_of / pairs_of.sum() / free)[drawn[0]]
+    assert drawn.shape[1] == free.sum() and (abs(count - expected) < 6 * np.sqrt(expected)).all()
+
+
+def test_nobody_who_has_every_item_is_drawn_for():
+    pairs = Pairs(np.zeros(3, np.int32), np.arange(3, dtype=np.int32))
+    with pytest.raises(ValueError, match="every item"):
+        make_pool(Choices(pairs, pairs, "test", 2, 3))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["lightgcn", "attention", "mf"])
+@pytest.mark.parametrize("name", ["lightgcn", "attention", "mf", "pinsage"])
 def test_every_network_learns_the_taste_of_three_groups(name, tmp_path):
-    task = make_task(build(name, CONFIG, USERS + ITEMS), CONFIG, SMALL)
+    config = replace(CONFIG, on_device=name == "mf")
+    task = make_task(build(name, config, USERS + ITEMS), config, SMALL)
     before = task.score(task.init(jax.random.key(0)))[RECALL]
     params, metrics = Trainer(task).train(0, tmp_path, {}, resume=False)
     assert metrics[RECALL] > max(before, 0.35)  # 5 of about 25 items at random are a fifth
@@ -101,7 +122,7 @@ def test_a_step_needs_no_matrix_of_users_and_items():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["lightgcn", "filter"])
+@pytest.mark.parametrize("model", ["lightgcn", "pinsage", "filter"])
 def test_a_smoke_run_is_recorded(model, data_dir, tmp_path):
     root, file = data_dir("lastfm").parent, tmp_path / "result.json"
     argv = ["--preset", "smoke", "--model", model, "--data-dir", str(root), "--run-dir", str(tmp_path)]

@@ -22,6 +22,8 @@ RECORD_FIELDS = [
     "config",
     "metrics",
     "seconds",
+    "processor_seconds",
+    "watt_hours",
     "peak_memory_bytes",
     "device",
     "threads",
@@ -55,6 +57,8 @@ def test_record_round_trips_through_its_file(tmp_path):
     assert list(read) == RECORD_FIELDS
     assert read["config"] == {"model_dim": 7, "widths": [3, 5]}
     assert read["metrics"]["word_error"]["values"] == [0.2, 0.4]
+    assert read["processor_seconds"] > 0.5  # imports alone take more
+    assert read["watt_hours"] == pytest.approx(read["processor_seconds"] / 360, rel=0.01)
     assert read["peak_memory_bytes"] > 10 * 2**20  # the process holds JAX, so more than 10 MiB
     assert {"python", "jax", "numpy"} <= set(read["versions"])
 
@@ -102,6 +106,25 @@ def test_the_list_of_experiments_shows_the_last_result(tmp_path):
     results.write(tmp_path / "digits" / "cpu.json", record)
     assert listing.last_result("digits", tmp_path) == "cpu: accuracy 0.85 ± 0.071, loss diverged, 12 s"
     assert listing.last_result("pronounce", tmp_path) == "not run yet"
+
+
+def test_the_list_of_experiments_shows_what_is_kept_with_the_code(tmp_path, monkeypatch):
+    monkeypatch.setattr(listing, "FOLDER", tmp_path)
+    assert listing.committed("new") == "none"
+    kept = tmp_path / "new" / "results"
+    for name, values in {"mlp": [math.nan], "gat": [0.8, 0.9], "gcn": [0.7]}.items():
+        metrics = {"parameters": 7, "test_accuracy": values}
+        results.write(kept / f"{name}.json", results.describe("new", {}, metrics, seconds=1.0))
+        if name == "mlp":
+            assert listing.committed("new") == "test accuracy diverged"
+        if name == "gat":
+            assert listing.committed("new") == "2 runs: test accuracy 0.85 ± 0.071"
+    assert listing.committed("new") == "3 runs: test accuracy 0.7 ... 0.85 ± 0.071"
+
+
+def test_the_headlines_are_metrics_of_the_results_that_are_kept():
+    for name in listing.names():
+        assert listing.committed(name)
 
 
 def test_every_experiment_says_in_one_line_what_it_asks():

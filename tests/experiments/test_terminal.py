@@ -53,6 +53,12 @@ def test_the_list_of_experiments_is_printed(encoding, install, monkeypatch, tmp_
     assert expected("accuracy 0.6 ± 0.14", encoding) in shown()
 
 
+def test_a_name_after_the_list_is_told_how_it_is_run(capsys):
+    with pytest.raises(SystemExit) as stop:
+        listing.main(["citaton", "--preset", "smoke"])
+    assert stop.value.code == 2 and "python -m experiments.citation --help" in capsys.readouterr().err
+
+
 @dataclass(frozen=True)
 class Config:
     hidden_dim: int = 2

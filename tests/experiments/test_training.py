@@ -19,6 +19,12 @@ from experiments.common.training import Task, train_seeds
 from tgnn.train.metrics_log import read_metrics
 
 
+@pytest.fixture(autouse=True)
+def batches_when_needed(monkeypatch):
+    """A signal that a batch sends then comes at that batch's step."""
+    monkeypatch.setattr(training, "AHEAD", 0)
+
+
 @dataclass(frozen=True)
 class Config:
     rate: float = 0.1
@@ -46,6 +52,7 @@ def descent(on_batch=lambda step: None, **changes):
         num_steps=12,
         score=lambda params: {"x": float(params["x"])},
         log_every=1,
+        figures=lambda params, folder: [],
     )
     return task._replace(**changes)
 
@@ -137,7 +144,8 @@ def test_the_best_weights_are_scored_also_after_an_interruption(tmp_path):
 
 
 def test_finished_seeds_are_taken_from_their_file_and_each_has_a_folder(tmp_path):
-    first = train_seeds(descent(), Config(), options(tmp_path, seeds=2))
+    first = train_seeds(descent(figures=None), Config(), options(tmp_path, seeds=2))
+    assert all((tmp_path / f"cpu-seed{i}" / "learning.png").stat().st_size > 1000 for i in range(2))
     seen = []
     again = train_seeds(descent(seen.append), Config(), options(tmp_path, seeds=3, resume=True))
     assert again["x"][:2] == first["x"] and len(seen) == 12

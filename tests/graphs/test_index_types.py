@@ -59,6 +59,12 @@ def test_edges_of_small_integers_are_those_of_int32(dtype, n):
     assert tgnn.segment_softmax(jnp.zeros(4), receivers, n).tolist() == [1, 1, 1, 1]
 
 
+def test_fields_are_of_a_type_that_holds_every_size_and_an_edge_beyond_it_is_dead():
+    layout = tgnn.EdgeList(np.array([0, 2**32 + 1]), np.zeros(2, np.uint8), 2, 2)  # whose lower half is 1
+    assert layout.senders.dtype == layout.receivers.dtype == np.int32
+    assert layout.live.tolist() == [True, False]
+
+
 @pytest.mark.parametrize("dtype, n", TYPES[:2])
 def test_segments_offsets_and_prefixes_of_small_integers_are_those_of_int32(dtype, n):
     segments = (np.arange(n) // 2).astype(dtype)

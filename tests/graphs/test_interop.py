@@ -229,3 +229,16 @@ def test_submodules_are_there_when_they_are_asked_for():
     assert tgnn.datasets.planetoid.NAMES[0] == "cora"
     with pytest.raises(AttributeError, match="module 'tgnn' has no attribute 'windwo'"):
         tgnn.windwo  # noqa: B018
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int64", "uint64"])
+def test_an_edge_index_is_senders_over_receivers(dtype):
+    index = np.array([[0, 3, 2], [1, 2, 0]], dtype)
+    layout = tgnn.EdgeList.from_edge_index(index, n_receivers=3, n_senders=4, pad_to=5)
+    same = tgnn.EdgeList.from_edges(index[0], index[1], n_receivers=3, n_senders=4, pad_to=5)
+    chex.assert_trees_all_equal(layout, same)
+    empty = tgnn.EdgeList.from_edge_index(np.zeros((2, 0), dtype), n_receivers=2)
+    assert empty.n_edge == 0
+    for wrong in (index.T, index[0], np.stack([index, index])):
+        with pytest.raises(ValueError, match=r"edge_index must be \[2, n_edge\], senders over receivers, got shape"):
+            tgnn.EdgeList.from_edge_index(wrong, n_receivers=4)

@@ -9,7 +9,7 @@ import pytest
 
 import tgnn
 from tests.support.layouts import DENSE, LAYOUTS, RECEIVERS, SENDERS, SIZES, M, N
-from tgnn.graphs.orders import best_order, count_columns, count_slots
+from tgnn.graphs.orders import TILE_COST, best_order, count_columns, count_work
 
 
 def test_columns_are_the_union_of_the_senders_of_each_window():
@@ -36,7 +36,8 @@ def test_a_hub_costs_its_own_window_alone():
 def test_what_is_counted_is_what_is_built():
     order = best_order(SENDERS, RECEIVERS, N, M, 4)
     layout = tgnn.RowWindows.from_edges(SENDERS, RECEIVERS, 4, **SIZES)
-    assert layout.count_slots() == count_slots(SENDERS, RECEIVERS, order, 4)
+    width = layout.edge_shape[2]
+    assert layout.count_slots() * (width + TILE_COST) == count_work(SENDERS, RECEIVERS, order, 4) * width
     columns = count_columns(SENDERS, RECEIVERS, order, 4)
     assert (np.asarray(layout.senders) < M).sum() == columns.sum()
 

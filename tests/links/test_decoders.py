@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.support.filled import filled
 from tgnn import links
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 SENDERS, RECEIVERS = np.array([0, 4, 2, 2]), np.array([1, 4, 0, 3])
-PARAMS = links.init_perceptron_decoder(jax.random.key(0), (3, 4, 1))
+PARAMS = filled(links.init_perceptron_decoder, (3, 4, 1))
 DECODERS = {
     "dot product": links.dot_product_decoder,
     "perceptron": lambda *args: links.perceptron_decoder(PARAMS, *args),

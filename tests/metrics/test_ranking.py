@@ -57,6 +57,7 @@ def test_relevance_of_every_type(dtype):
         assert function(SCORES, RELEVANT.astype(dtype), 5) == function(SCORES, RELEVANT, 5)
 
 
+@pytest.mark.nans
 def test_what_is_seen_takes_no_place_even_from_minus_infinity():
     scores = jnp.array([[9.0, -jnp.inf, jnp.nan, 8.0]])
     items, there = metrics.top_k(scores, 4, jnp.array([[True, False, False, False]]))
@@ -65,6 +66,7 @@ def test_what_is_seen_takes_no_place_even_from_minus_infinity():
     assert metrics.recall_at_k(scores, relevant, 2, seen=jnp.array([[True, False, False, False]])) == 1.0
 
 
+@pytest.mark.nans
 def test_equal_scores_keep_their_order_and_nan_is_below_all():
     least = float(jnp.finfo(jnp.float32).min)
     scores = jnp.array([[-0.0, 0.0, jnp.nan, -jnp.inf, least, 7.0]])

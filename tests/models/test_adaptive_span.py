@@ -1,5 +1,7 @@
 """Adaptive spans are masks times the exponentials."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,9 @@ from tests.support.sequence_models import CONFIG, ONE, SIZES, close, dense_stack
 from tgnn import patterns
 from tgnn.graphs import Causal
 from tgnn.models.sequences.adaptive_span import adaptive_span, head_spans, init_adaptive_span, span_loss
-from tgnn.nn.positions import sinusoidal
+from tgnn.nn.block import transformer_block
+from tgnn.nn.positions import rotary, sinusoidal
+from tgnn.nn.transformer import language_model
 
 
 @pytest.mark.slow
@@ -47,3 +51,14 @@ def test_the_span_loss_is_the_mean_span():
 def test_a_mask_needs_a_ramp():
     with pytest.raises(ValueError, match="ramp is 0"):
         adaptive_span({}, Causal(3), tokens_of(3), max_span=2.0, ramp=0.0)
+
+
+@pytest.mark.slow
+def test_with_spans_beyond_the_text_rotations_are_those_of_the_transformer():
+    params, tokens, past = filled(init_adaptive_span, CONFIG), tokens_of(9), patterns.window(9, 8)
+    params["decoder"]["blocks"]["attention"]["span"] = jnp.full((2, 2), 9.0)  # nearly all of the longest
+    plain = jax.tree.map(lambda leaf: leaf, params)
+    del plain["decoder"]["blocks"]["attention"]["span"]
+    mine = jax.jit(partial(adaptive_span, max_span=30.0, ramp=1.0, encoding=None, rotate=rotary))(params, past, tokens)
+    block = partial(transformer_block, rotate=rotary)
+    close(mine, jax.jit(partial(language_model, encoding=None, block=block))(plain, Causal(9), tokens))

@@ -15,7 +15,8 @@ from tgnn.models.cards import choices
 WITHOUT_DROPOUT = {"memory_network", "seq2seq"}  # as their papers
 GRAPH_IS_MADE_INSIDE = {"seq2seq", "transformer_xl", "compressive_transformer"}
 NO_ATTENTION = {
-    *("gcn", "graph_sage", "gin", "basic_gnn", "monet", "gated_gcn", "graph_network", "lightgcn", "tree_lstm", "rgcn")
+    *("gcn", "graph_sage", "gin", "basic_gnn", "monet", "gated_gcn", "graph_network", "lightgcn", "pinsage"),
+    *("tree_lstm", "rgcn", "conv_s2s"),
 }
 # These compile in a second or two each; what they share with others is tested on the others.
 SLOW = set(CALLS) - {"gcn", "gat", "graph_transformer", "multi_graph_transformer", "universal_transformer"}

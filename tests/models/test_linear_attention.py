@@ -69,6 +69,7 @@ def test_performer_with_the_other_kernel():
     close(run(params, tgnn.Causal(13), tokens_of(13)), expected)
 
 
+@pytest.mark.slow
 def test_projections_are_drawn_again_and_nothing_else():
     for stacked in (True, False):
         config = tgnn.nn.transformer.TransformerConfig(7, model_dim=8, num_heads=2, hidden_dim=8, stacked=stacked)
@@ -167,6 +168,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [x if x == "sgformer" else pytest.param(x, marks=pytest.mark.slow) for x in CASES])
 def test_a_model_is_its_dense_form(name):
     params, run, dense = CASES[name]

@@ -21,7 +21,7 @@ MODELS = {
     "gatv2": (gatv2, init_gatv2),
     "transformer_conv": (transformer_conv, init_transformer_conv),
 }
-GRAPH_NETWORKS = [*MODELS, "graph_sage", "gin", "basic_gnn", "monet", "gated_gcn"]
+GRAPH_NETWORKS = [*MODELS, "graph_sage", "pinsage", "gin", "basic_gnn", "monet", "gated_gcn"]
 
 
 @pytest.mark.slow

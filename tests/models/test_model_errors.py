@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tgnn
+from tests.support.filled import filled
 from tests.support.models import EDGES, LAYOUT, NODES, RECEIVERS, SENDERS, SIZES, TOKENS, N
 from tgnn import models
 
@@ -18,10 +19,10 @@ def sized(**changed):
 
 
 GRAPH = jraph.GraphsTuple(NODES, EDGES, RECEIVERS, SENDERS, NODES[:1], np.array([N]), np.array([len(EDGES)]))
-BLOCK = models.init_graph_network(KEY, (4, 3), (4, 3), (4, 3))
-GAT, GCN = models.init_gat(KEY, (4, 3), edge_dim=4), models.init_gcn(KEY, (4, 3))
-MONET = models.init_monet(KEY, (4, 3), edge_dim=3)
-STACKED = models.init_graph_transformer(KEY, **sized(), edge_dim=4)
+BLOCK = filled(models.init_graph_network, (4, 3), (4, 3), (4, 3))
+GAT, GCN = filled(models.init_gat, (4, 3), edge_dim=4), filled(models.init_gcn, (4, 3))
+MONET = filled(models.init_monet, (4, 3), edge_dim=3)
+STACKED = filled(models.init_graph_transformer, **sized(), edge_dim=4)
 BAD = {
     "no heads": (lambda: models.init_gat(KEY, (4, 3), num_heads=0), "num_heads must be .* at least 1, got 0"),
     "no last heads": (

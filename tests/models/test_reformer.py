@@ -19,6 +19,7 @@ from tests.support.sequence_models import (
 )
 from tgnn.models.sequences.reformer import Hashing, hash_codes, init_reformer, reformer, unit
 from tgnn.nn.basic import linear
+from tgnn.nn.positions import rotary
 from tgnn.nn.transformer import language_model
 
 
@@ -75,6 +76,22 @@ def test_reformer_with_one_bucket_is_full_attention_with_shared_queries_and_keys
 
     dense = partial(language_model, block=block_with(full))
     check(reformer, dense, params, Hashing(chunk=64), tokens_of(n))
+
+
+@pytest.mark.slow
+def test_rotations_turn_what_is_hashed_already():
+    params, n = make_reformer(bucket_sizes=(2,), num_rounds=1), 11
+    rotations = params["decoder"]["blocks"]["attention"]["rotations"]
+    params["decoder"]["blocks"]["attention"]["rotations"] = [0 * rotations[0]]  # all nodes in one bucket
+
+    def full(params, graph, x):
+        query, value = rotary(linear(params["query"], x), jnp.arange(n)), linear(params["value"], x)
+        layout = tgnn.Dense((jnp.tri(n, k=-1) + jnp.eye(n) * (jnp.arange(n) == 0)[:, None]) > 0)
+        return linear(params["output"], tgnn.attend(layout, query, unit(query), value, scale=1.0), in_axes=2)
+
+    mine = partial(reformer, encoding=None, rotate=rotary)
+    dense = partial(language_model, encoding=None, block=block_with(full))
+    check_logits(mine, dense, params, Hashing(chunk=64), tokens_of(n))
 
 
 def test_hashes_keep_factors_and_segments_apart():

@@ -11,7 +11,9 @@ from tests.support.sequence_models import CONFIG, ONE, SIZES, close, dense_stack
 from tgnn import patterns
 from tgnn.graphs import Causal
 from tgnn.models.sequences.sparse_transformer import init_sparse_transformer, sparse_transformer
-from tgnn.nn.positions import sinusoidal
+from tgnn.nn.block import transformer_block
+from tgnn.nn.positions import rotary, sinusoidal
+from tgnn.nn.transformer import language_model
 
 
 @pytest.mark.parametrize("n", SIZES)
@@ -35,3 +37,11 @@ def test_heads_must_be_divided_evenly():
     params = filled(init_sparse_transformer, CONFIG)
     with pytest.raises(ValueError, match="2 and 2 heads for 3 graphs"):
         sparse_transformer(params, (Causal(3),) * 3, tokens_of(3))
+
+
+@pytest.mark.slow
+def test_rotations_are_those_of_the_transformer():
+    params, tokens, past = filled(init_sparse_transformer, CONFIG), tokens_of(9), Causal(9)
+    mine = partial(sparse_transformer, graphs=(past, past), tokens=tokens, encoding=None, rotate=rotary)
+    block = partial(transformer_block, rotate=rotary)
+    close(*outcomes(params, mine, lambda p: language_model(p, past, tokens, encoding=None, block=block)))

@@ -144,10 +144,12 @@ def test_nothing_compressed_is_transformer_xl(compressive_params):
 
 
 @pytest.mark.slow
-def test_reconstruction_trains_the_compression_alone(compressive_params):
-    before = init_memories(compressive_params, 4, 2)
+@pytest.mark.parametrize("n_recent", [4, 2])
+def test_reconstruction_trains_the_compression_alone(compressive_params, n_recent):
+    """Also where a part of the segment itself leaves the memory at once."""
+    before = init_memories(compressive_params, n_recent, 2)
     first = jax.jit(compressive_transformer)(compressive_params, tokens_of(4), before)
-    assert first.reconstruction == 0  # nothing has left the memory yet
+    assert (first.reconstruction == 0) == (n_recent == 4)  # nothing has left the memory yet
 
     def loss(params):
         return compressive_transformer(params, tokens_of(4), first.memories).reconstruction

@@ -82,6 +82,12 @@ def test_norms_keep_statistics_in_float32():
 
 
 @pytest.mark.slow
+def test_norms_square_in_float32_what_float16_cannot():
+    x = jnp.array([[300.0, -300.0]], jnp.float16)  # 90,000 is beyond 65,504
+    np.testing.assert_array_equal(rms_norm(init_rms_norm(2), x), [[1, -1]])
+    np.testing.assert_array_equal(layer_norm(init_layer_norm(2), x), [[1, -1]])
+
+
 def test_embedding_gives_zeros_for_padding_and_no_gradient():
     params = init_embedding(RNG, 5, 3)
     ids = jnp.array([4, -1, 0])

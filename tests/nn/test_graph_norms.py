@@ -106,6 +106,7 @@ def test_top_k_pool_keeps_the_share_of_each_graph_that_lies_farthest(ratio):
     np.testing.assert_allclose(output[kept], (X * np.tanh(score)[:, None])[kept], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_top_k_and_sort_pool_are_pygs():
     torch, pyg = pytest.importorskip("torch"), pytest.importorskip("torch_geometric")
     live = IDS >= 0

@@ -22,7 +22,7 @@ CONFIG = TransformerConfig(vocab_size=13, model_dim=12, num_heads=3, hidden_dim=
 
 # The searches, on a chain whose next token depends on the last one only: a cache of nothing but the count of steps.
 
-CHAIN = jax.nn.log_softmax(2 * jax.random.normal(jax.random.key(3), (4, 4)))
+CHAIN = jax.jit(lambda rng: jax.nn.log_softmax(2 * jax.random.normal(rng, (4, 4))))(jax.random.key(3))
 END = 3
 
 
@@ -92,6 +92,15 @@ def test_a_wide_beam_finds_the_best_of_all_sequences(penalty):
     assert abs(value - score(best, penalty)) < 1e-5 and abs(score(found.tolist(), penalty) - value) < 1e-5
 
 
+def test_beams_are_no_copies_of_each_other():
+    """The best first token leads nowhere: 0.4 * 0.97 is more than 0.5 * 0.25."""
+    chain = jnp.log(jnp.array([[0.05, 0.5, 0.4, 0.05], [0.25] * 4, [0.01, 0.01, 0.01, 0.97], [0.25] * 4]))
+    step = lambda cache, tokens: (chain[tokens], cache)  # noqa: E731
+    found, value = beam_search(step, 0, 0, end=END, max_length=2, beam_size=2, length_penalty=0.0)
+    assert found.tolist() == [2, END]
+    np.testing.assert_allclose(value, np.log(0.4 * 0.97), rtol=1e-6)
+
+
 def test_a_beam_of_one_is_greedy():
     options = {"end": END, "max_length": 11}
     found, _ = jax.jit(partial(beam_search, chain_step, beam_size=1, **options))(jnp.array(0), 0)
@@ -146,6 +155,12 @@ def test_the_nucleus_is_the_smallest_set_of_that_probability():
         assert kept.tolist() == [i < smallest_set(row / row.sum(), p) for i in range(23)]
 
 
+def test_a_nucleus_of_everything_loses_nothing_by_rounding_and_one_of_nothing_keeps_the_best():
+    logits = jnp.array([0.0, -20.0])  # the probability of the first is 1 in float32
+    assert in_nucleus(logits, jnp.float32(1)).tolist() == [True, True]
+    assert in_nucleus(logits, jnp.float32(0)).tolist() == [True, False]  # such as one that is traced
+
+
 @pytest.mark.slow
 def test_tokens_are_drawn_from_the_nucleus_of_the_k_best_at_their_temperature():
     logits = jnp.log(jnp.array([[0.1, 0.4, 0.05, 0.25, 0.2]]))
@@ -170,6 +185,13 @@ def test_the_coldest_samples_of_half_precision_are_greedy(temperature):
     logits = jnp.array([[3.0, 5.0, 4.99, -60000.0]], jnp.float16)
     drawn = sample(lambda c, t: (logits, c), 0, 0, RNG, end=-1, max_length=9, temperature=temperature)
     assert drawn.tolist() == [1] * 9
+
+
+def test_of_equal_logits_none_is_preferred_however_cold():
+    """A temperature that is traced may be 0."""
+    step = lambda cache, tokens: (jnp.array([[1.0, 5.0, 5.0]]), cache)  # noqa: E731
+    draw = jax.jit(lambda temperature: sample(step, 0, 0, RNG, end=-1, max_length=30, temperature=temperature))
+    assert set(draw(0.0).tolist()) == {1, 2}
 
 
 BAD = {

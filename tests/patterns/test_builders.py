@@ -1,6 +1,7 @@
 """Every pattern equals its definition, written out pair by pair."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ def test_rules_on_positions(n, a, b, c):
     equal(patterns.cached_past(n, a, b), matrix(n, lambda i, j: i + a - b <= j <= i + a, a + n))
 
 
+@pytest.mark.slow
 @few
 @given(SIZES, st.integers(1, 9), st.integers(0, 9))
 def test_sparse_transformer(n, stride, summary):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tgnn
+from tgnn.datasets import heterophilous
 from tgnn.graphs.planned import Planned
 from tgnn.planning import timings
 from tgnn.planning.choose import plan
@@ -133,6 +134,29 @@ def test_the_librarys_own_measurement_tells_sparse_from_dense():
     assert kind(plan(edges_of(sparse), backend="cpu")) == "EdgeList"
     assert kind(plan(edges_of(half), backend="cpu")) == "Dense"
     assert kind(plan(edges_of(clusters), backend="cpu")) == "Blocks"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gradients", [False, True])
+@pytest.mark.parametrize("level", [4, 5])
+def test_the_librarys_own_measurement_takes_row_windows_on_a_mesh(level, gradients):
+    """2,562 and 10,242 nodes that see 8 hops far."""
+    edges = tgnn.patterns.k_hop(tgnn.patterns.icosahedral_mesh(level).layout, 8)
+    planned = plan(edges, gradients=gradients, backend="cpu")
+    assert kind(planned) == "RowWindows"
+    if level == 4:
+        for mine, theirs in zip(planned.pairs(), edges.pairs(), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gradients", [False, True])
+def test_the_librarys_own_measurement_keeps_hubs_a_list(gradients, data_dir):
+    graph = heterophilous.load("tolokers", data_dir("heterophilous").parent)
+    edges = tgnn.EdgeList.from_edges(graph.senders, graph.receivers, n_receivers=len(graph.labels))
+    assert kind(plan(edges, gradients=gradients, backend="cpu")) == "EdgeList"
+    if not gradients:
+        assert "RowWindows 32 " in explain(edges, gradients=False)  # it was counted
 
 
 def test_row_windows_are_counted_only_where_they_may_win(monkeypatch, measured):

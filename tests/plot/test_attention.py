@@ -107,6 +107,7 @@ def test_every_word_is_drawn_as_it_is_written():
         (lambda: plot.alignment(np.zeros((2, 3, 4))), "choose or average heads"),
         (lambda: plot.alignment(np.zeros((2, 3)), "abc"), "receivers has 3 entries"),
         (lambda: plot.attention_graph(np.zeros((2, 3)), "ab", "ab"), "senders has 2 entries"),
+        (lambda: plot.attention_graph(tgnn.Causal(2), np.eye(2)), "got Causal; .*weighted_graph"),
     ],
 )
 def test_weights_that_cannot_be_drawn_are_said(draw, words):

@@ -10,8 +10,9 @@ import pytest
 import tgnn
 from tests.support.checkpoints import ALBERT, BERT, GPT2, LLAMA, ROBERTA, write_checkpoint
 from tgnn import pretrained
+from tgnn.analysis.reading import to_matrix
 from tgnn.pretrained.files import read_weights
-from tgnn.pretrained.layouts import keep_senders, layouts_of_layers, to_matrix
+from tgnn.pretrained.layouts import keep_senders, layouts_of_layers
 
 
 @pytest.fixture

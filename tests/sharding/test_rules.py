@@ -75,7 +75,10 @@ def check():
         for batch in batches:
             state, metrics = step(state, sharding.place_batch(batch, mesh, "data") if placed else batch)
         ends.append((state.params, metrics["loss"]))
+        np.testing.assert_array_equal(sharding.own_copy(metrics["loss"]), metrics["loss"])
         if placed:
+            with pytest.raises(ValueError, match="split over devices.*place it without rules"):
+                sharding.own_copy(state.params)
             assert state.params["query"].sharding.shard_shape((8, 8, 4)) == (8, 2, 4)
             assert jax.tree.leaves(state.opt_state)[2].sharding.shard_shape((8, 4, 8)) == (2, 4, 8)
     for found in ends[1:]:

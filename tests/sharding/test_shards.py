@@ -106,8 +106,12 @@ def check_edges():
         equal(shards, whole, *nodes, features, SLOPE[:4])
     traced = lambda q, k, v, x: sharding.attend_edges(GRAPH, q, k, v, bias=x, **place, **OPTIONS)  # noqa: E731
     equal(traced, lambda q, k, v, x: tgnn.attend(GRAPH, q, k, v, bias=x, **OPTIONS), *nodes, BIAS[:, :4])
-    program = jax.jit(lambda parts, *x: sharding.attend_edges(parts, *x, **place)).lower(parts, *nodes).compile()
-    assert kinds(program) == {"all-reduce"} and sent(program, "all-reduce") == 4 * N * 4 * (1 + 1 + 3)
+    nodes = [jnp.ones((N, 4, 5))] * 3
+    run = lambda *x: sharding.attend_edges(parts, *x, **place)  # noqa: E731
+    said = sharding.traffic("edges", 8, N, 4, 5)
+    for function, expected in ((run, said.forward), (jax.grad(lambda *x: (run(*x) ** 2).sum(), (0, 1, 2)), said.both)):
+        program = jax.jit(function).lower(*nodes).compile()
+        assert kinds(program) == {"all-reduce"} and sent(program, "all-reduce") == expected
 
 
 # -- by nodes ---------------------------------------------------------------------------------------------------------
@@ -139,12 +143,12 @@ def check_halo(place):
         assert cut.n_cut == 14 * reach and cut.n_sent == 16 * reach  # the two ends have one neighbour each
         rows = [jax.ShapeDtypeStruct((n, 2, 4), jnp.float32, sharding=spread)] * 3
         run = lambda *x: sharding.attend_nodes(cut, *x, **place)  # noqa: B023, E731
-        row = 2 * 2 * 4 * 4  # key and value
+        said = sharding.traffic("nodes", 8, n, 2, 4, n_sent=cut.n_sent)
         forward = jax.jit(run).lower(*rows).compile()
         both = jax.jit(jax.grad(lambda *x: run(*x).sum(), (0, 1, 2))).lower(*rows).compile()  # noqa: B023
         assert kinds(forward) == kinds(both) == {"collective-permute"}
-        assert sent(forward, "collective-permute") == cut.n_sent // 8 * row
-        assert sent(both, "collective-permute") == 2 * cut.n_sent // 8 * row
+        assert sent(forward, "collective-permute") == said.forward == cut.n_sent // 8 * 2 * 2 * 4 * 4
+        assert sent(both, "collective-permute") == said.both
 
 
 # -- around a ring ----------------------------------------------------------------------------------------------------
@@ -172,22 +176,25 @@ def check_ring():
 
 
 def check_memory_of_ring():
-    """Twice the devices and the rows: the same memory of each, and no gathered rows."""
+    """Twice the devices and the rows: the same memory of each; 32 times the rows: 32 times; and no gathered rows."""
     found = []
-    for count in (4, 8):
+    for count, n in ((4, 1024), (8, 2048), (8, 65_536)):
         mesh = mesh_of(count)
         rows = NamedSharding(mesh, PartitionSpec("x"))
-        nodes = [jax.ShapeDtypeStruct((count * 256, 2, 16), jnp.float32, sharding=rows)] * 3
-        layout = tgnn.Causal(count * 256)
+        nodes = [jax.ShapeDtypeStruct((n, 2, 16), jnp.float32, sharding=rows)] * 3
+        layout = tgnn.Causal(n)
         run = lambda *x: sharding.attend_ring(layout, *x, mesh=mesh, axis="x").sum()  # noqa: B023, E731
         program = jax.jit(jax.grad(run, (0, 1, 2))).lower(*nodes).compile()
         assert kinds(program) == {"collective-permute"}
-        share = 256 * 2 * 16 * 4  # keys of a device
-        assert sent(program, "collective-permute") == (2 + 4 + 2) * share  # forward, backward, and home
+        said = sharding.traffic("ring", count, n, 2, 16)
+        # As written in the program: a step forwards, one backwards, and the way home.
+        share = said.forward // (count - 1)
+        assert sent(program, "collective-permute") == share + 2 * share + share
+        assert said.both == (count - 1) * share + (count - 1) * 2 * share + share
         memory = program.memory_analysis()
         assert memory is not None
         found.append(memory.temp_size_in_bytes)
-    assert found[1] <= 1.05 * found[0], found
+    assert found[1] <= 1.05 * found[0] and found[2] <= 1.05 * 32 * found[1], found
 
 
 @pytest.mark.slow

@@ -13,4 +13,5 @@ def filled(init, *args, **options):
     def fill(path, leaf):
         return jnp.asarray(generator.normal(getattr(path[-1], "key", None) == "scale", 0.3, leaf.shape), leaf.dtype)
 
-    return jax.tree_util.tree_map_with_path(fill, shapes)
+    with jax.ensure_compile_time_eval():  # values even where the first who asks is being traced: callers keep them
+        return jax.tree_util.tree_map_with_path(fill, shapes)

@@ -1,5 +1,6 @@
 """Every layout, at prime sizes, with the awkward cases: empty rows, padding, duplicates, offsets, segments."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ LAYOUTS = {
     ),
     "neighbors": tgnn.Neighbors.from_edges(*DOUBLED, **SIZES, mask=MASK),
     "neighbors padded": tgnn.Neighbors.from_edges(SENDERS, RECEIVERS, **SIZES, pad_to=12),
-    "buckets": tgnn.patterns.lsh_buckets(N, HASHES, chunk=4, causal=False),
+    "buckets": jax.jit(lambda hashes: tgnn.patterns.lsh_buckets(N, hashes, chunk=4, causal=False))(HASHES),
 }
 
 

@@ -29,9 +29,8 @@ Call = Callable[..., Any]
 
 @cache
 def params_of(init: Callable, *args: Any, **options: Any) -> Any:
-    """Random parameters, made once; arrays also where a test traces the call."""
-    with jax.ensure_compile_time_eval():
-        return filled(init, *args, **options)
+    """Random parameters, made once."""
+    return filled(init, *args, **options)
 
 
 def cast(tree: Any, dtype: Any) -> Any:
@@ -120,7 +119,7 @@ def smoothed(dtype=jnp.float32, **options):
 
 
 CALLS: dict[str, Call] = {
-    name: on_nodes(name) for name in ("gcn", "graph_sage", "gin", "basic_gnn", "monet", "gated_gcn")
+    name: on_nodes(name) for name in ("gcn", "graph_sage", "gin", "basic_gnn", "monet", "gated_gcn", "pinsage")
 } | {
     "gat": on_nodes("gat", edges=True, num_heads=2, edge_dim=DIM),
     "gatv2": on_nodes("gatv2", edges=True, num_heads=2, edge_dim=DIM),
@@ -138,12 +137,14 @@ CALLS: dict[str, Call] = {
     "rgat": on_relations("rgat", num_heads=2),
     "hgt": on_relations("hgt", num_heads=2),
     "adaptive_span": on_tokens("adaptive_span", patterns.window(N, 4), max_span=2.0, ramp=2.0),
+    "all_attention": on_tokens("all_attention", tgnn.Causal(N)),
     "bp_transformer": on_tokens(
         "bp_transformer", partition([N], 1), partial(models.init_bp_transformer, config=CONFIG, max_length=N, k=1)
     ),
     "light_conv": on_tokens(
         "light_conv", tgnn.Window(N, 2, 0), partial(models.init_light_conv, config=CONFIG, width=3)
     ),
+    "conv_s2s": on_tokens("conv_s2s", tgnn.Window(N, 2, 0), partial(models.init_conv_s2s, config=CONFIG, width=3)),
     "performer": on_tokens("performer", tgnn.Causal(N)),
     "reformer": on_tokens("reformer", Hashing(2), ROUNDS),
     "sparse_transformer": on_tokens("sparse_transformer", patterns.strided_parts(N, 2)),

@@ -3,11 +3,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from tests.support.training import (
@@ -57,11 +59,12 @@ def stopped_at(last, how=KeyboardInterrupt):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [KeyboardInterrupt, RuntimeError])
-def test_a_run_that_is_broken_off_is_saved_where_it_was_and_resumes_bit_by_bit(tmp_path, how):
+@pytest.mark.parametrize(("how", "ahead"), [(KeyboardInterrupt, 0), (RuntimeError, 0), (RuntimeError, 2)])
+def test_a_run_that_is_broken_off_is_saved_where_it_was_and_resumes_bit_by_bit(tmp_path, how, ahead):
     straight = fit(new_state(), STEP, batch_at, num_steps=20, quiet=True)
+    options = {"num_steps": 20, "run_dir": tmp_path, "save_every": 6, "log_every": 1, "ahead": ahead}
     with pytest.raises(how) as error:
-        fit(new_state(), STEP, stopped_at(15, how), num_steps=20, run_dir=tmp_path, save_every=6, log_every=1)
+        fit(new_state(), STEP, stopped_at(15, how), **options)
     if how is KeyboardInterrupt:
         assert str(error.value) == f"stopped before the end; {tmp_path} holds step 15; go on with resume=True"
     metrics, saves = tmp_path / "metrics.jsonl", tmp_path / "checkpoints"
@@ -69,10 +72,24 @@ def test_a_run_that_is_broken_off_is_saved_where_it_was_and_resumes_bit_by_bit(t
     with metrics.open("a") as file:
         file.write('{"step": 16, "lo')
     (saves / "15" / "manifest.json").unlink()  # and the newest is damaged
-    resumed = fit(new_state(), STEP, batch_at, num_steps=20, run_dir=tmp_path, save_every=6, log_every=1, resume=True)
+    resumed = fit(new_state(), STEP, batch_at, **options, resume=True)
     assert_same_state(resumed, straight)
     assert [record["step"] for record in read_metrics(metrics)] == list(range(1, 21))
     assert checkpoint.latest_step(saves) == 20
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_batches_are_made_beside_the_steps_where_that_is_asked_for(ahead):
+    threads = {}
+
+    def batches(step):
+        threads[step] = threading.current_thread().name
+        return batch_at(step)
+
+    done = fit(new_state(), STEP, batches, num_steps=4, ahead=ahead)
+    assert_same_state(done, fit(new_state(), STEP, batch_at, num_steps=4))
+    assert list(threads) == [0, 1, 2, 3]
+    assert all(name.startswith("prefetch") == bool(ahead) for name in threads.values())
 
 
 def test_a_checkpoint_named_n_holds_n_updates(tmp_path):
@@ -89,6 +106,12 @@ def test_a_finished_run_resumes_to_itself_and_a_new_one_does_not_overwrite_it(tm
     assert_same_state(again, done)
     with pytest.raises(ValueError, match="holds a run at step 3; pass resume=True"):
         fit(new_state(), STEP, batch_at, num_steps=3, run_dir=tmp_path)
+
+
+def test_another_structure_is_refused_before_a_step_is_taken(tmp_path):
+    fit(new_state(), STEP, batch_at, num_steps=1, run_dir=tmp_path)
+    with pytest.raises(ValueError, match="has another structure than target: missing nothing, unexpected"):
+        fit(new_state(optax.sgd(0.1)), pytest.fail, batch_at, num_steps=2, run_dir=tmp_path, resume=True)
 
 
 @pytest.mark.slow
@@ -412,6 +435,21 @@ def test_a_killed_process_leaves_a_run_that_goes_on_bit_by_bit_and_no_lock(tmp_p
     resumed = fit(new_state(), STEP, batch_at, num_steps=20, run_dir=tmp_path, log_every=1, resume=True)
     assert_same_state(resumed, fit(new_state(), STEP, batch_at, num_steps=20))
     assert [record["step"] for record in read_metrics(tmp_path / "metrics.jsonl")] == list(range(1, 21))
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_records_are_the_lines_of_the_file(folder, tmp_path):
+    records, options = [], {"run_dir": tmp_path} if folder else {}
+    looks = {"evaluate": lambda state: {"found": np.float32(0.5)}, "evaluate_every": 3}
+    fit(new_state(), STEP, batch_at, num_steps=5, log_every=2, quiet=True, records=records, **looks, **options)
+    assert [record["step"] for record in records] == [2, 3, 4, 5]
+    assert [record.get("found") for record in records] == [None, 0.5, None, 0.5]
+    assert all(isinstance(record["loss"], float) for record in records)
+    if folder:
+        lines = read_metrics(tmp_path / "metrics.jsonl")
+        assert [line | {"seconds": 0} for line in lines] == [record | {"seconds": 0} for record in records]
+    with pytest.raises(ValueError, match="records must be a list"):
+        fit(new_state(), STEP, batch_at, num_steps=5, records=())
 
 
 FULL = """

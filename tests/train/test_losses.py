@@ -109,6 +109,13 @@ def test_a_row_with_a_nan_has_no_largest_logit():
     assert losses.accuracy(jnp.array([[jnp.inf, 0.0], [-jnp.inf, 0.0]]), jnp.array([0, 1])) == 1
 
 
+@pytest.mark.nans
+def test_a_mean_does_not_see_values_that_are_dropped():
+    keep = jnp.array([True, True, False])
+    mean, gradient = jax.value_and_grad(losses.masked_mean)(jnp.array([1.0, 3.0, jnp.nan]), keep)
+    assert mean == 2 and gradient.tolist() == [0.5, 0.5, 0]
+
+
 LOSSES = [losses.binary_cross_entropy, losses.mean_absolute_error, losses.mean_squared_error]
 
 

@@ -184,6 +184,14 @@ def test_the_infinities_that_optimizers_begin_with_may_stay():
         assert (not found.any()) == sound
 
 
+def test_what_was_infinite_before_a_step_may_stay_so():
+    """Such as the maximum of what no batch has brought yet."""
+    before = {"largest": jnp.array([-jnp.inf, 1.0])}
+    for largest, sound in [([-jnp.inf, 2.0], True), ([-jnp.inf, jnp.inf], False)]:
+        found = not_finite(jnp.float32(0), [], ({}, (), {"largest": jnp.array(largest)}), ({}, (), before))
+        assert (not found.any()) == sound
+
+
 def test_loops_of_their_own_can_ask_whether_all_is_finite():
     check_finite("the weights", {"a": jnp.ones(2), "b": jnp.arange(3), "rng": jax.random.key(0)})
     with pytest.raises(ValueError, match=r"the weights \['b'\] are not finite"):
@@ -328,3 +336,17 @@ def test_half_precision_trains_where_promotion_is_forbidden(weight_fn):
     assert state.params["a"].dtype == jnp.float16 and np.all(state.params["a"] < 1)
     assert metrics["gradient_norm"].dtype == jnp.float32
     assert schedules.warmup_cosine(1.0, 2, 4)(0) == 0.5
+
+
+@pytest.mark.slow
+def test_the_program_of_a_step_grows_like_the_number_of_its_arrays():
+    """The guard's answer goes into the update of every array, and its reasons must not go with it."""
+
+    def lines(count):
+        params = {f"layer {i}": jnp.ones(i + 2) for i in range(count)}
+        optimizer = optax.sgd(0.1)
+        step = make_step(lambda params, batch, rng: (sum((x**2).sum() for x in params.values()), {}), optimizer)
+        state = jax.eval_shape(lambda: init_state(jax.random.key(0), params, optimizer))
+        return step.lower(state, jnp.float32(0)).compile().as_text().count("\n")
+
+    assert lines(16) < 2 * lines(8)  # 2.5 times where every update asks every array itself

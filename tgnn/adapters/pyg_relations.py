@@ -120,4 +120,4 @@ def _hgt(weights, like, names) -> Params:
 
 
 MATRICES = "k_rel.weight", "v_rel.weight"
-READERS = {"rgcn": _rgcn, "rgat": _rgat, "hgt": _hgt}
+READERS: dict[str, Callable[..., Params]] = {"rgcn": _rgcn, "rgat": _rgat, "hgt": _hgt}

@@ -51,7 +51,11 @@ def from_hetero_data(data: Any) -> tuple[dict[Relation, EdgeList], dict[str, np.
 
 
 def to_hetero_data(
-    layouts: Layouts, x: Mapping[str, Any], into: Any, as_tensor: Callable[[np.ndarray], Any], edges=None
+    layouts: Layouts,
+    x: Mapping[str, Any],
+    into: Any,
+    as_tensor: Callable[[np.ndarray], Any],
+    edges: Mapping[Relation, Any] | None = None,
 ) -> Any:
     """Writes a graph of relations into a `HeteroData`, and returns it.
 
@@ -165,7 +169,7 @@ def from_graphs_tuple(
     return layouts, {name: features[rows] for name, rows in members.items()}, members
 
 
-def from_networkx_relations(graph: Any) -> tuple[dict[Relation, EdgeList], dict[str, list]]:
+def from_networkx_relations(graph: Any) -> tuple[dict[Relation, EdgeList], dict[str, list[Any]]]:
     """The layouts of a NetworkX graph whose nodes have a `kind` and whose edges have a `relation`, two strings.
 
     Args:

@@ -1,12 +1,17 @@
 """Attention flow: the most that can flow from an output down to an input, with weights as capacities."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tgnn.analysis.checks import checked_layers, checked_nodes, live_values
+from tgnn.graphs import Layout
 from tgnn.graphs.interop import live_edges
 from tgnn.typing import Array, Graph
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 UNITS = 2**28  # capacities are counted in these: SciPy's flows are int32, and no flow is above one node's total of 1
 
@@ -54,7 +59,7 @@ def flow(
     return np.array(found, np.float64).reshape(len(receivers), len(senders)) / UNITS
 
 
-def network(layers, residual: float):
+def network(layers: Sequence[tuple[Layout, Array]], residual: float) -> "tuple[csr_matrix, int]":
     """Capacities as a SciPy matrix from the nodes of each layer to those below, and the number of the first output."""
     from scipy import sparse
 
@@ -73,7 +78,7 @@ def network(layers, residual: float):
         below = above
     size = below + layers[-1][0].n_receivers
     ends = np.concatenate(froms), np.concatenate(tos)
-    arcs = sparse.coo_matrix((np.concatenate(capacities), ends), shape=(size, size)).tocsr()  # doubled edges: sums
+    arcs: Any = sparse.coo_matrix((np.concatenate(capacities), ends), shape=(size, size)).tocsr()  # doubled edges: sums
     arcs.data = (arcs.data * UNITS).round()
     return arcs.astype(np.int32), below
 

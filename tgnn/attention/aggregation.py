@@ -12,7 +12,7 @@ from tgnn.graphs import Layout
 from tgnn.graphs.interop import as_layout
 from tgnn.graphs.transforms import degrees
 from tgnn.softmax import expand, sum_dtype, wide_dtype
-from tgnn.typing import Array
+from tgnn.typing import Array, DTypeLike
 
 
 def aggregate(
@@ -65,7 +65,7 @@ def reduced(layout: Layout, x: Array, reduction: str, edges: Array | None) -> Ar
     return REDUCTIONS[reduction](layout, messages).astype(dtype)
 
 
-def message_dtype(reduction: str, *dtypes) -> jnp.dtype:
+def message_dtype(reduction: str, *dtypes: DTypeLike) -> jnp.dtype:
     """The dtype in which messages are reduced: float32 or wider, and int32 or wider where integers stay integers."""
     if reduction not in ("sum", "max", "min") or any(jnp.issubdtype(x, jnp.floating) for x in dtypes):
         return wide_dtype(*dtypes)
@@ -75,18 +75,18 @@ def message_dtype(reduction: str, *dtypes) -> jnp.dtype:
         return dtype if sum_dtype(dtype) == dtype else jnp.promote_types(dtype, jnp.int32)
 
 
-def sum_messages(layout, messages):
+def sum_messages(layout: Layout, messages: Array) -> Array:
     """The sum of the live messages to each receiver, as all of these: [*edge_shape, ...] -> [n_receivers, ...]."""
     return layout.reduce(messages)
 
 
-def mean_messages(layout, messages):
+def mean_messages(layout: Layout, messages: Array) -> Array:
     """Their mean."""
     count = degrees(layout).reshape((-1,) + (1,) * (messages.ndim - len(layout.edge_shape)))
     return layout.reduce(messages) / jnp.maximum(count, 1.0)
 
 
-def max_messages(layout, messages):
+def max_messages(layout: Layout, messages: Array) -> Array:
     """Their maximum, 0 where there is none but -inf."""
     largest = layout.reduce(messages, "max")
     if not jnp.issubdtype(messages.dtype, jnp.integer):
@@ -95,7 +95,7 @@ def max_messages(layout, messages):
     return jnp.where(expand(degree > 0, largest.ndim), largest, 0)
 
 
-def min_messages(layout, messages):
+def min_messages(layout: Layout, messages: Array) -> Array:
     """Their minimum, 0 where there is none."""
     if not jnp.issubdtype(messages.dtype, jnp.integer):
         return -max_messages(layout, -messages)
@@ -103,7 +103,7 @@ def min_messages(layout, messages):
     return jnp.where(expand(degrees(layout) > 0, smallest.ndim), smallest, 0)
 
 
-def std_messages(layout, messages):
+def std_messages(layout: Layout, messages: Array) -> Array:
     """Centred before it is squared, so that nothing cancels; no square root of 0, where its derivative is infinite."""
     # The mean of many large numbers is rounded by more than they may differ; that of distances to the largest is not.
     largest = jax.lax.stop_gradient(layout.from_receivers(max_messages(layout, messages)))
@@ -113,7 +113,7 @@ def std_messages(layout, messages):
     return jnp.where(variance == 0, 0.0, jnp.sqrt(jnp.where(variance == 0, 1.0, variance)))
 
 
-def softmax_messages(layout, messages):
+def softmax_messages(layout: Layout, messages: Array) -> Array:
     """Their mean, weighted by their own softmax."""
     return layout.reduce(layout.normalize(messages) * messages)
 

@@ -2,17 +2,19 @@
 
 from typing import Any, Literal, overload
 
+import jax
 import jax.numpy as jnp
 import jraph
 
-from tgnn.attention import definition
-from tgnn.attention.call import prepare
+from tgnn.attention import definition, recording
+from tgnn.attention.call import Bias, prepare
+from tgnn.attention.dropout import Origin
 from tgnn.attention.fused.executions import run, run_with_lse
-from tgnn.attention.fused.weights import chosen_weights
+from tgnn.attention.fused.weights import Operands, chosen_weights
 from tgnn.attention.scores import Score, dot_product
 from tgnn.compiled import compiled
 from tgnn.errors import check_call
-from tgnn.graphs.interop import as_layout
+from tgnn.graphs.interop import as_layout, check_graph
 from tgnn.graphs.layout import Layout
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
@@ -32,7 +34,7 @@ def attend(
     edge_value: Array | None = ...,
     dropout_rate: float = ...,
     rng: Array | None = ...,
-    origin: tuple = ...,
+    origin: Origin = ...,
     implementation: str | None = ...,
     return_lse: Literal[False] = False,
 ) -> Array: ...
@@ -52,7 +54,7 @@ def attend(
     edge_value: Array | None = ...,
     dropout_rate: float = ...,
     rng: Array | None = ...,
-    origin: tuple = ...,
+    origin: Origin = ...,
     implementation: str | None = ...,
     return_lse: Literal[True],
 ) -> tuple[Array, Array]: ...
@@ -65,13 +67,13 @@ def attend(
     value: Array,
     *,
     score: Score = dot_product,
-    bias=None,
+    bias: Bias = None,
     scale: float | Array | None = None,
     edges: Array | None = None,
     edge_value: Array | None = None,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
-    origin: tuple = (0, 0, 0),
+    origin: Origin = (0, 0, 0),
     implementation: str | None = None,
     return_lse: bool = False,
 ) -> Array | tuple[Array, Array]:
@@ -114,25 +116,31 @@ def attend(
     >>> attend(layout, jnp.zeros_like(x), x, x).ravel().tolist()
     [0.0, 0.0, 0.5]
     """
+    check_graph(layout)  # first, so that arguments in another order are told
     query, key, value = jnp.asarray(query), jnp.asarray(key), jnp.asarray(value)
     layout = as_layout(layout, query.shape[0] if query.ndim else None, key.shape[0] if key.ndim else None)
     check_call(layout, query, key, value, scale, dropout_rate, rng, edges, edge_value, implementation, origin)
     operands = (layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng, origin)
-    return (output_and_lse if return_lse else output)(*operands, implementation)
+    run_call = output_and_lse if return_lse else output
+    if recording.is_recording():
+        with jax.disable_jit(False):  # loops inside of a call stay loops
+            recording.leave(layout, all_weights(layout, query, key, score, bias, scale, edges))
+            return run_call(*operands, implementation)
+    return run_call(*operands, implementation)
 
 
 @compiled
-def output(*operands) -> Array:
+def output(*operands: Any) -> Array:
     """`attend` after its checks."""
-    *operands, implementation = operands
-    return run(prepare(*operands), implementation)
+    *call, implementation = operands
+    return run(prepare(*call), implementation)
 
 
 @compiled
-def output_and_lse(*operands) -> tuple[Array, Array]:
+def output_and_lse(*operands: Any) -> tuple[Array, Array]:
     """`attend(..., return_lse=True)` after its checks."""
-    *operands, implementation = operands
-    return run_with_lse(prepare(*operands), implementation)
+    *call, implementation = operands
+    return run_with_lse(prepare(*call), implementation)
 
 
 def attention_weights(
@@ -141,10 +149,10 @@ def attention_weights(
     key: Array,
     *,
     score: Score = dot_product,
-    bias=None,
+    bias: Bias = None,
     scale: float | Array | None = None,
     edges: Array | None = None,
-    at: tuple | None = None,
+    at: tuple[Array, ...] | None = None,
 ) -> Array:
     """The weights that `attend` uses, before dropout: shaped and ordered as `bias`, in float32 or wider.
 
@@ -164,15 +172,18 @@ def attention_weights(
     >>> attention_weights(Complete(1, 2), jnp.ones((1, 1, 4)), jnp.ones((2, 1, 4))).ravel().tolist()
     [0.5, 0.5]
     """
+    check_graph(layout)
     query, key = jnp.asarray(query), jnp.asarray(key)
     layout = as_layout(layout, query.shape[0] if query.ndim else None, key.shape[0] if key.ndim else None)
     check_call(layout, query, key, None, scale, 0.0, None, edges)
     operands = (layout, query, key, score, bias, scale, edges)
-    return all_weights(*operands) if at is None else chosen_weights(*operands, at)
+    return all_weights(*operands) if at is None else chosen_weights(Operands(*operands), at)
 
 
 @compiled
-def all_weights(layout: Layout, query: Array, key: Array, score: Score, bias, scale, edges) -> Array:
+def all_weights(
+    layout: Layout, query: Array, key: Array, score: Score, bias: Bias, scale: float | Array | None, edges: Array | None
+) -> Array:
     """`attention_weights` of every edge, after its checks."""
     value = jnp.zeros((*key.shape[:2], 1), key.dtype)
     call = prepare(layout, query, key, value, score, bias, scale, edges, None, 0.0, None, (0, 0, 0))

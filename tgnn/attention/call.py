@@ -1,16 +1,20 @@
 """Call: the operands of `attend` as one frozen pytree, from the public face to every execution."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
-from tgnn.attention.dropout import Draw
+from tgnn.attention.dropout import Draw, Origin
 from tgnn.attention.scores import Score, dot_product
 from tgnn.errors import check_bias, check_bias_function, check_tail
+from tgnn.graphs.layout import Layout
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
+
+Bias: TypeAlias = Array | Callable[..., Array] | None  # per edge and head, or a function of the ends of an edge
 
 
 @jax.tree_util.register_dataclass
@@ -63,7 +67,20 @@ class Call:
         return jnp.full((self.layout.n_receivers, self.query.shape[1]), -jnp.inf, self.wide)
 
 
-def prepare(layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng, origin) -> Call:
+def prepare(
+    layout: Layout,
+    query: Array,
+    key: Array,
+    value: Array,
+    score: Score,
+    bias: Bias,
+    scale: float | Array | None,
+    edges: Array | None,
+    edge_value: Array | None,
+    dropout_rate: float,
+    rng: Array | None,
+    origin: Origin,
+) -> Call:
     """The call of operands in the caller's order, whose shapes were checked."""
     heads = query.shape[1]
     scale = score.default_scale(query.shape[-1]) if scale is None else scale
@@ -102,3 +119,8 @@ def map_nodes(score: Score, query: Array, key: Array, value: Array) -> tuple[Arr
 def repeat_heads(x: Array, heads: int) -> Array:
     """Grouped queries: [n, key_heads, ...] -> [n, heads, ...]."""
     return x if x.shape[1] == heads else jnp.repeat(x, heads // x.shape[1], axis=1)
+
+
+def bias_at(function: Callable[[Array, Array], Array], receiver: Array, sender: Array) -> Array:
+    """What a bias that is a function says of edges: int [...] each, broadcastable -> [..., heads or 1]."""
+    return jnp.vectorize(function, signature="(),()->(h)")(receiver, sender)

@@ -7,8 +7,9 @@ output_i   = sum_j weights_ij * value_j
 
 import jax.numpy as jnp
 
-from tgnn.attention.call import Call, repeat_heads
+from tgnn.attention.call import Call, bias_at, repeat_heads
 from tgnn.attention.dropout import apply_dropout
+from tgnn.attention.live import on_live
 from tgnn.errors import check_logits
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
@@ -59,7 +60,7 @@ def bias_of(call: Call) -> Array:
     if not callable(call.bias):
         return call.bias
     ends = call.layout.receiver_index, call.layout.sender_index
-    return jnp.vectorize(call.bias, signature="(),()->(h)")(*ends)
+    return on_live(bias_at, call.layout.live, call.bias, *ends)
 
 
 def edge_numbers(call: Call) -> tuple[Array, Array, Array]:

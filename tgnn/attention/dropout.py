@@ -1,11 +1,13 @@
 """Dropout on attention weights by a counter hash, so that every execution of `attend` drops the same edges."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from tgnn.typing import Array
+
+Origin: TypeAlias = tuple[Array | int, Array | int, Array | int]  # of receivers, senders and heads, as in `Draw`
 
 
 class Draw(NamedTuple):
@@ -18,17 +20,36 @@ class Draw(NamedTuple):
     """
 
     rng: Array
-    origin: tuple = (0, 0, 0)
+    origin: Origin = (0, 0, 0)
+
+    @property
+    def words(self) -> "Words":
+        """The same as numbers."""
+        data = jax.random.key_data(self.rng).astype(jnp.uint32).ravel()
+        return Words(data[0], data[-1], self.origin)
 
 
-def is_kept(draw: Draw, rate: float, receiver: Array, sender: Array, heads: Array) -> Array:
+class Words(NamedTuple):
+    """A draw as the numbers that are hashed: what a kernel can read."""
+
+    first: Array  # uint32 []
+    last: Array  # uint32 []
+    origin: Origin
+
+    @property
+    def words(self) -> "Words":
+        """Itself."""
+        return self
+
+
+def is_kept(draw: Draw | Words, rate: float, receiver: Array, sender: Array, heads: Array) -> Array:
     """Whether the weight of an edge survives: a hash of rng, receiver, sender and head.
 
     Nothing is stored and nothing depends on the order of the edges or on the layout: a chunk or a tile recomputes its
     own part. Copies of one edge in a multigraph share their fate.
 
     Args:
-      draw: key and origin.
+      draw: key and origin, or their numbers.
       rate: probability of dropping, in [0, 1).
       receiver: int, broadcastable with `sender` and `heads`.
       sender: int.
@@ -37,11 +58,11 @@ def is_kept(draw: Draw, rate: float, receiver: Array, sender: Array, heads: Arra
     Returns:
       bool, of the broadcast shape: True = keep.
     """
-    words = jax.random.key_data(draw.rng).astype(jnp.uint32).ravel()
-    state = words[0]
+    words = draw.words
+    state = words.first
     places = (receiver, sender, heads)
-    numbers = (jnp.asarray(in_whole(x, to)).astype(jnp.uint32) for x, to in zip(places, draw.origin, strict=True))
-    for word in (words[-1], *numbers):
+    numbers = (jnp.asarray(in_whole(x, to)).astype(jnp.uint32) for x, to in zip(places, words.origin, strict=True))
+    for word in (words.last, *numbers):
         state = mix(state ^ (word * jnp.uint32(0x9E3779B9) + jnp.uint32(0x7F4A7C15)))
     return state >= jnp.uint32(min(round(rate * 2**32), 2**32 - 1))
 
@@ -52,7 +73,7 @@ def in_whole(index: Array, origin: Array | int) -> Array:
 
 
 def apply_dropout(
-    draw: Draw | None, rate: float, weights: Array, receiver: Array, sender: Array, heads: Array
+    draw: Draw | Words | None, rate: float, weights: Array, receiver: Array, sender: Array, heads: Array
 ) -> Array:
     """Weights, those of dropped edges 0 and the others over `1 - rate`: linear. The numbers broadcast to `weights`."""
     if draw is None or rate == 0.0:

@@ -7,7 +7,7 @@ evaluate, recompute and differentiate it. A score that is an inner product of ma
 defines the maps only: it runs as fast as the dot product.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -15,9 +15,10 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from tgnn.attention.live import on_live
 from tgnn.graphs.layout import Layout, register_export
 from tgnn.softmax import wide_dtype
-from tgnn.typing import Array
+from tgnn.typing import Array, Params
 
 
 class Score:
@@ -26,9 +27,10 @@ class Score:
     is_inner_product: ClassVar[bool] = False  # of mapped nodes: contractions and vendors' kernels can take it
     is_kernel: ClassVar[bool] = False  # the logarithm of an inner product of mapped nodes' features, see kernels.py
     is_mapped: ClassVar[bool] = False  # whether `receiver` or `sender` is more than the identity
+    ignores_zeros: ClassVar[bool] = False  # zeros behind a row and its parameters change no logit; smooth at rows of 0
     own_logits: ClassVar[str | None] = None  # the method by which a score makes all logits itself, instead of by `pair`
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         """Notes what a score defines, and gives it a name in exports."""
         super().__init_subclass__(**kwargs)
         defined = set(cls.__dict__)
@@ -36,6 +38,8 @@ class Score:
         own = bool({"pair", "logits", "__call__"} & defined)
         if "is_kernel" not in defined:
             cls.is_kernel = cls.is_kernel and not own
+        if "ignores_zeros" not in defined:
+            cls.ignores_zeros = cls.ignores_zeros and not own
         if "is_inner_product" not in defined:
             cls.is_inner_product = cls.is_inner_product and not own
             cls.own_logits = next((name for name in ("logits", "__call__") if name in defined), cls.own_logits)
@@ -72,9 +76,10 @@ class Score:
 
     def logits(self, layout: Layout, receiver: Array, sender: Array, edges: Array | None = None) -> Array:
         """Logits [*edge_shape, heads] of mapped nodes, before scale and bias."""
-        ends = layout.from_receivers(receiver), layout.from_senders(sender)
-        ends = (layout.zero_dead_edges(x) for x in ends)
-        return self.pair(*ends, None if edges is None else layout.zero_dead_edges(edges))
+        inputs = layout.from_receivers(receiver), layout.from_senders(sender), edges
+        if self.ignores_zeros:
+            return self.pair(*(x if x is None else layout.zero_dead_edges(x) for x in inputs))
+        return on_live(type(self).pair, layout.live, self, *inputs)
 
 
 def on_nodes(node_map: Callable[[Score, Array], Array], score: Score, x: Array) -> Array:
@@ -105,15 +110,15 @@ class Join(NamedTuple):
     """A pytree without its arrays: hashable, so that it may be static."""
 
     treedef: Any
-    numbers: tuple  # the leaves that are Python numbers; None for an array
+    numbers: tuple[bool | int | float | None, ...]  # the leaves that are Python numbers; None for an array
 
-    def __call__(self, arrays):
+    def __call__(self, arrays: Iterable[Array]) -> Any:
         """The pytree with these arrays."""
         arrays = iter(arrays)
         return self.treedef.unflatten([next(arrays) if x is None else x for x in self.numbers])
 
 
-def split(tree) -> tuple[list, Join | None]:
+def split(tree: Params) -> tuple[list[Array], Join | None]:
     """The arrays of a pytree, and what puts others in their place; None if a leaf is neither array nor number."""
     leaves, treedef = jax.tree.flatten(tree)
     arrays = [x for x in leaves if hasattr(x, "dtype")]
@@ -128,7 +133,7 @@ class NodeMap(NamedTuple):
     node_map: Callable[[Score, Array], Array]
     join: Join
 
-    def __call__(self, arrays, x: Array) -> Array:
+    def __call__(self, arrays: list[Array], x: Array) -> Array:
         return self.node_map(self.join(arrays), x)
 
 
@@ -164,6 +169,7 @@ class InnerProduct(Score):
     """
 
     is_inner_product = True
+    ignores_zeros = True
 
     def pair(self, receiver: Array, sender: Array, edge: Array | None = None) -> Array:
         wide = wide_dtype(receiver.dtype, sender.dtype)
@@ -195,7 +201,7 @@ class DotProduct(InnerProduct):
         return head_dim**-0.5 if head_dim else 1.0
 
 
-dot_product = DotProduct()
+dot_product: DotProduct = DotProduct()
 
 
 @jax.custom_jvp
@@ -236,6 +242,8 @@ class Additive(Score):
     slope: float = jax.tree.static(default=0.2)  # pyright: ignore
     bias: Array | None = None
 
+    ignores_zeros = True
+
     def receiver(self, query: Array) -> Array:
         dot = head_dot(query, self.receiver_vector)
         return dot if self.bias is None else dot + self.bias.astype(dot.dtype)[None]
@@ -270,6 +278,8 @@ class AdditiveV2(Score):
 
     vector: Array
     slope: float = jax.tree.static(default=0.2)  # pyright: ignore
+
+    ignores_zeros = True
 
     def edge_tails(self, query: Array) -> tuple[tuple[int, ...], ...]:
         return (query.shape[1:],)

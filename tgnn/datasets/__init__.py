@@ -14,6 +14,7 @@ from tgnn.datasets import gowalla as gowalla
 from tgnn.datasets import heterophilous as heterophilous
 from tgnn.datasets import lastfm as lastfm
 from tgnn.datasets import listops as listops
+from tgnn.datasets import loading as loading
 from tgnn.datasets import multi30k as multi30k
 from tgnn.datasets import omniglot as omniglot
 from tgnn.datasets import omniglot_strokes as omniglot_strokes

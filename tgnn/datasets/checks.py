@@ -5,6 +5,7 @@ from typing import TypeVar
 import numpy as np
 
 from tgnn.datasets.records import Part, parts_of
+from tgnn.typing import ArrayLike
 
 DAMAGED = "it is damaged: get it again"
 R = TypeVar("R")
@@ -39,7 +40,9 @@ def check(name: str, record: R, remedy: str = DAMAGED) -> R:
     return record
 
 
-def check_range(name: str, part: str, values, low: int, below, remedy: str = DAMAGED) -> None:
+def check_range(
+    name: str, part: str, values: ArrayLike, low: int, below: int | np.ndarray, remedy: str = DAMAGED
+) -> None:
     """Integers in [low, below), where `below` may be an array of the same length.
 
     Raises:
@@ -68,7 +71,7 @@ def check_finite(name: str, part: str, values: np.ndarray, remedy: str = DAMAGED
     return values
 
 
-def as_int32(name: str, part: str, values, remedy: str = DAMAGED) -> np.ndarray:
+def as_int32(name: str, part: str, values: ArrayLike, remedy: str = DAMAGED) -> np.ndarray:
     """Integers of any type as int32.
 
     Raises:
@@ -80,7 +83,7 @@ def as_int32(name: str, part: str, values, remedy: str = DAMAGED) -> np.ndarray:
     return values.astype(np.int32)
 
 
-def as_float32(name: str, part: str, values, remedy: str = DAMAGED) -> np.ndarray:
+def as_float32(name: str, part: str, values: ArrayLike, remedy: str = DAMAGED) -> np.ndarray:
     """Numbers of any type as float32.
 
     Raises:

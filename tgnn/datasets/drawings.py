@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import numpy as np
 
@@ -29,7 +29,10 @@ class Strokes(Collection):
     labels: Annotated[np.ndarray, Part(ITEM, below=lambda drawings: len(drawings.class_names), ndim=1)]
 
 
-def check_strokes(name: str, drawings):
+Drawn = TypeVar("Drawn", bound=Strokes)
+
+
+def check_strokes(name: str, drawings: Drawn) -> Drawn:
     """`drawings`, its points as bytes, if its parts fit together and every drawing ends a stroke.
 
     Raises:

@@ -21,6 +21,7 @@ from tgnn.datasets.files.download import fetch
 from tgnn.datasets.files.lines import real
 from tgnn.datasets.graphs import Graphs, OfGraphs
 from tgnn.datasets.smiles import Molecule, parse_smiles
+from tgnn.typing import ArrayLike
 
 _PATH = "molecules_delaney/delaney-processed.csv"
 _URL = "https://deepchemdata.s3-us-west-1.amazonaws.com/datasets/delaney-processed.csv"
@@ -58,7 +59,7 @@ def load(data_dir: str | Path | None = None) -> Esol:
     return Esol(from_smiles(smiles, labels), smiles)
 
 
-def from_smiles(smiles: Sequence[str], labels) -> Graphs:
+def from_smiles(smiles: Sequence[str], labels: ArrayLike) -> Graphs:
     """Graphs of the molecules written in `smiles`, features as in `Esol`.
 
     Args:

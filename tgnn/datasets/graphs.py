@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from tgnn.datasets.records import ITEM, Collection, Part
+from tgnn.typing import ArrayLike
 
 if TYPE_CHECKING:
     import jraph
@@ -77,12 +78,12 @@ class OfGraphs:
         """The graphs in order."""
         return iter(self.graphs)
 
-    def __getitem__(self, index) -> Any:
+    def __getitem__(self, index: Any) -> Any:
         """As `Graphs`: one graph, or a selection."""
         return self.graphs[index]
 
 
-def take_graphs(graphs: Graphs, index) -> Graphs:
+def take_graphs(graphs: Graphs, index: ArrayLike) -> Graphs:
     """The graphs numbered `index`, in that order, as a new collection: for splits, folds and batches.
 
     Args:

@@ -8,6 +8,7 @@ import numpy as np
 from tgnn.datasets.checks import check
 from tgnn.datasets.files.lines import integer, numbered_lines, words_of
 from tgnn.datasets.records import ITEM, Collection, Part
+from tgnn.typing import ArrayLike
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,9 @@ class Interactions(Collection):
     counts: Annotated[np.ndarray | None, Part(ITEM, below=1 << 31, ndim=1)] = None
 
 
-def from_pairs(name: str, pairs: np.ndarray, num_users: int, num_items: int, counts=None) -> Interactions:
+def from_pairs(
+    name: str, pairs: np.ndarray, num_users: int, num_items: int, counts: ArrayLike | None = None
+) -> Interactions:
     """Checked pairs; pairs: [n, 2] integers.
 
     Raises:

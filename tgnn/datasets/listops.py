@@ -19,6 +19,7 @@ import numpy as np
 
 from tgnn.datasets.checks import check, check_range
 from tgnn.datasets.records import ITEM, Collection, Part
+from tgnn.typing import ArrayLike
 
 OPERATORS = ("MIN", "MAX", "MED", "SM")
 VOCABULARY = ("<pad>", *"0123456789", *(f"[{name}" for name in OPERATORS), "]")
@@ -90,7 +91,7 @@ def generate(
     return check("listops", ListOps(padded, lengths, labels), "report it: the generator is wrong")
 
 
-def evaluate(tokens) -> int:
+def evaluate(tokens: ArrayLike) -> int:
     """The value of one sequence of tokens (padding is ignored).
 
     Args:

@@ -26,7 +26,7 @@ from tgnn.datasets.files.checksums import SHA256
 from tgnn.datasets.files.download import fetch, find
 from tgnn.datasets.planetoid_raw import read_raw
 from tgnn.datasets.records import Part
-from tgnn.datasets.sparse import SparseRows, check_rows
+from tgnn.datasets.sparse import SparseRows, check_rows, normalize_rows
 from tgnn.datasets.splits import check_choice
 
 if TYPE_CHECKING:
@@ -67,11 +67,15 @@ class Planetoid:
     test: Annotated[np.ndarray, Part("test_node", below=_n_node, ndim=1)]
     num_classes: int
 
-    def bag(self) -> "SparseFeatures":
-        """The features as `tgnn.models` take them: a bipartite graph from words to papers instead of a dense matrix."""
+    def bag(self, *, normalize: bool = False) -> "SparseFeatures":
+        """The features as `tgnn.models` take them: a bipartite graph from words to papers instead of a dense matrix.
+
+        `normalize` divides the words of a paper by their sum, as GCN's and GAT's authors do; a paper without words has
+        no in-edge, and its features are zeros.
+        """
         from tgnn.nn.sparse_features import SparseFeatures  # the loaders themselves need NumPy only
 
-        return SparseFeatures.from_rows(*self.features)
+        return SparseFeatures.from_rows(*(normalize_rows(self.features) if normalize else self.features))
 
     def mask(self, split: str) -> np.ndarray:
         """Bool [n_node]: the nodes of "train", "validation" or "test", as the losses take them."""

@@ -28,6 +28,7 @@ from tgnn.datasets.files.download import local_path, require
 from tgnn.datasets.files.lines import numbered_lines
 from tgnn.datasets.records import ITEM, Part
 from tgnn.datasets.splits import check_split
+from tgnn.typing import ArrayLike
 
 _TRAIN_FILE = "quickdraw_small/quickdraw_train.npz"
 _TEST_FILES = ("quickdraw_small/quickdraw_test.npz", "quickdraw_small/quickdraw_heldout.npz")
@@ -99,7 +100,7 @@ def from_ndjson(paths: str | Path | Sequence[str | Path], class_names: Sequence[
     return check_strokes("from_ndjson", drawings)
 
 
-def take_drawings(drawings: Drawings, index) -> Drawings:
+def take_drawings(drawings: Drawings, index: ArrayLike) -> Drawings:
     """The drawings numbered `index`, in that order: integers of any type, or a bool mask.
 
     Raises:

@@ -9,9 +9,11 @@ import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any, Self, get_type_hints
+from typing import Any, Self, SupportsIndex, get_type_hints
 
 import numpy as np
+
+from tgnn.typing import ArrayLike
 
 ITEM = "item"  # the axis of a collection
 
@@ -54,7 +56,7 @@ class Collection:
         """The items in order."""
         return (self._item(i) for i in range(len(self)))
 
-    def __getitem__(self, index) -> Any:
+    def __getitem__(self, index: Any) -> Any:
         """An item by its number, negative ones from the end; a collection by a slice, integers, or a mask."""
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
@@ -62,7 +64,7 @@ class Collection:
             return self.take(index)
         return self._item(item_number(index, len(self)))
 
-    def take(self, index) -> Self:
+    def take(self, index: ArrayLike) -> Self:
         """The items numbered `index`, in that order, as a new collection: for splits, folds and batches.
 
         Args:
@@ -97,7 +99,7 @@ def spread(sizes: np.ndarray, index: np.ndarray) -> np.ndarray:
     return np.repeat(starts, lengths) + within
 
 
-def as_index(index, n: int, what: str = "items") -> np.ndarray:
+def as_index(index: ArrayLike, n: int, what: str = "items") -> np.ndarray:
     """Integers of any type in [0, n), or a bool mask [n], as int64 [k].
 
     Raises:
@@ -118,7 +120,7 @@ def as_index(index, n: int, what: str = "items") -> np.ndarray:
     return index.astype(np.int64)
 
 
-def item_number(index, n: int) -> int:
+def item_number(index: SupportsIndex, n: int) -> int:
     """A Python index into n items as a number in [0, n).
 
     Raises:

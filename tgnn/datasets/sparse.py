@@ -48,6 +48,17 @@ def check_rows(name: str, rows: SparseRows) -> SparseRows:
     return SparseRows(indptr, indices, values, (n_row, n_column))
 
 
+def normalize_rows(rows: SparseRows) -> SparseRows:
+    """Every row divided by its sum; a row whose sum is 0 stays as it is. What PyG calls `NormalizeFeatures`.
+
+    >>> normalize_rows(SparseRows([0, 2, 2], [0, 2], np.array([1.0, 3.0]), (2, 3))).values.tolist()
+    [0.25, 0.75]
+    """
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    total = np.bincount(row, rows.values, minlength=rows.shape[0])[row]
+    return rows._replace(values=(rows.values / np.where(total == 0, 1, total)).astype(np.float32))
+
+
 def stack_rows(top: SparseRows, bottom: SparseRows) -> SparseRows:
     """The rows of `top` above those of `bottom`; parts of any integer type."""
     first, second = (np.asarray(rows.indptr).astype(np.int64) for rows in (top, bottom))

@@ -11,6 +11,7 @@ from tgnn.datasets.files.archives import read_text
 from tgnn.datasets.files.download import local_path
 from tgnn.datasets.files.lines import BOM
 from tgnn.datasets.records import Part
+from tgnn.typing import ArrayLike
 
 _LONG = "which is more than fits in memory comfortably; cut it into parts and pass one"
 
@@ -92,7 +93,7 @@ def encode(text: str, vocabulary: str) -> np.ndarray:
     return np.fromiter((number[character] for character in text), np.int32, len(text))
 
 
-def decode(tokens, vocabulary: str) -> str:
+def decode(tokens: ArrayLike, vocabulary: str) -> str:
     """The text of indices into the vocabulary, [n] integers of any type.
 
     Example:

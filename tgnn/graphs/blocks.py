@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +13,14 @@ from tgnn.graphs.edge_list import EdgeList, check_simple
 from tgnn.graphs.fields import settle
 from tgnn.graphs.layout import Layout, is_traced, rows_at
 from tgnn.softmax import expand, least_where_dead, segment_reduce, sum_dtype, wide_dtype
-from tgnn.typing import Array
+from tgnn.typing import Array, ArrayLike
 
 
 class TileLike(Layout):
     """The verbs of every layout whose edges are live entries of small matrices, `mask` [n_tile, rows, columns]."""
 
     form = "tiles"
-    axes = {"mask": 3}
+    axes: ClassVar[dict[str, int]] = {"mask": 3}
     reads_rows = False
     mask: Array
 
@@ -69,21 +70,21 @@ class Blocks(TileLike):
     n_receivers: int = jax.tree.static()  # pyright: ignore
     n_senders: int = jax.tree.static()  # pyright: ignore
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settle(self, "block_receivers", "block_senders", alike=("block_receivers", "block_senders"), axes=1)
 
     @classmethod
     def from_edges(
         cls,
-        senders,
-        receivers,
+        senders: ArrayLike,
+        receivers: ArrayLike,
         block: int = 64,
         *,
         n_receivers: int,
         n_senders: int | None = None,
-        mask=None,
+        mask: ArrayLike | None = None,
         pad_to: int | None = None,
-    ):
+    ) -> Self:
         """The tiles of an edge list. Arguments as in `EdgeList.from_edges`, and the size of a tile.
 
         Args:

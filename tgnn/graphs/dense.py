@@ -1,6 +1,7 @@
 """Complete, Causal and Dense: one slot per (receiver, sender) pair, contracted by matrix products."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from tgnn.graphs.fields import settle
 from tgnn.graphs.layout import Layout, is_traced
 from tgnn.graphs.segments import Segmented, default_senders
 from tgnn.softmax import expand, least, least_where_dead, sum_dtype, wide_dtype
-from tgnn.typing import Array
+from tgnn.typing import Array, ArrayLike, Span
 
 
 class DenseLike(Layout):
@@ -39,10 +40,12 @@ class DenseLike(Layout):
         return self.clean(x, sender_axis=0)[None, :]
 
     def clean(self, x: Array, sender_axis: int) -> Array:
-        """Zeros the rows of nodes without any live edge, so that their NaN and inf reach no matrix product."""
-        if self.live is None:
-            return x
-        return jnp.where(expand(self.live.any(axis=sender_axis), x.ndim), x, jnp.zeros((), x.dtype))
+        """`cleaned` rows of receivers, where senders stand on axis 1, or of senders, where these stand on axis 0."""
+        return cleaned(x, self.has_edge(sender_axis))
+
+    def has_edge(self, axis: int) -> Array | None:
+        """Whether each receiver (over axis 1) or sender (over axis 0) has a live edge; None where all have."""
+        return None if self.live is None else self.live.any(axis=axis)
 
     def reduce(self, x: Array, op: str = "sum") -> Array:
         if op == "max":
@@ -51,9 +54,7 @@ class DenseLike(Layout):
         return self.zero_dead_edges(x).sum(axis=1, dtype=sum_dtype(x.dtype))
 
     def score(self, query: Array, key: Array) -> Array:
-        query, key = self.clean(query, sender_axis=1), self.clean(key, sender_axis=0)
-        wide = wide_dtype(query.dtype, key.dtype)
-        return jnp.einsum("nhd,mhd->nmh", query, key, preferred_element_type=wide)
+        return products(query, key, (self.has_edge(1), self.has_edge(0)))
 
     def aggregate(self, weights: Array, value: Array) -> Array:
         wide = wide_dtype(weights.dtype, value.dtype)
@@ -95,6 +96,34 @@ class DenseLike(Layout):
         return (None, None) if self.live is None else (self.live.any(axis=1), self.live.any(axis=0))
 
 
+def cleaned(x: Array, has_edge: Array | None) -> Array:
+    """Zeros in the rows of nodes without any live edge, so that their NaN and inf reach no matrix product."""
+    return x if has_edge is None else jnp.where(expand(has_edge, x.ndim), x, jnp.zeros((), x.dtype))
+
+
+@jax.custom_jvp
+def products(query: Array, key: Array, has_edge: tuple[Array | None, Array | None]) -> Array:
+    """`<query_i, key_j>` of all pairs, [n_receivers, n_senders, heads]; anything where there is no edge.
+
+    Rows of nodes without any edge are cleaned for the derivative alone: whoever drops dead edges drops what these rows
+    made of them, and no copy of the keys is made where nothing is differentiated, as in decoding.
+
+    Args:
+      query: [n_receivers, heads, head_dim].
+      key: [n_senders, heads, head_dim].
+      has_edge: whether a receiver has one, bool [n_receivers], and a sender; None where all have.
+    """
+    return jnp.einsum("nhd,mhd->nmh", query, key, preferred_element_type=wide_dtype(query.dtype, key.dtype))
+
+
+@products.defjvp
+def _(primals, tangents):
+    (query, key, has_edge), (to_query, to_key, _) = primals, tangents
+    clean_query, clean_key = (cleaned(x, rows) for x, rows in zip((query, key), has_edge, strict=True))
+    slope = products(to_query, clean_key, has_edge) + products(clean_query, to_key, has_edge)
+    return products(query, key, has_edge), slope
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Complete(Segmented, DenseLike):
@@ -113,7 +142,7 @@ class Complete(Segmented, DenseLike):
     receiver_segments: Array | None = None
     sender_segments: Array | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         default_senders(self, self.n_receivers, "n_receivers")
 
     is_rule = True
@@ -122,7 +151,7 @@ class Complete(Segmented, DenseLike):
     def live(self) -> Array | None:
         return self.same_segment
 
-    def contains(self, senders, receivers):
+    def contains(self, senders: np.ndarray, receivers: np.ndarray) -> np.ndarray:
         return self.in_segment(senders, receivers)
 
     def last_sender(self, receivers: Array) -> int:
@@ -131,10 +160,10 @@ class Complete(Segmented, DenseLike):
     def seen(self) -> tuple[None, None]:
         return None, None
 
-    def part(self, receivers: tuple, senders: tuple, segments: tuple | None = None) -> "Complete":
+    def part(self, receivers: Span, senders: Span, segments: tuple[Array, Array] | None = None) -> "Complete":
         return Complete(receivers[1], senders[1], *segments or (None, None))
 
-    def known_mask(self) -> tuple | None:
+    def known_mask(self) -> tuple[str | int, ...] | None:
         return ("full",) if self.segments is None else None
 
 
@@ -159,7 +188,7 @@ class Causal(Segmented, DenseLike):
     receiver_segments: Array | None = None
     sender_segments: Array | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         default_senders(self, self.n, "n")
         settle(self, "offset")
 
@@ -175,7 +204,7 @@ class Causal(Segmented, DenseLike):
 
     is_rule = True
 
-    def contains(self, senders, receivers):
+    def contains(self, senders: np.ndarray, receivers: np.ndarray) -> np.ndarray:
         return (senders <= receivers + int(self.offset)) & self.in_segment(senders, receivers)
 
     def count_edges(self) -> int:
@@ -191,7 +220,7 @@ class Causal(Segmented, DenseLike):
     def last_sender(self, receivers: Array) -> Array:
         return receivers + self.offset
 
-    def part(self, receivers: tuple, senders: tuple, segments: tuple | None = None) -> "Causal":
+    def part(self, receivers: Span, senders: Span, segments: tuple[Array, Array] | None = None) -> "Causal":
         offset = self.offset + receivers[0] - senders[0]
         return Causal(receivers[1], senders[1], offset, *segments or (None, None))
 
@@ -201,7 +230,7 @@ class Causal(Segmented, DenseLike):
         receivers = None if known and offset >= 0 else jnp.arange(n) + offset >= 0
         return receivers, None if known and offset >= m - n else jnp.arange(m) <= n - 1 + offset
 
-    def known_mask(self) -> tuple | None:
+    def known_mask(self) -> tuple[str | int, ...] | None:
         plain = isinstance(self.offset, int) and self.offset == 0 and self.n == self.n_senders
         return ("causal",) if plain and self.segments is None else None
 
@@ -220,13 +249,21 @@ class Dense(DenseLike):
 
     mask: Array
 
-    axes = {"mask": 2}
+    axes: ClassVar[dict[str, int]] = {"mask": 2}
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settle(self)
 
     @classmethod
-    def from_edges(cls, senders, receivers, *, n_receivers: int, n_senders: int | None = None, mask=None) -> "Dense":
+    def from_edges(
+        cls,
+        senders: ArrayLike,
+        receivers: ArrayLike,
+        *,
+        n_receivers: int,
+        n_senders: int | None = None,
+        mask: ArrayLike | None = None,
+    ) -> "Dense":
         """The matrix of an edge list; raises where an edge stands twice. Arguments as in `EdgeList.from_edges`."""
         edges = EdgeList.from_edges(senders, receivers, n_receivers=n_receivers, n_senders=n_senders, mask=mask)
         check_simple(edges, "Dense")

@@ -1,7 +1,8 @@
 """EdgeList: a sparse graph given by data, as two index arrays. Every edge counts, duplicates included."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +10,10 @@ import numpy as np
 
 from tgnn.errors import check_indices, check_mask, check_size, widen_index
 from tgnn.graphs.fields import settle
-from tgnn.graphs.host import pair_key
+from tgnn.graphs.host import pair_key, stable_order
 from tgnn.graphs.layout import Layout, is_traced
 from tgnn.softmax import depth_of, segment_reduce, wide_dtype
-from tgnn.typing import Array
+from tgnn.typing import Array, ArrayLike
 
 if TYPE_CHECKING:
     import jraph
@@ -43,15 +44,22 @@ class EdgeList(Layout):
     depth: int = jax.tree.static(default=0)  # pyright: ignore
 
     form = "list"
-    axes = {"receivers": 1}
+    axes: ClassVar[dict[str, int]] = {"receivers": 1}
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settle(self, "senders", "receivers", "order", "by_sender", alike=("senders", "receivers", "mask"), axes=1)
 
     @classmethod
     def from_edges(
-        cls, senders, receivers, *, n_receivers: int, n_senders: int | None = None, mask=None, pad_to: int | None = None
-    ):
+        cls,
+        senders: ArrayLike,
+        receivers: ArrayLike,
+        *,
+        n_receivers: int,
+        n_senders: int | None = None,
+        mask: ArrayLike | None = None,
+        pad_to: int | None = None,
+    ) -> Self:
         """Validates edges on the host and finds the orders in which executions read them. O(n_edge log n_edge).
 
         Args:
@@ -85,12 +93,37 @@ class EdgeList(Layout):
         receivers = filled(receivers, live, n_receivers)
         senders = filled(senders, live, 0)
         longest = int(np.bincount(receivers[live], minlength=1).max()) if size > 4096 else size
-        arrays = (receivers, live, stable_order(receivers), stable_order(senders))
+        orders = (stable_order(x).astype(np.int32) for x in (receivers, senders))
+        arrays = (receivers, live, *orders)
         receivers, live, order, by_sender = map(jnp.asarray, arrays)
         return cls(jnp.asarray(senders), receivers, n_receivers, n_senders, live, order, by_sender, depth_of(longest))
 
     @classmethod
-    def from_graph(cls, graph: "jraph.GraphsTuple", *, n_nodes: int | None = None, mask: Array | None = None):
+    def from_edge_index(cls, edge_index: ArrayLike, *, n_receivers: int, **options: Any) -> Self:
+        """`from_edges` of PyG's `edge_index`, whose rows are the senders and the receivers.
+
+        Args:
+          edge_index: int [2, n_edge]; a tensor on the host is taken too.
+          n_receivers: number of receivers.
+          **options: the others of `from_edges`.
+
+        Raises:
+          ValueError: for another shape, and as `from_edges`.
+
+        >>> EdgeList.from_edge_index([[0, 1, 2], [1, 2, 0]], n_receivers=3).receivers.tolist()
+        [1, 2, 0]
+        """
+        shape = np.shape(edge_index)
+        if len(shape) != 2 or shape[0] != 2:
+            raise ValueError(
+                f"edge_index must be [2, n_edge], senders over receivers, got shape {tuple(shape)}; transpose it, or "
+                "pass senders and receivers to from_edges"
+            )
+        senders, receivers = np.asarray(edge_index)
+        return cls.from_edges(senders, receivers, n_receivers=n_receivers, **options)
+
+    @classmethod
+    def from_graph(cls, graph: "jraph.GraphsTuple", *, n_nodes: int | None = None, mask: Array | None = None) -> Self:
         """The edges of a `jraph.GraphsTuple` as they are: any order, also under jit. Indices out of range are dead.
 
         Args:
@@ -140,14 +173,14 @@ class EdgeList(Layout):
     def sender_index(self) -> Array:
         return widen_index(self.senders)
 
-    def sorted(self, *arrays) -> Any:
+    def sorted(self, *arrays: Array | None) -> tuple["EdgeList", Sequence[Any]]:
         """The same edges sorted by receiver, so that rows are read and added in the order of memory."""
         if self.order is None:
             return self, arrays
-        senders, receivers, mask, *arrays = self.in_order(self.senders, self.receivers, self.mask, *arrays)
-        return replace(self, senders=senders, receivers=receivers, mask=mask, order=None, by_sender=None), arrays
+        senders, receivers, mask, *others = self.in_order(self.senders, self.receivers, self.mask, *arrays)
+        return replace(self, senders=senders, receivers=receivers, mask=mask, order=None, by_sender=None), others
 
-    def in_order(self, *arrays) -> Any:
+    def in_order(self, *arrays: Array | None) -> Sequence[Any]:
         """Arrays with a row for each edge in the order of the receivers, if it is known; None stays None."""
         if self.order is None:
             return arrays
@@ -203,15 +236,12 @@ class EdgeList(Layout):
 
 def filled(index: np.ndarray, live: np.ndarray, fill: int) -> np.ndarray:
     """Indices as int32, with `fill` on dead edges and in the padding."""
+    if len(index) == len(live) and live.all():
+        return index.astype(np.int32)
     result = np.full(len(live), fill, np.int32)
     kept = np.flatnonzero(live)  # the padding is dead
     result[kept] = index[kept]
     return result
-
-
-def stable_order(index: np.ndarray) -> np.ndarray:
-    """The permutation that sorts `index`, equal ones in their order."""
-    return np.argsort(index, kind="stable").astype(np.int32)
 
 
 def check_simple(edges: EdgeList, name: str) -> None:

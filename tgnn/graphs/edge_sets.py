@@ -7,6 +7,7 @@ the pairs, never from an n * n mask.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,10 +15,11 @@ import numpy as np
 from tgnn.graphs.blocks import Blocks
 from tgnn.graphs.dense import Causal, Complete, DenseLike
 from tgnn.graphs.edge_list import EdgeList
-from tgnn.graphs.host import distinct, pair_key, pair_keys
+from tgnn.graphs.host import distinct, pair_key, pair_keys, split_key
 from tgnn.graphs.layout import Layout, is_traced
 from tgnn.graphs.prefix import Prefix
 from tgnn.graphs.window import Window
+from tgnn.typing import Array
 
 SLOTS_PER_EDGE = 8  # tiles that are emptier than this are no longer worth their memory
 
@@ -28,7 +30,7 @@ def union(a: Layout, b: Layout) -> Layout:
     known = known_union(a, b) or known_union(b, a)
     if known is not None:
         return known
-    keys = distinct(np.concatenate([pair_keys(a), pair_keys(b)]))
+    keys = distinct(np.concatenate([pair_key(*x.pairs(), x.n_senders) for x in (a, b)]))
     blocks = [x.block for x in (a, b) if isinstance(x, Blocks)]
     return from_keys(keys, a, max(blocks)) if blocks else from_keys(keys, a)
 
@@ -107,14 +109,14 @@ def is_all(layout: Layout) -> bool:
     return isinstance(layout, Complete) and not has_segments(layout)
 
 
-def with_any_segments(layout, other):
+def with_any_segments(layout: Any, other: Any) -> Any:
     """`layout` with the segments of `other`, if it has any."""
     if not has_segments(other):
         return layout
     return replace(layout, receiver_segments=other.receiver_segments, sender_segments=other.sender_segments)
 
 
-def both_segments(a, b):
+def both_segments(a: Any, b: Any) -> tuple[Any, Any] | None:
     """`a` with segments that are equal where those of both are, and `b` without any; None for traced segments."""
     names = ("receiver_segments", "sender_segments")
     if any(is_traced(getattr(x, name)) for x in (a, b) for name in names):
@@ -126,7 +128,7 @@ def both_segments(a, b):
     return a.with_segments(*segments), replace(b, receiver_segments=None, sender_segments=None)
 
 
-def known_offsets(*layouts) -> bool:
+def known_offsets(*layouts: Any) -> bool:
     """True where no offset is traced."""
     return not any(is_traced(layout.offset) for layout in layouts)
 
@@ -136,7 +138,7 @@ def same_steps(a: Window, b: Window) -> bool:
     return a.dilation == b.dilation and known_offsets(a, b) and int(a.offset) == int(b.offset)
 
 
-def larger(a, b):
+def larger(a: Array | int, b: Array | int) -> Array | int:
     """Maximum of Python or traced integers."""
     return jnp.maximum(a, b) if is_traced(a) or is_traced(b) else max(int(a), int(b))
 
@@ -150,7 +152,7 @@ def select(a: Layout, b: Layout, keep: bool) -> Layout:
     if isinstance(a, Blocks):
         return select_tiles(a, b, keep)
     keys = pair_keys(a)
-    receivers, senders = np.divmod(keys, max(a.n_senders, 1))
+    senders, receivers = split_key(keys, a.n_senders)
     return from_keys(keys[b.contains(senders, receivers) == keep], a)
 
 
@@ -171,7 +173,7 @@ def select_tiles(a: Blocks, b: Layout, keep: bool) -> Blocks:
 
 def from_keys(keys: np.ndarray, like: Layout, block: int | None = None) -> EdgeList | Blocks:
     """The pairs as tiles where they fill them well enough, else as an edge list."""
-    receivers, senders = np.divmod(keys, max(like.n_senders, 1))
+    senders, receivers = split_key(keys, like.n_senders)
     sizes = {"n_receivers": like.n_receivers, "n_senders": like.n_senders}
     if block is not None:
         tiles = len(distinct(pair_key(senders // block, receivers // block, -(-like.n_senders // block))))

@@ -1,12 +1,17 @@
 """The fields of a layout: arrays and no lists, indices in which sizes can be compared, masks of their shape."""
 
+from typing import TYPE_CHECKING, Any
+
 import jax
 import numpy as np
 
 from tgnn.errors import check_bool, widen_index
 
+if TYPE_CHECKING:
+    from tgnn.graphs.layout import Layout
 
-def settle(layout, *indices: str, alike: tuple[str, ...] = (), axes: int = 0) -> None:
+
+def settle(layout: "Layout", *indices: str, alike: tuple[str, ...] = (), axes: int = 0) -> None:
     """Checks what a layout was made of, and widens its small integers. What is no array stays: pytrees hold anything.
 
     Args:
@@ -30,7 +35,7 @@ def settle(layout, *indices: str, alike: tuple[str, ...] = (), axes: int = 0) ->
         )
 
 
-def as_integers(name: str, x):
+def as_integers(name: str, x: Any) -> Any:
     """Integers in a type that holds every size, a NumPy number as a Python one, or a ValueError for real numbers."""
     if isinstance(x, np.integer):
         return int(x)
@@ -41,6 +46,6 @@ def as_integers(name: str, x):
     return widen_index(x)
 
 
-def is_array(x) -> bool:
+def is_array(x: object) -> bool:
     """An array, traced or not."""
     return isinstance(x, jax.Array | np.ndarray)

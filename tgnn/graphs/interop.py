@@ -4,27 +4,39 @@ jraph supplies the interchange type and its naming. Of its functions only those 
 `tests/graphs/test_interop.py`), and none of its numerics apart from plain segment sums and maxima.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import jraph
 import numpy as np
 
 from tgnn.graphs.edge_list import EdgeList
 from tgnn.graphs.layout import Layout
+from tgnn.typing import Params
+
+if TYPE_CHECKING:
+    import networkx
+    from scipy.sparse import csr_matrix
 
 
 def as_layout(
     graph: Layout | jraph.GraphsTuple, n_receivers: int | None = None, n_senders: int | None = None
 ) -> Layout:
     """A layout as it is, or the edges of a GraphsTuple, between nodes of the given number or as many as it says."""
+    check_graph(graph)
     if isinstance(graph, Layout):
         return check_single(graph)
-    if not isinstance(graph, jraph.GraphsTuple):
-        raise ValueError(
-            f"layout must be a tgnn layout or a jraph.GraphsTuple, got {type(graph).__name__}; "
-            "build one with tgnn.EdgeList.from_edges(senders, receivers, n_receivers=...)"
-        )
     if n_receivers is not None and n_senders is not None and n_receivers != n_senders:
         raise ValueError(f"a GraphsTuple joins nodes of one set, but query has {n_receivers} rows and key {n_senders}")
     return EdgeList.from_graph(graph, n_nodes=n_receivers)
+
+
+def check_graph(graph: Any) -> None:
+    """A ValueError for what is no graph."""
+    if not isinstance(graph, Layout | jraph.GraphsTuple):
+        raise ValueError(
+            f"layout must be a tgnn layout or a jraph.GraphsTuple, got {type(graph).__name__}; "
+            "it is the first argument; build one with tgnn.EdgeList.from_edges(senders, receivers, n_receivers=...)"
+        )
 
 
 def check_single(layout: Layout) -> Layout:
@@ -39,7 +51,7 @@ def check_single(layout: Layout) -> Layout:
     return layout
 
 
-def from_networkx(graph) -> EdgeList:
+def from_networkx(graph: "networkx.Graph[Any]") -> EdgeList:
     """The edges of a NetworkX graph, nodes numbered as in `graph.nodes`; an undirected edge gives both directions.
 
     Arrays per edge (`bias`, `edges`) follow `graph.edges()`; of an undirected graph those in the other direction come
@@ -64,7 +76,7 @@ def is_bipartite(layout: Layout, bipartite: bool | None) -> bool:
     return uneven if bipartite is None else bipartite
 
 
-def to_networkx(layout: Layout, *, bipartite: bool | None = None):
+def to_networkx(layout: Layout, *, bipartite: bool | None = None) -> "networkx.MultiDiGraph[Any]":
     """A `networkx.MultiDiGraph` of the live edges; senders of a bipartite layout are numbered after the receivers.
 
     Args:
@@ -84,7 +96,7 @@ def to_networkx(layout: Layout, *, bipartite: bool | None = None):
     return graph
 
 
-def from_scipy(matrix) -> EdgeList:
+def from_scipy(matrix: Any) -> EdgeList:
     """The stored entries of a SciPy sparse matrix [n_receivers, n_senders] as edges, in COO order.
 
     Values are left out: `matrix.tocoo().data[:, None]` are the weights with which `layout.aggregate` multiplies by the
@@ -106,7 +118,7 @@ def from_scipy(matrix) -> EdgeList:
     return EdgeList.from_edges(matrix.col, matrix.row, n_receivers=matrix.shape[0], n_senders=matrix.shape[1])
 
 
-def to_scipy(layout: Layout):
+def to_scipy(layout: Layout) -> "csr_matrix":
     """A `scipy.sparse.csr_matrix` [n_receivers, n_senders] that counts the edges of each pair."""
     from scipy import sparse
 
@@ -116,7 +128,7 @@ def to_scipy(layout: Layout):
     return sparse.csr_matrix((np.ones(len(senders), np.float32), (receivers, senders)), shape=shape)
 
 
-def to_graph(layout: Layout, nodes=None) -> jraph.GraphsTuple:
+def to_graph(layout: Layout, nodes: Params = None) -> jraph.GraphsTuple:
     """One `jraph.GraphsTuple` of the live edges, in the caller's order, with `nodes` as its node features."""
     senders, receivers = live_edges(layout)
     return jraph.GraphsTuple(

@@ -12,7 +12,8 @@ import dataclasses
 import functools
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.core
@@ -21,9 +22,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.errors import check_edges, check_pairs, check_verb, widen_index
-from tgnn.graphs.host import match, pair_key
+from tgnn.graphs.host import is_among, match, pair_key
+from tgnn.printing import one_line
 from tgnn.softmax import expand, group_log_sum_exp, group_softmax, segment_reduce, wide_dtype
-from tgnn.typing import Array
+from tgnn.typing import Array, ArrayLike, Span
 
 if TYPE_CHECKING:
     from tgnn.graphs.edge_list import EdgeList
@@ -41,7 +43,7 @@ class Layout(ABC):
     reads_rows: ClassVar[bool] = True  # whether every edge gathers rows of its own; False for contractions
     axes: ClassVar[dict[str, int]] = {}  # of its arrays, where it holds one graph; a stack has one more
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         """Checks the operands of the verbs, and gives each layout equality, a short repr and a name in exports."""
         super().__init_subclass__(**kwargs)
         for name in VERBS:
@@ -124,7 +126,7 @@ class Layout(ABC):
         """The layout that executions run: this one, or where another was chosen for the same edges that one."""
         return self
 
-    def sorted(self, *arrays):
+    def sorted(self, *arrays: Array | None) -> "tuple[Layout, Sequence[Any]]":
         """A layout whose slots stand in the order of memory, and per-edge arrays in that order; None stays None."""
         return self, arrays
 
@@ -203,7 +205,7 @@ class Layout(ABC):
 
     def contains(self, senders: np.ndarray, receivers: np.ndarray) -> np.ndarray:
         """Whether each pair is an edge: bool, as senders and receivers broadcast; of rules without listing edges."""
-        return np.isin(pair_key(senders, receivers, self.n_senders), pair_key(*self.pairs(), self.n_senders))
+        return is_among(pair_key(senders, receivers, self.n_senders), pair_key(*self.pairs(), self.n_senders))
 
     def count_edges(self) -> int:
         """Live edges; every slot where their number is only known under jit."""
@@ -227,7 +229,7 @@ class Layout(ABC):
         """The kind of the layout, for reports."""
         return type(self).__name__
 
-    def known_mask(self) -> tuple | None:
+    def known_mask(self) -> tuple[str | int, ...] | None:
         """The edges in the words of vendors: ("full",), ("causal",), ("local", left, right), or None for others."""
         return None
 
@@ -239,8 +241,8 @@ class Layout(ABC):
         """The same edges in more slots, the new ones dead."""
         return self
 
-    def part(self, receivers: tuple, senders: tuple, segments: tuple | None = None) -> "Layout":
-        """A block of the adjacency matrix: (number of the first, which may be traced; how many), and their segments."""
+    def part(self, receivers: Span, senders: Span, segments: tuple[Array, Array] | None = None) -> "Layout":
+        """A block of the adjacency matrix, and the segments of its nodes."""
         raise ValueError(
             f"layout must follow from positions, as Complete and Causal do, so that blocks of it are known, got "
             f"{type(self).__name__}; use attend_edges or attend_nodes of tgnn.sharding on layout.to_edges()"
@@ -254,7 +256,7 @@ class Layout(ABC):
                 "do this outside jit, and pass the result in"
             )
 
-    def on_edges(self, x) -> np.ndarray:
+    def on_edges(self, x: ArrayLike | None) -> np.ndarray:
         """A concrete array, broadcast to `edge_shape`, in NumPy; None: all True."""
         return np.broadcast_to(True if x is None else np.asarray(x), self.edge_shape)
 
@@ -310,7 +312,7 @@ class Layout(ABC):
 
     # -- as a Python value ----------------------------------------------------------------------------------------
 
-    def __eq__(self, other) -> bool:
+    def __eq__(self, other: object) -> bool:
         """Whether both are of one class and sizes and store the same arrays."""
         if not isinstance(other, Layout):
             return NotImplemented
@@ -332,7 +334,7 @@ class Layout(ABC):
         return one_line(self)
 
 
-def checked(name: str, verb):
+def checked(name: str, verb: Callable[..., Array]) -> Callable[..., Array]:
     """A verb whose operands have the shapes that it asks for, or a ValueError: never a silent broadcast or clamp."""
 
     @functools.wraps(verb)
@@ -348,7 +350,11 @@ for _name in VERBS:
 
 
 def register_export(cls: type) -> None:
-    """Lets `jax.export` write programs that take this pytree."""
+    """Lets `jax.export` write programs that take this pytree.
+
+    Under "tgnn.NAME", wherever in the library it lives; classes of others under the names of their modules.
+    """
+    name = f"tgnn.{cls.__name__}" if cls.__module__.split(".")[0] == "tgnn" else f"{cls.__module__}.{cls.__qualname__}"
 
     def build(static, children):
         tree, values, arrays = object.__new__(cls), iter(static), iter(children)
@@ -359,7 +365,7 @@ def register_export(cls: type) -> None:
     try:
         jax.export.register_pytree_node_serialization(
             cls,
-            serialized_name=f"{cls.__module__.split('.')[0]}.{cls.__name__}",
+            serialized_name=name,
             serialize_auxdata=lambda static: repr(tuple(static)).encode(),
             deserialize_auxdata=lambda data: ast.literal_eval(data.decode()),
             from_children=build,
@@ -380,19 +386,6 @@ def rows_at(x: Array, index: Array) -> Array:
     return wide.at[inside].get(mode="promise_in_bounds").astype(x.dtype)
 
 
-def is_traced(x) -> bool:
+def is_traced(x: object) -> bool:
     """True for a value that is only known under jit, vmap or grad."""
     return isinstance(x, jax.core.Tracer)
-
-
-def one_line(x) -> str:
-    """A dataclass: its name, its sizes, and the shapes of its arrays."""
-    shown = (f"{name}={brief(value)}" for name, value in vars(x).items() if value is not None)
-    return f"{type(x).__name__}({', '.join(shown)})"
-
-
-def brief(x) -> str:
-    """A number as it is, an array as its dtype and shape."""
-    if isinstance(x, tuple):
-        return f"({', '.join(map(brief, x))})"
-    return f"{x.dtype}{list(x.shape)}" if hasattr(x, "shape") and hasattr(x, "dtype") else repr(x)

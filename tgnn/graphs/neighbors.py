@@ -1,6 +1,7 @@
 """Neighbors: every receiver lists up to k senders; the layout of graphs whose degrees are nearly equal."""
 
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +10,10 @@ import numpy as np
 from tgnn.errors import check_size, widen_index
 from tgnn.graphs.edge_list import EdgeList
 from tgnn.graphs.fields import settle
+from tgnn.graphs.host import stable_order
 from tgnn.graphs.layout import Layout
 from tgnn.softmax import expand, least, least_where_dead, sum_dtype
-from tgnn.typing import Array
+from tgnn.typing import Array, ArrayLike
 
 
 @jax.tree_util.register_dataclass
@@ -27,15 +29,22 @@ class Neighbors(Layout):
     mask: Array | None = None
 
     form = "table"
-    axes = {"senders": 2}
+    axes: ClassVar[dict[str, int]] = {"senders": 2}
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settle(self, "senders", alike=("senders", "mask"), axes=2)
 
     @classmethod
     def from_edges(
-        cls, senders, receivers, *, n_receivers: int, n_senders: int | None = None, mask=None, pad_to: int | None = None
-    ):
+        cls,
+        senders: ArrayLike,
+        receivers: ArrayLike,
+        *,
+        n_receivers: int,
+        n_senders: int | None = None,
+        mask: ArrayLike | None = None,
+        pad_to: int | None = None,
+    ) -> Self:
         """The table of an edge list. Arguments as in `EdgeList.from_edges`, except `pad_to`.
 
         Args:
@@ -51,7 +60,7 @@ class Neighbors(Layout):
         """
         edges = EdgeList.from_edges(senders, receivers, n_receivers=n_receivers, n_senders=n_senders, mask=mask)
         sender, receiver = edges.pairs()
-        sender, receiver = (x[np.argsort(receiver, kind="stable")] for x in (sender, receiver))
+        sender, receiver = (x[stable_order(receiver)] for x in (sender, receiver))
         degree = np.bincount(receiver, minlength=n_receivers)
         widest = int(degree.max(initial=0))
         width = widest if pad_to is None else check_size("pad_to", pad_to)

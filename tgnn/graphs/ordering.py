@@ -9,11 +9,14 @@ from tgnn.graphs.host import distinct, pair_key
 from tgnn.graphs.interop import edge_slots
 from tgnn.graphs.layout import is_traced
 from tgnn.graphs.orders import NAMES, orders
+from tgnn.typing import ArrayLike
 
 BLOCK = 64  # of the tiles that are counted for a list
 
 
-def reorder(layout: Blocks | EdgeList, *, by: str | None = None, points=None) -> tuple[Blocks | EdgeList, np.ndarray]:
+def reorder(
+    layout: Blocks | EdgeList, *, by: str | None = None, points: ArrayLike | None = None
+) -> tuple[Blocks | EdgeList, np.ndarray]:
     """Renumbers the nodes so that tiles are fuller, by the best of a few orders: the one whose edges fill fewest tiles.
 
     Host side, O(n_edge log n_edge), needs SciPy. Graphs with clusters or of low dimension (molecules, meshes, roads,
@@ -68,7 +71,9 @@ def reorder(layout: Blocks | EdgeList, *, by: str | None = None, points=None) ->
     return ordered, permutation
 
 
-def fullest(senders: np.ndarray, receivers: np.ndarray, n: int, block: int, by: str | None, points) -> np.ndarray:
+def fullest(
+    senders: np.ndarray, receivers: np.ndarray, n: int, block: int, by: str | None, points: ArrayLike
+) -> np.ndarray:
     """The permutation whose edges fill the fewest tiles: int [n], old numbers in their new order."""
     if by not in (None, *NAMES):
         raise ValueError(f"by must be one of {', '.join(NAMES)} or None for the best, got {by!r}")

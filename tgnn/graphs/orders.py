@@ -4,17 +4,30 @@ Reverse Cuthill-McKee cuts a graph into layers, which are as long as the graph i
 compact patches, whose neighbourhoods overlap most. Which is better is measured.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from tgnn.errors import check_indices
 from tgnn.graphs.host import distinct, pair_key
+from tgnn.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 NAMES = "given", "cuthill-mckee", "bisection"
 PIVOTS = 8  # from which distances are measured
 TILE_COST = 24  # columns whose work takes as long as a tile takes beside its own, on CPU
 
 
-def orders(senders, receivers, n_receivers: int, n_senders: int, size: int, points=None) -> dict[str, np.ndarray]:
+def orders(
+    senders: np.ndarray,
+    receivers: np.ndarray,
+    n_receivers: int,
+    n_senders: int,
+    size: int,
+    points: ArrayLike | None = None,
+) -> dict[str, np.ndarray]:
     """Candidates by their `NAMES`: each int [n_receivers], old numbers in their new order.
 
     Args:
@@ -32,13 +45,13 @@ def orders(senders, receivers, n_receivers: int, n_senders: int, size: int, poin
     return dict(zip(NAMES, found, strict=True))
 
 
-def best_order(senders, receivers, n_receivers: int, n_senders: int, size: int) -> np.ndarray:
+def best_order(senders: np.ndarray, receivers: np.ndarray, n_receivers: int, n_senders: int, size: int) -> np.ndarray:
     """The order whose windows of `size` receivers have the fewest senders: int [n_receivers]."""
     found = orders(senders, receivers, n_receivers, n_senders, size).values()
     return min(found, key=lambda order: count_columns(senders, receivers, order, size).sum())
 
 
-def undirected(senders, receivers, n_receivers: int, n_senders: int):
+def undirected(senders: np.ndarray, receivers: np.ndarray, n_receivers: int, n_senders: int) -> "csr_matrix":
     """A SciPy matrix of the edges in both directions; where the numbers differ, senders stand after the receivers."""
     from scipy.sparse import coo_matrix
 
@@ -49,7 +62,7 @@ def undirected(senders, receivers, n_receivers: int, n_senders: int):
     return (graph + graph.T).tocsr()
 
 
-def layers(graph) -> np.ndarray:
+def layers(graph: "csr_matrix") -> np.ndarray:
     """Reverse Cuthill-McKee: breadth first, which brings edges near the diagonal: int [n]. O(n_edge)."""
     from scipy.sparse.csgraph import reverse_cuthill_mckee
 
@@ -58,7 +71,7 @@ def layers(graph) -> np.ndarray:
     return reverse_cuthill_mckee(graph, symmetric_mode=True).astype(np.int64)
 
 
-def hops(graph, pivots: int = PIVOTS) -> np.ndarray:
+def hops(graph: "csr_matrix", pivots: int = PIVOTS) -> np.ndarray:
     """Where nodes are: hops from a few nodes, each the farthest from those before it, [n, pivots]. O(pivots * n_edge).
 
     Averaged over the neighbours, because whole hops are coarse in a graph of a few hops. Reference: Brandes and Pich,
@@ -141,14 +154,14 @@ def tile_width(count: np.ndarray) -> int:
     return int(widths[(tiles * (widths + TILE_COST)).sum(0).argmin()])
 
 
-def count_slots(senders: np.ndarray, receivers: np.ndarray, order: np.ndarray, size: int) -> int:
-    """How many slots `RowWindows` has with windows of `size` receivers of this order."""
+def count_work(senders: np.ndarray, receivers: np.ndarray, order: np.ndarray, size: int) -> int:
+    """The slots of `RowWindows` with windows of `size` receivers of this order, and those that tiles cost beside."""
     count = count_columns(senders, receivers, order, size)
     width = tile_width(count)
-    return int((-(-count // width)).sum()) * size * width
+    return int((-(-count // width)).sum()) * size * (width + TILE_COST)
 
 
-def check_points(points, n: int) -> np.ndarray:
+def check_points(points: ArrayLike, n: int) -> np.ndarray:
     """Finite coordinates of n nodes, or a ValueError."""
     points = np.asarray(points, np.float64)
     if points.ndim != 2 or len(points) != n or not np.isfinite(points).all():
@@ -159,7 +172,7 @@ def check_points(points, n: int) -> np.ndarray:
     return points
 
 
-def check_order(order, n: int) -> np.ndarray:
+def check_order(order: ArrayLike, n: int) -> np.ndarray:
     """A permutation of n nodes, or a ValueError."""
     order = check_indices("order", order, n).astype(np.int64)
     if len(order) != n or (np.bincount(order, minlength=n) != 1).any():

@@ -1,6 +1,6 @@
 """Sizes that fit: padding of jraph graphs, buckets, and stacks of layouts of one shape."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 from tgnn.errors import as_index, check_size
 from tgnn.graphs import EdgeList, Layout
 from tgnn.graphs.interop import as_layout, live_edges
+from tgnn.printing import one_line
 from tgnn.typing import Array
 
 INDICES = "senders", "receivers", "n_node", "n_edge"  # the integers of a GraphsTuple
@@ -24,6 +25,8 @@ class Masks(NamedTuple):
     nodes: Array
     edges: Array
     graphs: Array
+
+    __repr__ = one_line
 
 
 def bucket(size: int) -> int:
@@ -40,7 +43,9 @@ def bucket(size: int) -> int:
         power *= 2
 
 
-def pad(graph: jraph.GraphsTuple, n_node: int | None = None, n_edge: int | None = None, n_graph: int | None = None):
+def pad(
+    graph: jraph.GraphsTuple, n_node: int | None = None, n_edge: int | None = None, n_graph: int | None = None
+) -> tuple[jraph.GraphsTuple, Masks]:
     """Pads a (batched) graph to fixed sizes, so that all graphs of a bucket share one compiled program.
 
     Args:
@@ -81,7 +86,7 @@ def pad(graph: jraph.GraphsTuple, n_node: int | None = None, n_edge: int | None 
     return jraph.pad_with_graphs(graph, *sizes), masks
 
 
-def each_layout(name: str, layouts) -> list[Layout]:
+def each_layout(name: str, layouts: Iterable[Layout | jraph.GraphsTuple]) -> list[Layout]:
     """Several layouts or graphs, or a ValueError for one of them alone."""
     if isinstance(layouts, Layout | jraph.GraphsTuple):
         raise ValueError(f"{name} must be several graphs, got one {type(layouts).__name__}; use [graph] for one")

@@ -1,6 +1,8 @@
 """Planned: the edges of a list, executed in another layout; per-edge arrays stay in the order of the list."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -89,7 +91,7 @@ class Planned(Layout):
         shape = self.chosen.edge_shape
         return jnp.broadcast_to(x, shape + x.shape[len(shape) :]).at[self.slots].get(mode="fill", fill_value=0)
 
-    def sorted(self, *arrays):
+    def sorted(self, *arrays: Array | None) -> tuple[EdgeList, Sequence[Any]]:
         return self.listed.sorted(*arrays)
 
     def reduce(self, x: Array, op: str = "sum") -> Array:

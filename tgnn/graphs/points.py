@@ -1,12 +1,16 @@
 """Graphs of points in space: the k nearest of each, or all within a radius. Host side, with SciPy's k-d tree."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tgnn.errors import as_index, check_size
 from tgnn.graphs.edge_list import EdgeList
+from tgnn.graphs.host import stable_order
+from tgnn.typing import ArrayLike
 
 
-def k_nearest(points, k: int, *, segments=None) -> tuple[EdgeList, np.ndarray]:
+def k_nearest(points: ArrayLike, k: int, *, segments: ArrayLike | None = None) -> tuple[EdgeList, np.ndarray]:
     """Edges to each point from its k nearest others.
 
     Args:
@@ -41,7 +45,9 @@ def k_nearest(points, k: int, *, segments=None) -> tuple[EdgeList, np.ndarray]:
     return joined(points, segments, nearest)
 
 
-def within_radius(points, radius: float, *, segments=None) -> tuple[EdgeList, np.ndarray]:
+def within_radius(
+    points: ArrayLike, radius: float, *, segments: ArrayLike | None = None
+) -> tuple[EdgeList, np.ndarray]:
     """Edges in both directions between all points that are at most `radius` apart, without loops.
 
     Args:
@@ -72,7 +78,7 @@ def within_radius(points, radius: float, *, segments=None) -> tuple[EdgeList, np
     return joined(points, segments, near)
 
 
-def as_points(points) -> np.ndarray:
+def as_points(points: ArrayLike) -> np.ndarray:
     """A finite matrix in float64, or a ValueError."""
     points = np.asarray(points, np.float64)
     if points.ndim != 2:
@@ -83,7 +89,9 @@ def as_points(points) -> np.ndarray:
     return points
 
 
-def joined(points: np.ndarray, segments, neighbors) -> tuple[EdgeList, np.ndarray]:
+def joined(
+    points: np.ndarray, segments: ArrayLike, neighbors: Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]
+) -> tuple[EdgeList, np.ndarray]:
     """The edges and distances within each segment, by receiver; `neighbors(tree, points)` gives those of one."""
     from scipy.spatial import KDTree
 
@@ -97,5 +105,5 @@ def joined(points: np.ndarray, segments, neighbors) -> tuple[EdgeList, np.ndarra
         senders, receivers, distances = neighbors(KDTree(points[nodes]), points[nodes])
         parts.append((nodes[senders], nodes[receivers], distances))
     senders, receivers, distances = (np.concatenate(part) for part in zip(*parts, strict=True))
-    order = np.argsort(receivers, kind="stable")
+    order = stable_order(receivers)
     return EdgeList.from_edges(senders[order], receivers[order], n_receivers=n), distances[order]

@@ -37,7 +37,7 @@ class Prefix(Segmented, DenseLike):
 
     is_rule = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         default_senders(self, self.n, "n")
         settle(self, "prefix")
 
@@ -51,7 +51,7 @@ class Prefix(Segmented, DenseLike):
         same = self.same_segment
         return seen if same is None else seen & same
 
-    def contains(self, senders, receivers):
+    def contains(self, senders: np.ndarray, receivers: np.ndarray) -> np.ndarray:
         return ((senders <= receivers) | (senders < int(self.prefix))) & self.in_segment(senders, receivers)
 
     def count_edges(self) -> int:

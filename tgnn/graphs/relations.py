@@ -7,19 +7,23 @@ relations, as a row for each relation and sender; a softmax of its own in each r
 too, have a row for each relation.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from tgnn.errors import check_distinct, check_indices, check_size
-from tgnn.graphs.edge_list import EdgeList, stable_order
+from tgnn.graphs.edge_list import EdgeList
+from tgnn.graphs.host import stable_order
 from tgnn.graphs.interop import as_layout
-from tgnn.graphs.layout import Layout, is_traced, one_line, register_export
-from tgnn.typing import Array, Graph
+from tgnn.graphs.layout import Layout, is_traced, register_export
+from tgnn.printing import one_line
+from tgnn.typing import Array, ArrayLike, Graph
+
+Name = TypeVar("Name")
 
 Relation: TypeAlias = tuple[str, str, str]
 
@@ -79,7 +83,7 @@ class Relations:
             return cls(join_traced(list(edges.values()), shifts, total), sizes, counts)
         with jax.ensure_compile_time_eval():  # what is known before jit is computed before it
             made = cls(join_concrete(list(edges.values()), shifts, total), sizes, counts)
-            return replace(made, by_slot=jnp.asarray(stable_order(made.across_rows())))
+            return replace(made, by_slot=jnp.asarray(stable_order(made.across_rows()).astype(np.int32)))
 
     def __repr__(self) -> str:
         return one_line(self)
@@ -212,7 +216,9 @@ def as_relations(graph: "Relations | Mapping[Relation, Graph]", x: Mapping[str, 
     return graph
 
 
-def split_by_type(graph: Graph, types, names: Sequence[str], *, kind: str = "node") -> dict[Relation, EdgeList]:
+def split_by_type(
+    graph: Graph, types: ArrayLike, names: Sequence[str], *, kind: str = "node"
+) -> dict[Relation, EdgeList]:
     """The edges of a graph on one kind of nodes as a layout for each relation: triples of knowledge graphs.
 
     Args:
@@ -253,7 +259,7 @@ def check_triples(layouts: Mapping[Relation, Graph]) -> None:
             )
 
 
-def offsets(sizes) -> dict:
+def offsets(sizes: Iterable[tuple[Name, int]]) -> dict[Name, int]:
     """Where each name's rows begin, if they stand one after the other."""
     starts, total = {}, 0
     for name, n in sizes:

@@ -4,6 +4,7 @@ Made for graphs in which near nodes have nearly the same neighbours, such as mes
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from tgnn.graphs.host import look_up, pair_key
 from tgnn.graphs.layout import is_traced, rows_at
 from tgnn.graphs.orders import best_order, check_order, tile_width
 from tgnn.softmax import expand, segment_reduce
-from tgnn.typing import Array
+from tgnn.typing import Array, ArrayLike
 
 
 @jax.tree_util.register_dataclass
@@ -47,23 +48,23 @@ class RowWindows(TileLike):
 
     form = "row windows"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settle(self, "receivers", "places", "windows", "senders")
 
     @classmethod
     def from_edges(
         cls,
-        senders,
-        receivers,
+        senders: ArrayLike,
+        receivers: ArrayLike,
         size: int = 32,
         *,
         n_receivers: int,
         n_senders: int | None = None,
-        mask=None,
+        mask: ArrayLike | None = None,
         pad_to: int | None = None,
         width: int | None = None,
-        order=None,
-    ):
+        order: ArrayLike | None = None,
+    ) -> Self:
         """The windows of an edge list. Arguments as in `EdgeList.from_edges`, and how receivers and senders are cut.
 
         Args:

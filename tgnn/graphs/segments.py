@@ -1,13 +1,16 @@
 """Segments: an edge exists only within one. Padding, packing, documents and disjoint unions of rules are all this."""
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from tgnn.errors import check_segments, check_size
 from tgnn.graphs.fields import settle
-from tgnn.typing import Array
+from tgnn.typing import Array, ArrayLike
+
+if TYPE_CHECKING:
+    pass
 
 
 class Segmented:
@@ -42,7 +45,7 @@ class Segmented:
         mine, theirs = (np.asarray(x) for x in self.segments)
         return (mine[receivers] == theirs[senders]) & (mine[receivers] >= 0)
 
-    def with_segments(self, receiver_segments, sender_segments=None):
+    def with_segments(self, receiver_segments: ArrayLike, sender_segments: ArrayLike | None = None) -> Self:
         """The layout with edges only where `receiver_segments[i] == sender_segments[j] >= 0`.
 
         One device for padding (-1), packing, document boundaries and disjoint unions of graphs.
@@ -68,7 +71,7 @@ class Segmented:
         )
 
 
-def default_senders(layout, n_receivers: int, name: str) -> None:
+def default_senders(layout: Any, n_receivers: int, name: str) -> None:
     """Checks the static sizes and fills the default: they are Python ints even under jit, so this is safe there."""
     n_receivers = check_size(name, n_receivers)
     n_senders = n_receivers if layout.n_senders is None else check_size("n_senders", layout.n_senders)

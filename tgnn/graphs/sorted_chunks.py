@@ -5,6 +5,7 @@ contracted by small matrix products: no table of neighbours, and nothing of size
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -35,10 +36,10 @@ class SortedChunks(Layout):
     mask: Array
 
     form = "chunks"
-    axes = {"mask": 4}
+    axes: ClassVar[dict[str, int]] = {"mask": 4}
     reads_rows = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settle(self, "nodes", "places")
 
     @property
@@ -132,7 +133,7 @@ def cut(order: Array, chunk: int) -> tuple[Array, Array]:
     return nodes, places
 
 
-def band(slots: Array, fill) -> Array:
+def band(slots: Array, fill: bool | int) -> Array:
     """What each chunk sees, the chunk before first: [rounds, n_chunk, chunk, ...] -> [rounds, n_chunk, width, ...]."""
     if slots.shape[1] <= 1:
         return slots

@@ -10,9 +10,11 @@ import numpy as np
 
 from tgnn.errors import as_index, check_indices
 from tgnn.graphs.edge_list import EdgeList
+from tgnn.graphs.host import stable_order
 from tgnn.graphs.interop import as_layout, live_edges
 from tgnn.graphs.layout import Layout
 from tgnn.graphs.transforms import check_square
+from tgnn.typing import ArrayLike
 
 
 class Part(NamedTuple):
@@ -23,7 +25,7 @@ class Part(NamedTuple):
     edges: np.ndarray  # positions among the given live edges
 
 
-def induced(layout: Layout | jraph.GraphsTuple, nodes) -> Part:
+def induced(layout: Layout | jraph.GraphsTuple, nodes: ArrayLike) -> Part:
     """Some nodes and all edges between them.
 
     Args:
@@ -99,7 +101,7 @@ def line_graph(layout: Layout | jraph.GraphsTuple, *, backtracking: bool = True)
     check_square(layout)
     senders, receivers = live_edges(layout)
     n_edge = len(senders)
-    by_sender = np.argsort(senders, kind="stable")  # out-edges of each node, one node after the other
+    by_sender = stable_order(senders)  # out-edges of each node, one node after the other
     count = np.bincount(senders, minlength=layout.n_receivers)
     first = np.cumsum(count) - count
     reps = count[receivers]  # how many edges go on where this one ends
@@ -112,7 +114,9 @@ def line_graph(layout: Layout | jraph.GraphsTuple, *, backtracking: bool = True)
     return EdgeList.from_edges(source, target, n_receivers=n_edge), receivers[source]
 
 
-def virtual_nodes(layout: Layout | jraph.GraphsTuple, graph_ids=None) -> tuple[EdgeList, np.ndarray]:
+def virtual_nodes(
+    layout: Layout | jraph.GraphsTuple, graph_ids: ArrayLike | None = None
+) -> tuple[EdgeList, np.ndarray]:
     """A new node for each graph, joined to all of its nodes in both directions.
 
     Args:

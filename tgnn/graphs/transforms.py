@@ -1,6 +1,7 @@
 """Graphs from graphs: self-loops, both directions, degrees, and the bipartite graph from nodes to their graph."""
 
 import math
+from typing import overload
 
 import jax
 import jax.numpy as jnp
@@ -10,16 +11,26 @@ import numpy as np
 from tgnn.compiled import compiled
 from tgnn.errors import as_index, check_edges
 from tgnn.graphs.edge_list import EdgeList
-from tgnn.graphs.host import distinct, pair_key
+from tgnn.graphs.host import distinct, pair_key, split_key, stable_order
 from tgnn.graphs.interop import as_layout, live_edges
 from tgnn.graphs.layout import Layout
 from tgnn.softmax import depth_of, wide_dtype
-from tgnn.typing import Array
+from tgnn.typing import Array, ArrayLike, Graph
 
-REDUCTIONS = {"sum": np.add, "max": np.maximum, "min": np.minimum}
+REDUCTIONS: dict[str, np.ufunc] = {"sum": np.add, "max": np.maximum, "min": np.minimum}
 
 
-def self_loops(layout: Layout | jraph.GraphsTuple, edges=None, *, fill: str | float = "mean"):
+@overload
+def self_loops(layout: Graph, edges: None = None, *, fill: str | float = "mean") -> EdgeList: ...
+
+
+@overload
+def self_loops(layout: Graph, edges: ArrayLike, *, fill: str | float = "mean") -> tuple[EdgeList, np.ndarray]: ...
+
+
+def self_loops(
+    layout: Graph, edges: ArrayLike | None = None, *, fill: str | float = "mean"
+) -> EdgeList | tuple[EdgeList, np.ndarray]:
     """The edges of `layout` and an edge i -> i for every node that has none, last. Host side.
 
     Args:
@@ -39,7 +50,9 @@ def self_loops(layout: Layout | jraph.GraphsTuple, edges=None, *, fill: str | fl
     layout = as_layout(layout)
     check_square(layout)
     senders, receivers = live_edges(layout)
-    missing = np.setdiff1d(np.arange(layout.n_receivers), senders[senders == receivers])
+    lacks = np.ones(layout.n_receivers, bool)
+    lacks[senders[senders == receivers]] = False
+    missing = np.flatnonzero(lacks)
     looped = rebuild(layout, np.append(senders, missing), np.append(receivers, missing))
     if edges is None:
         return looped
@@ -55,7 +68,17 @@ def self_loops(layout: Layout | jraph.GraphsTuple, edges=None, *, fill: str | fl
     return looped, np.concatenate([edges.astype(dtype), added.astype(dtype)])
 
 
-def undirected(layout: Layout | jraph.GraphsTuple, edges=None, *, reduction: str = "sum"):
+@overload
+def undirected(layout: Graph, edges: None = None, *, reduction: str = "sum") -> EdgeList: ...
+
+
+@overload
+def undirected(layout: Graph, edges: ArrayLike, *, reduction: str = "sum") -> tuple[EdgeList, np.ndarray]: ...
+
+
+def undirected(
+    layout: Graph, edges: ArrayLike | None = None, *, reduction: str = "sum"
+) -> EdgeList | tuple[EdgeList, np.ndarray]:
     """Every edge in both directions, each ordered pair once, sorted by receiver and sender. Host side.
 
     Args:
@@ -72,14 +95,24 @@ def undirected(layout: Layout | jraph.GraphsTuple, edges=None, *, reduction: str
     layout = as_layout(layout)
     check_square(layout)
     senders, receivers = live_edges(layout)
-    twice = rebuild(layout, np.append(senders, receivers), np.append(receivers, senders))
-    if edges is None:
-        return coalesce(twice)
-    edges = check_features(edges, len(senders))
-    return coalesce(twice, np.concatenate([edges, edges]), reduction=reduction)
+    if edges is not None:
+        edges = check_features(edges, len(senders))
+        edges = np.concatenate([edges, edges])
+    keys = pair_key(np.append(senders, receivers), np.append(receivers, senders), layout.n_senders)
+    return merged(layout, keys, edges, reduction)
 
 
-def coalesce(layout: Layout | jraph.GraphsTuple, edges=None, *, reduction: str = "sum"):
+@overload
+def coalesce(layout: Graph, edges: None = None, *, reduction: str = "sum") -> EdgeList: ...
+
+
+@overload
+def coalesce(layout: Graph, edges: ArrayLike, *, reduction: str = "sum") -> tuple[EdgeList, np.ndarray]: ...
+
+
+def coalesce(
+    layout: Graph, edges: ArrayLike | None = None, *, reduction: str = "sum"
+) -> EdgeList | tuple[EdgeList, np.ndarray]:
     """Each pair once, sorted by receiver and sender. Host side, O(n_edge log n_edge).
 
     Args:
@@ -96,19 +129,26 @@ def coalesce(layout: Layout | jraph.GraphsTuple, edges=None, *, reduction: str =
     ([0], [1.5])
     """
     layout = as_layout(layout)
+    keys = pair_key(*live_edges(layout), layout.n_senders)
+    return merged(layout, keys, None if edges is None else check_features(edges, len(keys)), reduction)
+
+
+def merged(
+    layout: Layout, keys: np.ndarray, edges: np.ndarray | None, reduction: str
+) -> EdgeList | tuple[EdgeList, np.ndarray]:
+    """Each pair once, between the nodes of `layout`, and the reduced features of its copies if there are any."""
     if reduction not in ("mean", *REDUCTIONS):
         raise ValueError(f"reduction must be one of {sorted(['mean', *REDUCTIONS])}, got {reduction!r}")
-    keys = pair_key(*live_edges(layout), layout.n_senders)
     once = distinct(keys)
-    receivers, senders = np.divmod(once, max(layout.n_senders, 1))
+    senders, receivers = split_key(once, layout.n_senders)
     single = rebuild(layout, senders, receivers)
     if edges is None:
         return single
-    edges, group = check_features(edges, len(keys)), np.searchsorted(once, keys)
+    group = np.searchsorted(once, keys)
     dtype = merged_dtype(edges.dtype, reduction)
     if reduction == "mean":
         return single, mean_of_groups(edges, group, len(once)).astype(dtype)
-    order = np.argsort(group, kind="stable")
+    order = stable_order(group)
     first = np.searchsorted(group[order], np.arange(len(once)))
     wide = edges.astype(np.promote_types(dtype, np.float32) if is_real(dtype) else dtype)
     merged = REDUCTIONS[reduction].reduceat(wide[order], first, axis=0) if len(once) else wide
@@ -142,7 +182,7 @@ def is_real(dtype: np.dtype) -> bool:
     return bool(jnp.issubdtype(dtype, jnp.inexact))
 
 
-def check_features(edges, n_edge: int) -> np.ndarray:
+def check_features(edges: ArrayLike, n_edge: int) -> np.ndarray:
     """Features in NumPy, one row for each live edge, or a ValueError."""
     edges = np.asarray(edges)
     if edges.shape[:1] != (n_edge,):

@@ -49,7 +49,7 @@ class Window(Segmented, Layout):
     is_rule = True
     reads_rows = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         default_senders(self, self.n, "n")
         settle(self, "offset")
         check_size("left", self.left)
@@ -134,8 +134,13 @@ class Window(Segmented, Layout):
         start = self.offset - self.blocks_left * self.block * self.dilation + length
         line = jax.lax.dynamic_slice_in_dim(padded, start, length, axis=0)
         tiles = self.by_residue(line).reshape(self.dilation, blocks, self.block, *x.shape[1:])
-        shifted = [tiles[:, s : s + self.n_block] for s in range(blocks - self.n_block + 1)]
-        return jnp.concatenate(shifted, axis=2).reshape(self.dilation * self.n_block, self.span, *x.shape[1:])
+        shifts = blocks - self.n_block + 1
+        if 0 < self.n_block < shifts:  # a copy for each block or for each step of the window: whatever are fewer
+            band = jnp.stack([tiles[:, b : b + shifts] for b in range(self.n_block)], axis=1)
+        else:
+            band = jnp.stack([tiles[:, s : s + self.n_block] for s in range(shifts)], axis=2)
+        # [dilation, n_block, shifts, block, ...] -> [dilation * n_block, span, ...]
+        return band.reshape(self.dilation * self.n_block, self.span, *x.shape[1:])
 
     def from_receivers(self, x: Array) -> Array:
         rows = self.rows(x)
@@ -189,7 +194,7 @@ class Window(Segmented, Layout):
         live = self.in_segment(senders, receivers)
         return senders[live], receivers[live]
 
-    def contains(self, senders, receivers):
+    def contains(self, senders: np.ndarray, receivers: np.ndarray) -> np.ndarray:
         steps, rest = np.divmod(senders - receivers - int(self.offset), self.dilation)
         inside = (rest == 0) & (steps >= -self.left) & (steps <= self.right)
         return inside & self.in_segment(senders, receivers)
@@ -207,7 +212,7 @@ class Window(Segmented, Layout):
         halves = (5 if gradients else 1) + (6 if self.dilation > 1 else 0)
         return 2 * self.block * self.span * 4 + halves * rows // 2
 
-    def known_mask(self) -> tuple | None:
+    def known_mask(self) -> tuple[str | int, ...] | None:
         plain = isinstance(self.offset, int) and self.offset == 0 and self.n == self.n_senders and self.dilation == 1
         return ("local", self.left, self.right) if plain and self.segments is None else None
 

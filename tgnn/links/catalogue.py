@@ -9,13 +9,19 @@ import numpy as np
 
 from tgnn.errors import check_indices, check_size
 from tgnn.graphs import Layout
+from tgnn.graphs.host import stable_order
 from tgnn.graphs.interop import live_edges
 from tgnn.metrics.ranking import top_k
-from tgnn.typing import Array
+from tgnn.typing import Array, ArrayLike, Params
 
 
 def rank_unseen(
-    score: Callable[..., Array], seen: Layout, k: int, *args, receivers=None, block: int = 256
+    score: Callable[..., Array],
+    seen: Layout,
+    k: int,
+    *args: Params,
+    receivers: ArrayLike | None = None,
+    block: int = 256,
 ) -> np.ndarray:
     """The first k senders of each receiver among those that have no edge to it, by descending score.
 
@@ -52,7 +58,7 @@ def rank_unseen(
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def first(score: Callable[..., Array], k: int, users: Array, known: Array, *args) -> Array:
+def first(score: Callable[..., Array], k: int, users: Array, known: Array, *args: Params) -> Array:
     """The first items of a block of users, -1 after the last: int32 [block, min(k, n_senders)]."""
     scores = score(users, *args)  # [block, n_items]
     seen = jnp.zeros(scores.shape, bool).at[known[0], known[1]].set(True, mode="drop")
@@ -63,7 +69,7 @@ def first(score: Callable[..., Array], k: int, users: Array, known: Array, *args
 def blocks(seen: Layout, receivers: np.ndarray, block: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """Where a block of receivers stands, their numbers and (row, item) of what they have seen, in one shape each."""
     items, users = live_edges(seen)
-    order = np.argsort(users, kind="stable")
+    order = stable_order(users)
     items, start = items[order], np.searchsorted(users[order], np.arange(seen.n_receivers + 1))
     count = np.diff(start)[receivers]
     begins = range(0, len(receivers), block)

@@ -16,6 +16,7 @@ from tgnn.graphs import Layout
 from tgnn.graphs.host import distinct, pair_key
 from tgnn.graphs.interop import as_layout, live_edges
 from tgnn.sampling.drawing import generator
+from tgnn.typing import ArrayLike
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,7 @@ def sample_pairs(non_edges: NonEdges, num: int, *, seed: int, step: int = 0) -> 
     return senders.astype(np.int32), receivers.astype(np.int32)
 
 
-def sample_senders(non_edges: NonEdges, receivers, num: int = 1, *, seed: int, step: int = 0) -> np.ndarray:
+def sample_senders(non_edges: NonEdges, receivers: ArrayLike, num: int = 1, *, seed: int, step: int = 0) -> np.ndarray:
     """For each receiver senders that have no edge to it: items that a user has not chosen, for BPR.
 
     Args:

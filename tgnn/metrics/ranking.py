@@ -81,7 +81,7 @@ def recall_of_hits(hits: Array, num_relevant: Array) -> Array:
         num_relevant: int [...], how many relevant items there are; rows without any do not count.
     """
     found = jnp.sum(hits, axis=-1)
-    return _mean_of_rows(found / jnp.maximum(num_relevant, 1), num_relevant)
+    return _mean_of_rows(found / num_relevant, num_relevant)
 
 
 @compiled
@@ -92,7 +92,7 @@ def ndcg_of_hits(hits: Array, num_relevant: Array) -> Array:
     discount = 1.0 / jnp.log2(place + 2.0)  # [..., k]
     best = jnp.where(place < num_relevant[..., None], discount, 0.0).sum(axis=-1)
     found = jnp.where(hits, discount, 0.0).sum(axis=-1)
-    return _mean_of_rows(found / jnp.where(best > 0, best, 1.0), num_relevant)
+    return _mean_of_rows(found / best, num_relevant)
 
 
 def top_k(scores: Array, k: int, seen: Array | None = None) -> tuple[Array, Array]:
@@ -222,4 +222,5 @@ def _masked_mean(values: Array, keep: Array) -> Array:
 
 
 def _mean_of_rows(values: Array, num_relevant: Array) -> Array:
+    """Of the rows that have relevant items; those of the others are 0 / 0."""
     return _masked_mean(values, num_relevant > 0)

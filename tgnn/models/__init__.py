@@ -42,6 +42,8 @@ from tgnn.models.message_passing.lightgcn import init_lightgcn as init_lightgcn
 from tgnn.models.message_passing.lightgcn import lightgcn as lightgcn
 from tgnn.models.message_passing.monet import init_monet as init_monet
 from tgnn.models.message_passing.monet import monet as monet
+from tgnn.models.message_passing.pinsage import init_pinsage as init_pinsage
+from tgnn.models.message_passing.pinsage import pinsage as pinsage
 from tgnn.models.message_passing.transformer_conv import init_transformer_conv as init_transformer_conv
 from tgnn.models.message_passing.transformer_conv import transformer_conv as transformer_conv
 from tgnn.models.recurrent.seq2seq import init_seq2seq as init_seq2seq
@@ -57,6 +59,8 @@ from tgnn.models.relational.rgcn import init_rgcn as init_rgcn
 from tgnn.models.relational.rgcn import rgcn as rgcn
 from tgnn.models.sequences.adaptive_span import adaptive_span as adaptive_span
 from tgnn.models.sequences.adaptive_span import init_adaptive_span as init_adaptive_span
+from tgnn.models.sequences.all_attention import all_attention as all_attention
+from tgnn.models.sequences.all_attention import init_all_attention as init_all_attention
 from tgnn.models.sequences.bp_transformer import bp_transformer as bp_transformer
 from tgnn.models.sequences.bp_transformer import init_bp_transformer as init_bp_transformer
 from tgnn.models.sequences.compressive_transformer import compressive_transformer as compressive_transformer
@@ -64,6 +68,8 @@ from tgnn.models.sequences.compressive_transformer import init_compressive_trans
 from tgnn.models.sequences.compressive_transformer import (
     init_compressive_transformer_state as init_compressive_transformer_state,
 )
+from tgnn.models.sequences.conv_s2s import conv_s2s as conv_s2s
+from tgnn.models.sequences.conv_s2s import init_conv_s2s as init_conv_s2s
 from tgnn.models.sequences.light_conv import init_light_conv as init_light_conv
 from tgnn.models.sequences.light_conv import light_conv as light_conv
 from tgnn.models.sequences.memory_network import init_memory_network as init_memory_network

@@ -8,5 +8,5 @@ from tgnn.models.cards import table, written
 if len(sys.argv) == 1:
     print(table())
 else:
-    file = Path(sys.argv[1])
+    file: Path = Path(sys.argv[1])
     file.write_text(written(file.read_text()))

@@ -37,7 +37,7 @@ class Choice(NamedTuple):
     paper: str
 
 
-ELSEWHERE = {
+ELSEWHERE: dict[str, tuple[Choice, ...]] = {
     "tgnn.nn.transformer": (
         Choice("Transformer encoder", "complete: `Complete`", "dot product", "softmax", "arXiv:1706.03762"),
         Choice("Transformer decoder", "the past: `Causal`", "dot product", "softmax", "arXiv:1706.03762"),

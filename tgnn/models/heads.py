@@ -18,7 +18,7 @@ def split_heads(model_dim: int, num_heads: int) -> tuple[int, int]:
 
 
 def layer_sizes(
-    dims: Sequence, num_heads: int, num_output_heads: int
+    dims: Sequence[int], num_heads: int, num_output_heads: int
 ) -> list[tuple[int | tuple[int, int], int, int, bool]]:
     """Of each layer: input features, heads, features of a head, and whether it is the last one, which averages."""
     num_heads = check_size("num_heads", num_heads, minimum=1)
@@ -29,7 +29,7 @@ def layer_sizes(
     return [(inputs[i], heads[i], dims[i + 1], i == last) for i in range(last + 1)]
 
 
-def three_sizes(dims: Sequence) -> tuple[int, int, int]:
+def three_sizes(dims: Sequence[int]) -> tuple[int, int, int]:
     """Input, hidden and output features of a model whose hidden layers have one size, or a ValueError."""
     if len(dims) != 3:
         raise ValueError(f"dims must be three sizes, (in_dim, model_dim, out_dim), got {tuple(dims)}")

@@ -119,7 +119,7 @@ def drop_nodes(rng: Array | None, x: Nodes, rate: float) -> Nodes:
     return dropped, None if receivers is None else dropout(fold(rng, 1), receivers, rate)
 
 
-def check_dims(dims: Sequence) -> list[tuple[Any, int]]:
+def check_dims(dims: Sequence[int]) -> list[tuple[Any, int]]:
     """Input and output size of each layer; the first input may be a pair, of the senders and of the receivers."""
     if len(dims) < 2:
         raise ValueError(f"dims must be the inputs and the outputs of at least one layer, got {tuple(dims)}")

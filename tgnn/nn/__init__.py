@@ -19,6 +19,7 @@ from tgnn.nn.graph_norms import batch_norm as batch_norm
 from tgnn.nn.graph_norms import graph_norm as graph_norm
 from tgnn.nn.graph_norms import init_batch_norm as init_batch_norm
 from tgnn.nn.graph_norms import init_graph_norm as init_graph_norm
+from tgnn.nn.grids import attention_from_convolution as attention_from_convolution
 from tgnn.nn.readouts import attention_pool as attention_pool
 from tgnn.nn.readouts import init_attention_pool as init_attention_pool
 from tgnn.nn.readouts import init_top_k_pool as init_top_k_pool

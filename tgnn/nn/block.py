@@ -1,9 +1,11 @@
 """The Transformer block: attention along edges, then a map of every node, each inside a residual connection.
 
 Where a block normalises is part of its parameters: a part with a `"norm_before"` is pre-LN, one with a `"norm_after"`
-is post-LN, and applying it needs no flag.
+is post-LN, one with a `"norm_inside"` normalises what it adds, and applying it needs no flag. So it is with a gate in
+place of the residual sum, a `"gru"`.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +14,13 @@ import jax
 
 from tgnn.errors import check_dropout, check_size
 from tgnn.nn.basic import dropout, init_layer_norm, init_linear, init_rms_norm, layer_norm, linear
+from tgnn.nn.gating import init_gru_gate
 from tgnn.nn.multi_head import KeyValue, Rotate, init_multi_head_attention, multi_head_attention, project_key_value
 from tgnn.nn.stack import Norm as Norm
 from tgnn.nn.stack import map_blocks as map_blocks
 from tgnn.nn.stack import run_blocks as run_blocks
 from tgnn.nn.stack import run_parts as run_parts
+from tgnn.nn.stack import run_stacked as run_stacked
 from tgnn.typing import Array, Graph, Params
 
 Activation = Callable[[Array], Array]
@@ -28,6 +32,9 @@ class TransformerConfig:
 
     Reference: Vaswani et al., Attention Is All You Need, arXiv:1706.03762. The default is pre-LN (Xiong et al., On
         Layer Normalization in the Transformer Architecture, arXiv:2002.04745); `norm_first=False` is the original.
+        `sandwich`: Ding et al., CogView, arXiv:2105.13290. `gru_bias`: Parisotto et al., Stabilizing Transformers for
+        Reinforcement Learning, arXiv:1910.06764; what a part adds goes through a ReLU there. `mixed`: Wang et al.,
+        Learning Deep Transformer Models for Machine Translation, arXiv:1906.01787.
     """
 
     vocab_size: int  # of the tokens that are predicted
@@ -40,29 +47,41 @@ class TransformerConfig:
     hidden_dim: int | None = None  # default 4 * model_dim
     max_length: int | None = None  # rows of a table of learned positions; None: no such table
     norm_first: bool = True  # pre-LN; False: post-LN
+    sandwich: bool = False  # also a norm of what each part adds: LN, MLP, LN
+    gru_bias: float | None = None  # of a gate in place of each residual sum, 2 in the paper; None: the sum
+    mixed: bool = False  # each block reads a learnt combination of the outputs of all before it (DLCL)
     rms: bool = False  # rms_norm's parameters; apply with norm=rms_norm
     gated: bool = False  # a gated map of every node, such as SwiGLU
     use_bias: bool = True
     tied: bool = True  # the output projection is the embedding's table
     stacked: bool = True  # blocks as one pytree for lax.scan; False: a list of pytrees
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Sizes are at least 1, or a ValueError names the one that is not."""
         for name in ("vocab_size", "model_dim", "num_layers", "num_heads"):
             check_size(name, getattr(self, name), minimum=1)
         for name in ("source_vocab_size", "num_key_heads", "head_dim", "hidden_dim", "max_length"):
             if getattr(self, name) is not None:
                 check_size(name, getattr(self, name), minimum=1)
+        if self.gru_bias is not None and not math.isfinite(self.gru_bias):
+            raise ValueError(f"gru_bias must be finite, got {self.gru_bias}; 2 is usual, None is a residual sum")
 
 
 def init_block(rng: Array, config: TransformerConfig, *, cross: bool = False) -> Params:
-    """Initialises one block: `{"attention", ["cross"], "mlp"}`, each with its norm."""
+    """Initialises one block: `{"attention", ["cross"], "mlp"}`, each with its norms and perhaps a gate, `"gru"`."""
     attention_rng, cross_rng, mlp_rng = jax.random.split(rng, 3)
     parts = {"attention": _init_attention(attention_rng, config), "mlp": _init_mlp(mlp_rng, config)}
     if cross:
         parts["cross"] = _init_attention(cross_rng, config)
-    where = "norm_before" if config.norm_first else "norm_after"
-    return {name: part | {where: init_norm(config)} for name, part in parts.items()}
+    where = ["norm_before" if config.norm_first else "norm_after"] + ["norm_inside"] * config.sandwich
+    parts = {name: part | {place: init_norm(config) for place in where} for name, part in parts.items()}
+    if config.gru_bias is None:
+        return parts
+    gates = enumerate(sorted(parts))  # keys of their own: the maps are those of a block without gates
+    grus = {
+        name: init_gru_gate(jax.random.fold_in(rng, i), config.model_dim, bias=config.gru_bias) for i, name in gates
+    }
+    return {name: part | {"gru": grus[name]} for name, part in parts.items()}
 
 
 def init_norm(config: TransformerConfig) -> Params:

@@ -37,7 +37,8 @@ def cached_block(
 
     Args:
         params: as for `transformer_block`.
-        past: keys and values `[max_length, ...]`, of which the first `step` rows are filled.
+        past: keys and values `[key_heads, max_length, head_dim]`, of which the first `step` rows of each head are
+            filled: heads first, so that a step reads every head in the order of memory.
         step: position of the first row of x, perhaps traced.
         x: `[n, model_dim]`, usually one row.
         memory: as for `transformer_block`.
@@ -63,7 +64,7 @@ def cached_block(
         raise ValueError(
             f"bias must be None or have a leaf offset, such as Alibi, to which the step is added, got {type(bias)}"
         )
-    n, max_length = x.shape[0], past.key.shape[0]
+    n, max_length = x.shape[0], past.key.shape[1]
     positions = step + jnp.arange(n, dtype=jnp.int32)
     senders = normed(params["attention"], "norm_before", x, norm)
     new = project_key_value(params["attention"], senders, rotate=rotate, positions=positions)
@@ -74,7 +75,7 @@ def cached_block(
         x,
         memory,
         memory_layout,
-        past=past,
+        past=KeyValue(*(rows.swapaxes(0, 1) for rows in past)),  # [max_length, key_heads, head_dim]
         bias=None if bias is None else replace(bias, offset=bias.offset + step),
         scale=scale,
         rotate=rotate,
@@ -88,6 +89,6 @@ def cached_block(
 
 
 def append(positions: Array, past: Array, rows: Array) -> Array:
-    """Writes rows `[n, ...]` into the past `[max_length, ...]` at ascending positions; none of those beyond its end."""
+    """Writes rows `[n, heads, dim]` into the past `[heads, max_length, dim]` at ascending positions, none beyond it."""
     options = {"mode": "drop", "unique_indices": True, "indices_are_sorted": True}
-    return past.at[positions].set(rows.astype(past.dtype), **options)
+    return past.at[:, positions].set(rows.swapaxes(0, 1).astype(past.dtype), **options)

@@ -14,8 +14,9 @@ from tgnn.nn.basic import check_ids, layer_norm
 from tgnn.nn.cached_block import cached_block
 from tgnn.nn.multi_head import KeyValue, Rotate, project_key_value
 from tgnn.nn.positions import sinusoidal
-from tgnn.nn.stack import Norm, map_blocks, normed, run_blocks
+from tgnn.nn.stack import Norm, listed, normed, run_stacked
 from tgnn.nn.tokens import Encoding, check_tokens, embed, unembed
+from tgnn.printing import one_line
 from tgnn.typing import Array, Graph, Params
 
 Step = Callable[[Any, Array], tuple[Array, Any]]
@@ -24,9 +25,11 @@ Step = Callable[[Any, Array], tuple[Array, Any]]
 class Cache(NamedTuple):
     """What decoding remembers, for each block."""
 
-    past: Any  # KeyValue of the tokens so far, [max_length, key_heads, head_dim] a block
-    memory: Any  # KeyValue of the source, or None
+    past: list[KeyValue]  # of the tokens so far, [key_heads, max_length, head_dim] a block
+    memory: list[KeyValue] | None  # of the source, [n_memory, key_heads, head_dim] a block, or None
     step: Array  # how many tokens there are
+
+    __repr__ = one_line
 
 
 def init_cache(
@@ -61,13 +64,13 @@ def init_cache(
 
     def past(block):
         shapes = (block["attention"][name]["kernel"].shape[1:] for name in ("key", "value"))
-        return KeyValue(*(jnp.zeros((max_length, *shape), dtype) for shape in shapes))
+        return KeyValue(*(jnp.zeros((heads, max_length, dim), dtype) for heads, dim in shapes))
 
-    blocks = params["decoder"]["blocks"]
+    blocks = listed(params["decoder"]["blocks"])
     places = {"rotate": cross_rotate, "positions": memory_positions}
     project = lambda block: project_key_value(block["cross"], memory, **places)  # noqa: E731
-    projected = None if memory is None else map_blocks(project, blocks)
-    return Cache(map_blocks(past, blocks), projected, jnp.zeros((), jnp.int32))
+    projected = None if memory is None else [project(block) for block in blocks]
+    return Cache([past(block) for block in blocks], projected, jnp.zeros((), jnp.int32))
 
 
 def decode_step(
@@ -127,10 +130,9 @@ def run_step(params, cache, tokens, memory_layout, block, norm, encoding, embedd
         parameters, (past, memory), _ = block_params
         return block(parameters, past, step, x, memory, memory_layout)
 
-    blocks, each = params["decoder"]["blocks"], (cache.past, cache.memory)
-    if isinstance(blocks, (list, tuple)):
-        each = list(zip(cache.past, cache.memory or [None] * len(blocks), strict=True))
-    x, past = run_blocks(apply, blocks, x.astype(jax.tree.leaves(cache.past)[0].dtype), each)
+    stack = params["decoder"] | {"blocks": listed(params["decoder"]["blocks"])}
+    each = list(zip(cache.past, cache.memory or [None] * len(cache.past), strict=True))
+    x, past = run_stacked(apply, stack, x.astype(jax.tree.leaves(cache.past)[0].dtype), each, norm=norm)
     x = normed(params["decoder"], "norm", x, norm)
     logits = jnp.where(live[:, None], unembed(params, x), 0)[jnp.argsort(order)]  # [n, vocab_size], as tokens came
     return logits, Cache(past, cache.memory, step + live.sum(dtype=step.dtype))
@@ -140,7 +142,7 @@ def check_left(cache: Any, count: int, what: str, unit: str = "rows") -> None:
     """A ValueError where a cache of ours, with a known number of tokens, has no room for `count` more."""
     if not isinstance(cache, Cache) or is_traced(cache.step):
         return
-    room = jax.tree.leaves(cache.past)[0].shape[-3]
+    room = jax.tree.leaves(cache.past)[0].shape[-2]
     if int(cache.step) + count > room:
         raise ValueError(
             f"{what} {count} {unit} after {cache.step} in the cache, but the cache has room for {room}; "

@@ -53,7 +53,9 @@ def smoothest(matrix: Any, trivial: np.ndarray, count: int) -> tuple[np.ndarray,
     return found
 
 
-def iterate(matrix: Any, trivial, block: np.ndarray, count: int, step: Filter, limit: int, expected: float = np.inf):
+def iterate(
+    matrix: Any, trivial: np.ndarray, block: np.ndarray, count: int, step: Filter, limit: int, expected: float = np.inf
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Filters the block `[n, width]` until its first `count` vectors are eigenvectors; None where that takes too long.
 
     A cost of more than `expected` is foreseen from the last round. Then an eigenvalue near 0 says that few edges cut

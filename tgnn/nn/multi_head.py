@@ -11,6 +11,7 @@ from tgnn.attention.scores import dot_product
 from tgnn.errors import check_dropout, check_size
 from tgnn.nn.basic import init_linear, linear
 from tgnn.nn.per_head import PerHead, attend_per_head, gated
+from tgnn.printing import one_line
 from tgnn.typing import Array, Graph, Params
 
 Rotate = Callable[[Array, Array], Array]
@@ -21,6 +22,8 @@ class KeyValue(NamedTuple):
 
     key: Array  # [n_senders, key_heads, head_dim]
     value: Array  # [n_senders, key_heads, head_dim]
+
+    __repr__ = one_line
 
 
 def init_multi_head_attention(
@@ -73,10 +76,11 @@ def project_key_value(
 ) -> KeyValue:
     """Projects senders `x [n_senders, memory_dim]` to keys and values, keys rotated to their positions."""
     key, value = linear(params["key"], x), linear(params["value"], x)  # [n_senders, key_heads, head_dim]
-    return KeyValue(_rotated(rotate, key, positions), value)
+    return KeyValue(rotated(rotate, key, positions), value)
 
 
-def _rotated(rotate: Rotate | None, x: Array, positions: Array | None) -> Array:
+def rotated(rotate: Rotate | None, x: Array, positions: Array | None = None) -> Array:
+    """Queries or keys turned to their positions, default row numbers; as they are without a rotation."""
     return x if rotate is None else rotate(x, jnp.arange(x.shape[0]) if positions is None else positions)
 
 
@@ -133,7 +137,7 @@ def multi_head_attention(
         memory = project_key_value(params, x, rotate=rotate, positions=positions)
     elif not isinstance(memory, KeyValue):
         memory = project_key_value(params, memory, rotate=rotate)
-    query = _rotated(rotate, linear(params["query"], x), positions)  # [n_receivers, heads, head_dim]
+    query = rotated(rotate, linear(params["query"], x), positions)  # [n_receivers, heads, head_dim]
     output = attend_per_head(
         layout,
         query,
@@ -161,7 +165,7 @@ def multi_head_weights(
     scale: float | None = None,
     rotate: Rotate | None = None,
     positions: Array | None = None,
-    at: tuple | None = None,
+    at: tuple[Array, ...] | None = None,
 ) -> Array:
     """The weights with which `multi_head_attention` sums, of every head or of one: `[*edge_shape, heads]`.
 
@@ -192,6 +196,6 @@ def multi_head_weights(
         one = {"query": head, "key": head // (heads // key_heads)}
         params = {name: jax.tree.map(lambda w, i=i: w[..., i : i + 1, :], params[name]) for name, i in one.items()}
     key = linear(params["key"], x if memory is None else memory)  # [n_senders, key_heads, head_dim]
-    key = _rotated(rotate, key, positions if memory is None else None)
-    query = _rotated(rotate, linear(params["query"], x), positions)  # [n_receivers, heads, head_dim]
+    key = rotated(rotate, key, positions if memory is None else None)
+    query = rotated(rotate, linear(params["query"], x), positions)  # [n_receivers, heads, head_dim]
     return attention_weights(layout, query, key, bias=bias, scale=scale, at=at)

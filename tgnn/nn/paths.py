@@ -50,7 +50,7 @@ class ShortestPaths(NamedTuple):
 
 def shortest_path_edges(
     layout: Layout | jraph.GraphsTuple, length: int, *, max_distance: int | None = None, unreachable: int = -1
-):
+) -> ShortestPaths:
     """The first `length` edges of one shortest path from each sender to each receiver; of several copies the first.
 
     Args:

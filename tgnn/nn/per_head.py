@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.attention.api import attend
-from tgnn.attention.dropout import in_whole
+from tgnn.attention.dropout import Origin, in_whole
+from tgnn.attention.recording import share
 from tgnn.errors import check_size
 from tgnn.typing import Array, Graph, Params
 
@@ -84,7 +85,7 @@ def attend_per_head(
     bias: Any = None,
     scale: float | Array | None = None,
     edges: Array | None = None,
-    origin: tuple = (0, 0, 0),
+    origin: Origin = (0, 0, 0),
     **options: Any,
 ) -> Array:
     """`tgnn.attend` on one graph, or, on a `PerHead`, once for each group of heads that share one.
@@ -123,7 +124,9 @@ def attend_per_head(
         own = {"score": jax.tree.map(lambda x, chosen=chosen: x[chosen], score)}
         own["scale"] = scale if scale is None or jnp.ndim(scale) == 0 else jnp.asarray(scale)[chosen]
         own["origin"] = (*origin[:2], in_whole(chosen, origin[2]))
-        outputs.append(attend(edges_of_heads, query[:, chosen], key[:, senders], value[:, senders], **own, **options))
+        with share(graph, heads):
+            here = query[:, chosen], key[:, senders], value[:, senders]
+            outputs.append(attend(edges_of_heads, *here, **own, **options))
         order += heads
     places = jnp.argsort(jnp.array(order))
     return jnp.concatenate(outputs, 1)[:, places]  # [n_receivers, heads, value_dim], in the order of the heads

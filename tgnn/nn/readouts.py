@@ -9,7 +9,7 @@ from tgnn.attention.api import attend
 from tgnn.errors import as_index, check_size
 from tgnn.graphs import Layout
 from tgnn.nn.basic import check_ids
-from tgnn.typing import Array, Params
+from tgnn.typing import Array, ArrayLike, Params
 
 
 def init_attention_pool(rng: Array, dim: int, *, num_heads: int = 1) -> Params:
@@ -168,7 +168,7 @@ def place_in_graph(sorted_ids: Array) -> Array:
     return jnp.arange(sorted_ids.shape[0]) - jnp.searchsorted(sorted_ids, sorted_ids)
 
 
-def check_graph_ids(graph_ids, x: Array) -> Array:
+def check_graph_ids(graph_ids: ArrayLike, x: Array) -> Array:
     """Int [n], or a ValueError."""
     graph_ids = jnp.asarray(as_index("graph_ids", graph_ids))
     if graph_ids.shape != x.shape[:1]:

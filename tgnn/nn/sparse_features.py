@@ -1,5 +1,6 @@
 """Sparse node features as what they are: a bipartite graph from words to nodes with a weight on each edge."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.graphs import EdgeList, Layout
+from tgnn.printing import one_line
 from tgnn.typing import Array
 
 
@@ -26,8 +28,16 @@ class SparseFeatures:
     layout: Layout
     weights: Array
 
+    __repr__ = one_line
+
     @classmethod
-    def from_rows(cls, indptr, indices, values, shape: tuple[int, int]) -> "SparseFeatures":
+    def from_rows(
+        cls,
+        indptr: Sequence[int] | np.ndarray,
+        indices: Sequence[int] | np.ndarray,
+        values: Sequence[float] | np.ndarray,
+        shape: tuple[int, int],
+    ) -> "SparseFeatures":
         """A bag from compressed sparse rows, such as the fields of `tgnn.datasets.sparse.SparseRows`. Host side.
 
         Raises:
@@ -57,7 +67,7 @@ class SparseFeatures:
         return 2
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype:
         """That of the weights."""
         return self.weights.dtype
 

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from tgnn.attention.recording import checkpointed, scope
 from tgnn.compiled import compiled
 from tgnn.errors import check_dropout
 from tgnn.nn.basic import dropout, fold, init_linear, layer_norm
 from tgnn.nn.block import TransformerConfig, init_block, init_norm, transformer_block
+from tgnn.nn.layer_mixing import init_mixing
 from tgnn.nn.positions import sinusoidal
-from tgnn.nn.stack import Norm, normed, run_blocks
+from tgnn.nn.stack import Norm, normed, run_stacked
 from tgnn.nn.tokens import Encoding as Encoding
 from tgnn.nn.tokens import check_room as check_room
 from tgnn.nn.tokens import check_tokens as check_tokens
@@ -39,7 +41,7 @@ class Layouts(NamedTuple):
 
 
 def init_decoder(rng: Array, config: TransformerConfig, *, cross: bool = True, init: InitBlock = init_block) -> Params:
-    """Initialises a stack of blocks: `{"blocks", ["norm"]}`; a pre-LN stack ends in a norm.
+    """Initialises a stack of blocks: `{"blocks", ["mixing"], ["norm"]}`; a pre-LN stack ends in a norm.
 
     Args:
         rng: a key.
@@ -54,6 +56,8 @@ def init_decoder(rng: Array, config: TransformerConfig, *, cross: bool = True, i
     rngs = jax.random.split(rng, config.num_layers)
     blocks = [init(block_rng, config, cross=cross) for block_rng in rngs]
     params = {"blocks": jax.tree.map(lambda *leaves: jnp.stack(leaves), *blocks) if config.stacked else blocks}
+    if config.mixed:
+        params["mixing"] = init_mixing(config.num_layers, init_norm(config), norm_first=config.norm_first)
     return params | {"norm": init_norm(config)} if config.norm_first else params
 
 
@@ -79,7 +83,7 @@ def decoder(
         memory: `[n_memory, model_dim]`.
         memory_layout: edges from the memory to the nodes.
         block: `transformer_block`, perhaps with some of its keywords bound by `functools.partial`.
-        norm: that of the end of a pre-LN stack; bind the blocks' own in `block`.
+        norm: that of the end of a pre-LN stack and of a mixing; bind the blocks' own in `block`.
         dropout_rate: of the blocks.
         rng: key of the dropout, wherever its rate is not 0.
         remat: recompute each block in the backward pass, whose memory is then O(1) blocks and num_layers inputs.
@@ -95,15 +99,26 @@ def decoder(
     return run(params, layout, x, memory, memory_layout, block, norm, dropout_rate, rng, remat)
 
 
-def run_stack(params, layout, x, memory, memory_layout, block, norm, dropout_rate, rng, remat) -> Array:
+def run_stack(
+    params: Params,
+    layout: Graph,
+    x: Array,
+    memory: Array | None,
+    memory_layout: Graph | None,
+    block: Callable[..., Array],
+    norm: Callable[..., Array],
+    dropout_rate: float,
+    rng: Array | None,
+    remat: bool,
+) -> Array:
     """The equations of `decoder`."""
 
     def apply(x, block_params):
         parameters, _, block_rng = block_params
         return block(parameters, layout, x, memory, memory_layout, dropout_rate=dropout_rate, rng=block_rng), None
 
-    apply = jax.checkpoint(apply, prevent_cse=False) if remat else apply
-    x, _ = run_blocks(apply, params["blocks"], x, rng=rng)
+    apply = checkpointed(apply, prevent_cse=False) if remat else apply
+    x, _ = run_stacked(apply, params, x, norm=norm, rng=rng)
     return normed(params, "norm", x, norm)
 
 
@@ -270,6 +285,8 @@ def transformer(
     tokens = {"encoding": encoding, "embedding_scale": embedding_scale}
     shared = {"norm": norm, "dropout_rate": dropout_rate, "remat": remat} | tokens
     encoder_options = {"positions": source_positions, "block": encoder_block, "rng": fold(rng, 0)}
-    memory = encode_source(params, layouts.source, source, **encoder_options, **shared)
+    with scope("encoder"):
+        memory = encode_source(params, layouts.source, source, **encoder_options, **shared)
     decoder_options = {"positions": positions, "block": decoder_block, "rng": fold(rng, 1)}
-    return language_model(params, layouts.target, target, memory, layouts.cross, **decoder_options, **shared)
+    with scope("decoder"):
+        return language_model(params, layouts.target, target, memory, layouts.cross, **decoder_options, **shared)

@@ -7,7 +7,7 @@ from tgnn.errors import check_size
 from tgnn.graphs import SortedChunks
 from tgnn.graphs.layout import is_traced
 from tgnn.graphs.sorted_chunks import band, cut, take
-from tgnn.typing import Array
+from tgnn.typing import Array, ArrayLike
 
 
 def lsh_buckets(
@@ -80,7 +80,7 @@ def equal_buckets(slots: Array, bucket: Array) -> Array:
     return (mine[..., None] == band(mine, -1)[..., None, :]) & (mine[..., None] >= 0)
 
 
-def check_hashes(n: int, hashes) -> Array:
+def check_hashes(n: int, hashes: ArrayLike) -> Array:
     """Signed integers [rounds, n], or a ValueError. Concrete hashes of 64 bits are renumbered in their order."""
     hashes = hashes if isinstance(hashes, Array) else np.asarray(hashes)
     hashes = hashes if hashes.size else hashes.astype(np.int32)

@@ -9,11 +9,16 @@ import numpy as np
 from tgnn.errors import check_indices, check_size
 from tgnn.graphs import EdgeList, Layout
 from tgnn.graphs.interop import live_edges
+from tgnn.typing import ArrayLike
 
 
 @jax.ensure_compile_time_eval()  # static, so that it is known under jit too
 def k_hop(
-    graph: Layout | jraph.GraphsTuple | tuple, k: int, *, n_nodes: int | None = None, loops: bool = True
+    graph: Layout | jraph.GraphsTuple | tuple[ArrayLike, ArrayLike],
+    k: int,
+    *,
+    n_nodes: int | None = None,
+    loops: bool = True,
 ) -> EdgeList:
     """Everybody sees the nodes from which a path of at most `k` edges leads to it. On the host, by log2(k) products.
 
@@ -55,7 +60,9 @@ def k_hop(
     return EdgeList.from_edges(senders[kept][order], receivers[kept][order], n_receivers=n)
 
 
-def nodes_and_edges(graph, n_nodes: int | None) -> tuple[np.ndarray, np.ndarray, int]:
+def nodes_and_edges(
+    graph: Layout | jraph.GraphsTuple | tuple[ArrayLike, ArrayLike], n_nodes: int | None
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Senders, receivers and the number of nodes of a graph on one set."""
     if not isinstance(graph, Layout | jraph.GraphsTuple):
         pair = isinstance(graph, tuple | list) and len(graph) == 2

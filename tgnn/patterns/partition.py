@@ -4,6 +4,8 @@ Reference: Ye, Guo, Gan, Qiu and Zhang, BP-Transformer: Modelling Long-Range Con
 arXiv:1911.04070, section 3. A span of level l covers 2 ** l tokens, the last one of a level perhaps fewer.
 """
 
+from collections.abc import Iterator
+
 import jax
 import numpy as np
 
@@ -92,7 +94,9 @@ def partition_edges(n: int, k: int, causal: bool) -> tuple[np.ndarray, np.ndarra
     return columns[0], columns[1], columns[2]
 
 
-def one_side(sizes: list[int], first: np.ndarray, k: int, side: int):
+def one_side(
+    sizes: list[int], first: np.ndarray, k: int, side: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, int, int]]:
     """What the tokens see on one side: (senders, receivers, level, rank from 1 to k), all tokens at once.
 
     `ahead` is the next node of this level for each token. Where a level ends in the middle of a span, half of the span

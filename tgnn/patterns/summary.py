@@ -1,7 +1,7 @@
 """What a pattern costs and how far it reaches in one layer."""
 
 from functools import singledispatch
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from tgnn.graphs import Layout
 from tgnn.graphs.dense import DenseLike
 from tgnn.graphs.host import distinct, pair_keys, rows_of
 from tgnn.graphs.interop import as_layout
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 MANY_PAIRS = 1 / 8  # share of the pairs from which on matrix products are faster than searching along edges
 
@@ -132,7 +135,7 @@ def spectral_gap(keys: np.ndarray, n: int) -> float:
     return float(np.sort(smallest)[1])
 
 
-def square(keys: np.ndarray, n: int):
+def square(keys: np.ndarray, n: int) -> "csr_matrix":
     """A SciPy matrix of ones at the pairs."""
     from scipy.sparse import csr_matrix
 

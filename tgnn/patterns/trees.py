@@ -5,9 +5,10 @@ import numpy as np
 
 from tgnn.errors import check_size
 from tgnn.graphs import EdgeList
+from tgnn.typing import ArrayLike
 
 
-def dependency(n: int, heads, *, direction: str = "both") -> EdgeList:
+def dependency(n: int, heads: ArrayLike, *, direction: str = "both") -> EdgeList:
     """The edges of a dependency tree (or forest) between words.
 
     Args:
@@ -26,7 +27,7 @@ def dependency(n: int, heads, *, direction: str = "both") -> EdgeList:
     return joined(words, heads[words], n, direction)
 
 
-def constituency(n: int, children, *, direction: str = "up") -> EdgeList:
+def constituency(n: int, children: ArrayLike, *, direction: str = "up") -> EdgeList:
     """The edges between the phrases of a constituency tree (or forest).
 
     Args:
@@ -74,7 +75,7 @@ def joined(lower: np.ndarray, upper: np.ndarray, n: int, direction: str) -> Edge
     return EdgeList.from_edges(senders, receivers, n_receivers=n)
 
 
-def check_parents(name: str, parents, n: int) -> np.ndarray:
+def check_parents(name: str, parents: ArrayLike, n: int) -> np.ndarray:
     """One parent per node, -1 = none, without a cycle; or a ValueError."""
     parents = np.asarray(parents)
     if parents.size == 0:

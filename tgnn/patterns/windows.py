@@ -8,6 +8,7 @@ import numpy as np
 from tgnn.errors import check_segments, check_size
 from tgnn.graphs import EdgeList, Window
 from tgnn.graphs.layout import is_traced
+from tgnn.typing import ArrayLike
 
 
 def window(n: int, left: int, right: int = 0) -> Window:
@@ -37,7 +38,7 @@ def clip_steps(n: int, left: int, right: int) -> tuple[int, int]:
     return min(check_size("left", left), most), min(check_size("right", right), most)
 
 
-def adaptive_span(n: int, spans, *, ramp: float = 0.0, multiple: int = 1) -> Window:
+def adaptive_span(n: int, spans: ArrayLike, *, ramp: float = 0.0, multiple: int = 1) -> Window:
     """The causal window that holds the learned span of every head.
 
     The soft mask min(max((ramp + span - distance) / ramp, 0), 1) is the model's; it is positive for distances below
@@ -69,7 +70,7 @@ def adaptive_span(n: int, spans, *, ramp: float = 0.0, multiple: int = 1) -> Win
 
 
 @jax.ensure_compile_time_eval()  # static, so that it is known under jit too
-def chain(n: int, segments=None, *, reverse: bool = False, n_past: int = 0) -> EdgeList:
+def chain(n: int, segments: ArrayLike | None = None, *, reverse: bool = False, n_past: int = 0) -> EdgeList:
     """Each node sees the node before it: the graph of a recurrent network.
 
     Args:

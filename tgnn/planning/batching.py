@@ -5,8 +5,10 @@ each molecule) are faster as a stack depends on the machine: `tgnn.planning.timi
 come in buckets, so that the batches of an epoch share a handful of compiled programs.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +19,12 @@ from tgnn.attention.api import attend
 from tgnn.graphs import Complete, Dense, EdgeList, Layout
 from tgnn.graphs.host import distinct, pair_key
 from tgnn.graphs.interop import live_edges
-from tgnn.graphs.layout import one_line, register_export
+from tgnn.graphs.layout import register_export
 from tgnn.graphs.padding import bucket, each_layout
 from tgnn.planning.choose import GAIN
 from tgnn.planning.timings import load as load_timings
-from tgnn.typing import Array
+from tgnn.printing import one_line
+from tgnn.typing import Array, ArrayLike
 
 FORMS = "union", "stack"
 
@@ -51,7 +54,7 @@ class Batch:
         """One of `FORMS`."""
         return FORMS[self.graph.ndim - 1]
 
-    def pack(self, x) -> np.ndarray:
+    def pack(self, x: ArrayLike) -> np.ndarray:
         """Nodes of all graphs one after the other, [n, ...], into the batch's shape, zeros in the padding. NumPy."""
         inside = np.asarray(self.graph) >= 0
         if np.shape(x)[:1] != (inside.sum(),):
@@ -62,11 +65,11 @@ class Batch:
         packed[inside] = x
         return packed
 
-    def unpack(self, x) -> np.ndarray:
+    def unpack(self, x: ArrayLike) -> np.ndarray:
         """The inverse of `pack`."""
         return np.asarray(x)[np.asarray(self.graph) >= 0]
 
-    def pack_edges(self, x) -> np.ndarray:
+    def pack_edges(self, x: ArrayLike) -> np.ndarray:
         """Edges of all graphs one after the other, [n_edge, ...], into the batch's slots, zeros elsewhere. NumPy.
 
         The edges of an edge list or a GraphsTuple are its live ones in the caller's order; those of other layouts are
@@ -83,7 +86,7 @@ class Batch:
         packed[slots] = x
         return packed.reshape(shape + np.shape(x)[1:])
 
-    def attend(self, query: Array, key: Array, value: Array, **options) -> Array:
+    def attend(self, query: Array, key: Array, value: Array, **options: Any) -> Array:
         """`tgnn.attend` within each graph, on packed arrays, also `edges`, `edge_value` and an array as `bias`.
 
         All other options are shared by all graphs; dropout drops the same edges in either form.
@@ -144,7 +147,7 @@ def batch(
     heads: int = 8,
     head_dim: int = 16,
     gradients: bool = True,
-    timings=None,
+    timings: str | os.PathLike[str] | None = None,
 ) -> Batch:
     """Several graphs as one, in buckets: sizes of the form 2 ** k or 3 * 2 ** (k - 1). Host side, NumPy.
 
@@ -190,7 +193,15 @@ def check(graphs: Sequence[Layout], form: str | None, n_graph: int | None) -> No
         graph.require_concrete()
 
 
-def faster(graphs, sizes, edges, heads, head_dim, gradients, timings) -> str:
+def faster(
+    graphs: Sequence[Layout],
+    sizes: np.ndarray,
+    edges: Sequence[tuple[np.ndarray, np.ndarray]],
+    heads: int,
+    head_dim: int,
+    gradients: bool,
+    timings: str | os.PathLike[str] | None,
+) -> str:
     """The form with the least predicted time; a union where nothing was measured, or an edge stands twice."""
     known = load_timings(timings)
     simple = all(len(distinct(pair_key(s, r, n))) == len(s) for (s, r), n in zip(edges, sizes.tolist(), strict=True))
@@ -201,7 +212,7 @@ def faster(graphs, sizes, edges, heads, head_dim, gradients, timings) -> str:
     return "stack" if union is not None and stack is not None and stack < GAIN * union else "union"
 
 
-def union(sizes: np.ndarray, edges, n_graph: int) -> Batch:
+def union(sizes: np.ndarray, edges: Sequence[tuple[np.ndarray, np.ndarray]], n_graph: int) -> Batch:
     """All graphs as one edge list, its nodes and edges padded to a bucket."""
     first = np.cumsum(sizes) - sizes
     senders, receivers = (
@@ -213,7 +224,7 @@ def union(sizes: np.ndarray, edges, n_graph: int) -> Batch:
     return Batch(layout, jnp.asarray(graph), numbered(np.arange(len(senders))), n_graph)
 
 
-def stack(sizes: np.ndarray, edges, n_graph: int) -> Batch:
+def stack(sizes: np.ndarray, edges: Sequence[tuple[np.ndarray, np.ndarray]], n_graph: int) -> Batch:
     """A matrix of one size for every graph, the size of a bucket."""
     n = bucket(int(sizes.max()))
     counts = np.zeros((n_graph, n, n), np.int32)

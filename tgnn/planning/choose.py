@@ -4,6 +4,7 @@ Structure decides what is possible: a rule where the edges follow one, else a li
 table of neighbours. A saved measurement (`timings.py`) decides between them; nothing here is a matter of taste.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
@@ -16,7 +17,7 @@ import numpy as np
 from tgnn.graphs import Blocks, Causal, Complete, Dense, EdgeList, Layout, Neighbors, RowWindows, Window
 from tgnn.graphs.host import distinct, pair_key
 from tgnn.graphs.layout import is_traced
-from tgnn.graphs.orders import best_order, count_slots
+from tgnn.graphs.orders import best_order, count_work
 from tgnn.graphs.planned import Planned
 from tgnn.planning.timings import Timings
 from tgnn.planning.timings import load as load_timings
@@ -66,7 +67,7 @@ def plan(
     heads: int = 8,
     head_dim: int = 16,
     gradients: bool = True,
-    timings=None,
+    timings: str | os.PathLike[str] | None = None,
     backend: str | None = None,
 ) -> Layout:
     """The layout of the same edges that is predicted to run fastest. Host side, O(n_edge log n_edge).
@@ -113,7 +114,9 @@ def as_list(graph: Layout | jraph.GraphsTuple) -> Layout:
     return graph if graph.is_rule or graph.form == "list" else graph.to_edges()
 
 
-def cheapest(edges: Edges, listed: EdgeList, timings, heads: int, head_dim: int, gradients: bool) -> Layout:
+def cheapest(
+    edges: Edges, listed: EdgeList, timings: str | os.PathLike[str] | None, heads: int, head_dim: int, gradients: bool
+) -> Layout:
     """The rule that the edges follow, else the layout with the least predicted time."""
     simple = edges.is_simple()
     rule = follow_rule(edges) if simple else None
@@ -129,7 +132,7 @@ def cheapest(edges: Edges, listed: EdgeList, timings, heads: int, head_dim: int,
 
 
 class Option(NamedTuple):
-    """A layout that can hold the edges: its name in the timings, the slots it would compute, and how to build it."""
+    """A layout that can hold the edges: its name in the timings, slots that take as long as it, and how to build it."""
 
     kind: str
     slots: int
@@ -176,7 +179,7 @@ def options(edges: Edges, listed: EdgeList, simple: bool, may_win: Callable[[str
         kind = f"RowWindows {size}"
         if may_win(kind, size * int((-(-sent // size)).sum())):  # a column serves at most `size` edges
             order = best_order(senders, receivers, *sizes.values(), size)
-            slots = count_slots(senders, receivers, order, size)
+            slots = count_work(senders, receivers, order, size)
             if slots <= MOST_SLOTS:
                 build = partial(RowWindows.from_edges, senders, receivers, size, order=order, **sizes)
                 yield Option(kind, slots, build)
@@ -222,7 +225,14 @@ def cliques(edges: Edges) -> Layout | None:
     return Complete(edges.n_receivers, edges.n_senders).with_segments(jnp.asarray(mine), jnp.asarray(theirs))
 
 
-def predictions(layout: Layout, heads: int, head_dim: int, gradients: bool, timings, backend) -> dict[str, float]:
+def predictions(
+    layout: Layout,
+    heads: int,
+    head_dim: int,
+    gradients: bool,
+    timings: str | os.PathLike[str] | None,
+    backend: str | None,
+) -> dict[str, float]:
     """Predicted seconds of the layouts that hold these edges, the fastest first."""
     found = load_timings(timings, backend)
     if found is None:

@@ -1,5 +1,6 @@
 """What a layout is, what attention on it costs, which implementation runs, and why: in words."""
 
+import os
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from tgnn.graphs.host import distinct, pair_key
 from tgnn.graphs.interop import as_layout
 from tgnn.graphs.layout import Layout, is_traced
 from tgnn.planning.choose import GAIN, predictions
-from tgnn.planning.cost import cost
+from tgnn.planning.cost import Cost, cost
 from tgnn.planning.timings import load as load_timings
 
 MOST_SLOTS = 2**22  # above, facts that need every edge are left out
@@ -28,7 +29,7 @@ def explain(
     score: Score = dot_product,
     bias: Any = None,
     gradients: bool = True,
-    timings=None,
+    timings: str | os.PathLike[str] | None = None,
 ) -> str:
     """Edges, density, fill, predicted bytes, operations and memory, which implementation runs, and why.
 
@@ -65,7 +66,7 @@ def explain(
     return "\n".join(lines)
 
 
-def runs(layout: Layout, query, key, score: Score, bias) -> str:
+def runs(layout: Layout, query: Any, key: Any, score: Score, bias: Any) -> str:
     """Which execution `attend` would take, and why: the same walk through the list."""
     found = ""
 
@@ -96,14 +97,16 @@ def structure(layout: Layout, n_edge: int) -> list[str]:
     ]
 
 
-def limits(found) -> list[str]:
+def limits(found: Cost) -> list[str]:
     """What bounds the computation, in words."""
     intensity = found.flops / max(found.bytes, 1)
     which = "matrix multiplication" if intensity > 10 else "memory bandwidth"
     return [f"{intensity:.1f} FLOP per byte: bound by {which}"]
 
 
-def alternatives(layout: Layout, heads: int, head_dim: int, gradients: bool, timings) -> list[str]:
+def alternatives(
+    layout: Layout, heads: int, head_dim: int, gradients: bool, timings: str | os.PathLike[str] | None
+) -> list[str]:
     """Predicted times, and what measurement they come from."""
     backend = jax.default_backend()
     saved = load_timings(timings)

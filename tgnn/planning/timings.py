@@ -32,7 +32,7 @@ class Timings(NamedTuple):
         return None if found is None else slots * heads * (found[0] + found[1] * head_dim)
 
 
-def load(path: str | os.PathLike | None = None, backend: str | None = None) -> Timings | None:
+def load(path: str | os.PathLike[str] | None = None, backend: str | None = None) -> Timings | None:
     """The measurement for a kind of device, or None where it was not measured.
 
     Args:
@@ -59,7 +59,7 @@ def read(path: Path) -> dict[str, Timings]:
         ) from error
 
 
-def save(path: str | os.PathLike, backend: str, timings: Timings) -> None:
+def save(path: str | os.PathLike[str], backend: str, timings: Timings) -> None:
     """Writes a measurement, beside those of other kinds of device in the same file."""
     path = Path(path)
     old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

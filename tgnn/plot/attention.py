@@ -8,6 +8,7 @@ import numpy as np
 from tgnn.plot.canvas import AS_WRITTEN, UNKNOWN, axes_of, check_labels
 from tgnn.plot.edges import draw_lines
 from tgnn.plot.nodes import draw_nodes, two_rows
+from tgnn.plot.shades import SHADES
 
 
 def alignment(
@@ -21,7 +22,7 @@ def alignment(
     """Draws attention weights as a heat map, such as phonemes (downwards) that look at letters (to the right).
 
     Args:
-        weights: `[n_receivers, n_senders]` in [0, 1]; NaN is drawn in red.
+        weights: `[n_receivers, n_senders]` in [0, 1]; NaN is drawn in red; the larger the darker.
         receivers: labels of the rows, as they are written.
         senders: labels of the columns.
         title: of the picture.
@@ -37,7 +38,7 @@ def alignment(
     from matplotlib import colormaps
 
     ax = axes_of(ax, title)
-    colors = colormaps["viridis"].with_extremes(bad=UNKNOWN)
+    colors = colormaps[SHADES].with_extremes(bad=UNKNOWN)
     extent = (-0.5, max(weights.shape[1], 1) - 0.5, max(weights.shape[0], 1) - 0.5, -0.5)  # also where there is nothing
     style = {"vmin": 0, "vmax": 1, "aspect": "auto", "interpolation": "nearest", "extent": extent}
     picture = ax.imshow(np.ma.masked_invalid(weights), cmap=colors, **style)
@@ -104,7 +105,13 @@ def check_weights(
     weights: Any, receivers: Sequence[str] | None, senders: Sequence[str] | None
 ) -> tuple[np.ndarray, list[str] | None, list[str] | None]:
     """A matrix of floats with its labels, or a ValueError."""
-    weights = np.asarray(weights, float)
+    try:
+        weights = np.asarray(weights, float)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"weights must be a matrix of numbers, got {type(weights).__name__}; what edges of a layout weigh "
+            "is drawn by tgnn.plot.weighted_graph(layout, weights)"
+        ) from None
     if weights.ndim != 2:
         raise ValueError(
             f"weights has shape {weights.shape}, expected [n_receivers, n_senders]; choose or average heads"

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tgnn.plot.canvas import AS_WRITTEN, axes_of
+from tgnn.plot.shades import curve_style
 
 
 def learning_curves(
@@ -20,7 +21,7 @@ def learning_curves(
     """Draws metrics over steps.
 
     Args:
-        records: dicts with "step", such as `tgnn.metrics_log.read_metrics` reads; those without a metric are skipped.
+        records: dicts with "step", such as `tgnn.training.read_metrics` reads; those without a metric are skipped.
         names: of the metrics to draw, one line each.
         log: whether the vertical axis is logarithmic.
         ylabel: of the vertical axis.
@@ -39,8 +40,9 @@ def learning_curves(
     if not curves:
         raise ValueError(f"no record has any of the metrics {', '.join(names)}; log them first")
     ax = axes_of(ax, title)
-    for name, points in curves.items():
-        ax.plot(*points.T, label=name.replace("_", " "), marker="." if len(points) < 30 else "")
+    for i, (name, points) in enumerate(curves.items()):
+        style = curve_style(i) | ({} if len(points) < 30 else {"marker": ""})
+        ax.plot(*points.T, label=name.replace("_", " "), **style)
     ax.set_yscale("log" if log else "linear")
     ax.set_xlabel("step")
     ax.set_ylabel(ylabel, **AS_WRITTEN)

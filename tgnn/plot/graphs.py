@@ -9,13 +9,14 @@ from tgnn.graphs import Dense, Layout
 from tgnn.graphs.interop import as_layout, from_scipy, live_edges
 from tgnn.plot.canvas import axes_of
 from tgnn.plot.edges import GREY, draw_bipartite_edges, draw_edges_of_one_set, styled_edges
-from tgnn.plot.nodes import check_places, circle, draw_nodes, two_rows
+from tgnn.plot.nodes import circle, draw_nodes, two_rows
+from tgnn.plot.placing import places_of
 
 
 def draw_graph(
     graph: Any,
     *,
-    positions: np.ndarray | None = None,
+    positions: np.ndarray | str | None = None,
     labels: Sequence[str] | None = None,
     sender_labels: Sequence[str] | None = None,
     colors: Any = None,
@@ -30,7 +31,8 @@ def draw_graph(
     Args:
         graph: a layout, an adjacency matrix `[n_receivers, n_senders]` (not zero: an edge), or a `jraph.GraphsTuple`. A
             graph whose senders are as many as its receivers is taken to have one set of nodes.
-        positions: `[n, 2]`, places of the nodes of one set, drawn as they are; default a circle.
+        positions: `[n, 2]`, places of the nodes of one set, drawn as they are; or how NetworkX finds them: "spring",
+            "kamada_kawai" or "spectral"; default a circle.
         labels: of the receivers, as they are written; left out where there are more than 60.
         sender_labels: of the senders, where they are a set of their own; with them a square graph is drawn bipartite.
         colors: of the receivers, anything that matplotlib's scatter takes, such as classes `[n]`.
@@ -60,7 +62,7 @@ def draw_graph(
     bipartite = layout.n_receivers != layout.n_senders or sender_labels is not None
     if bipartite and positions is not None:
         raise ValueError("positions are of one set of nodes, but senders and receivers are drawn in two rows; omit it")
-    places = None if positions is None else check_places(positions, layout.n_receivers)
+    places = None if positions is None else places_of(layout, positions)
     ax = axes_of(ax, title)
     ax.set_axis_off()
     if bipartite:

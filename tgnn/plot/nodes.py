@@ -40,7 +40,9 @@ def draw_nodes(ax: Any, places: np.ndarray, name: str, labels: Any, colors: Any,
     A label has the place of its node, moved by so many points of the page: no coordinate is changed.
     """
     labels = check_labels(name, labels, len(places))
-    shade = {"color": "tab:blue"} if colors is None else {"c": colors, "cmap": "tab10"}
+    shade: dict[str, Any] = {"c": "tab:blue" if colors is None else colors}
+    if np.asarray(shade["c"]).dtype.kind in "biuf" and np.ndim(shade["c"]) == 1:  # classes, not colours
+        shade["cmap"] = "tab10"
     ax.scatter(*places.T, s=size, zorder=2, **shade)
     if labels is None or not 0 < len(places) <= MAX_LABELS:
         return

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tgnn.plot.canvas import AS_WRITTEN, axes_of
+from tgnn.plot.shades import curve_style
 
 
 def spread_curves(
@@ -40,9 +41,9 @@ def spread_curves(
         if values.ndim != 2 or values.shape[1] != len(x):
             raise ValueError(f"runs[{name!r}] has shape {values.shape}, expected [runs, {len(x)}], one for each x")
     ax = axes_of(ax, title)
-    for name, values in curves.items():
+    for i, (name, values) in enumerate(curves.items()):
         mean = values.mean(0)
-        (line,) = ax.plot(x, mean, label=name, marker=".")
+        (line,) = ax.plot(x, mean, label=name, **curve_style(i))
         if len(values) > 1:
             spread = values.std(0, ddof=1)
             ax.fill_between(x, mean - spread, mean + spread, color=line.get_color(), alpha=0.2, linewidth=0)
@@ -52,3 +53,42 @@ def spread_curves(
     for text in ax.legend().get_texts():
         text.set(**AS_WRITTEN)
     return ax
+
+
+def pruning_curves(
+    removed: Sequence[int],
+    runs: Mapping[str, Any],
+    *,
+    total: int,
+    whole: float | None = None,
+    ylabel: str = "quality",
+    title: str = "",
+    ax: Any = None,
+) -> Any:
+    """Draws what is left of a network's quality when parts of it are removed, in one order or another.
+
+    Args:
+        removed: how many parts are gone, `[k]`.
+        runs: by order, such as "least important first" and "random": `[runs, k]`, or `[k]` of one run.
+        total: how many parts there are.
+        whole: the quality of the whole network, drawn as a level line.
+        ylabel: of the vertical axis.
+        title: of the picture.
+        ax: matplotlib axes; default a new figure's.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: as `spread_curves`, and for more parts than there are.
+
+    >>> pruning_curves([0, 6, 12], {"random": [0.9, 0.7, 0.1]}, total=12, whole=0.9).get_xlabel()
+    'removed, of 12 (%)'
+    """
+    if len(removed) and not 0 <= min(removed) <= max(removed) <= total:
+        raise ValueError(f"removed goes from {min(removed)} to {max(removed)}, but there are {total}; count again")
+    share = [100 * count / max(total, 1) for count in removed]
+    ax = axes_of(ax, title)
+    if whole is not None:
+        ax.axhline(whole, color="0.5", linewidth=1, linestyle=":", label="whole network")
+    return spread_curves(share, runs, xlabel=f"removed, of {total} (%)", ylabel=ylabel, ax=ax)

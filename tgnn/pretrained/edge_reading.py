@@ -15,7 +15,7 @@ from tgnn.nn.per_head import PerHead
 from tgnn.pretrained.layouts import Layers, is_stacked, layout_of, layouts_of_layers
 from tgnn.pretrained.model import Model, checked_tokens, checked_types
 from tgnn.pretrained.reading import checked_layer, read_layers
-from tgnn.typing import Array, Params
+from tgnn.typing import Array, ArrayLike, Params
 
 
 class Asked(NamedTuple):
@@ -80,7 +80,9 @@ def attention_at(
     return jnp.concatenate(found, axis=1)[:, order]  # [batch, k], as asked
 
 
-def checked_places(layers, heads, receivers, senders, depth: int, batch: int) -> Asked:
+def checked_places(
+    layers: ArrayLike, heads: ArrayLike, receivers: ArrayLike, senders: ArrayLike, depth: int, batch: int
+) -> Asked:
     """What is asked for, in one shape, on the host where it is known."""
     layers = np.asarray(as_index("layers", layers))
     for layer in np.unique(layers):
@@ -122,7 +124,7 @@ def parts_of(asked: Asked, layouts: Sequence[Any]) -> list[Part]:
 
 
 def places_of(
-    part: Part, layouts: Sequence[Any], is_causal: bool, keep, shape: tuple[int, int], asked: Asked
+    part: Part, layouts: Sequence[Any], is_causal: bool, keep: Array | None, shape: tuple[int, int], asked: Asked
 ) -> tuple[Array, ...]:
     """Where the weights of each text stand, `[batch, k]` for each axis of the edges and for the heads."""
     batch, n = shape

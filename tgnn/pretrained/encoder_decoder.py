@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tgnn.attention.recording import scope
 from tgnn.compiled import compiled
 from tgnn.errors import check_size
 from tgnn.graphs import Complete
@@ -78,7 +79,9 @@ class EncoderDecoder:
         params, self = (params, self) if gates is None else self.with_gates(params, gates)
         return Translation(*run_pairs(self, params, *arrays, layouts, implementation))
 
-    def checked(self, source_ids: Array, target_ids: Array, mask: Array | None, layout: Layouts | None) -> tuple:
+    def checked(
+        self, source_ids: Array, target_ids: Array, mask: Array | None, layout: Layouts | None
+    ) -> tuple[Any, ...]:
         """The ids of both sides, each with which of them send, and the layouts of every layer; or a ValueError."""
         source_ids, keep = self.checked_source(source_ids, mask)
         target_ids, kept = checked_tokens(
@@ -138,19 +141,40 @@ def no_padding(ids: Array, padding_id: int) -> Array:
 
 
 @compiled
-def run_pairs(model, params, source_ids, keep, target_ids, kept, layouts, implementation) -> tuple[Array, Array]:
+def run_pairs(
+    model: EncoderDecoder, params: Params, source_ids, keep, target_ids, kept, layouts, implementation
+) -> tuple[Array, Array]:
     """The equations of an encoder–decoder."""
 
-    def run(source_ids, keep, target_ids, kept, source, target, cross):
-        n, m = len(target_ids), len(source_ids)
-        memory = run_text(model.encoder, params["source"], source_ids, keep, None, source, implementation)[-1]
-        cross = tuple(layout_of(layout, n, m, keep, False) for layout in cross)
-        sides = {"memory": memory, "cross": cross}
-        x = run_text(model.decoder, params, target_ids, kept, None, target, implementation, **sides)[-1]
+    def run(*pair):
+        memory, x = run_pair(model, params, *pair, implementation)
         return memory, unembed(params, x)
 
     axes = (0, 0, 0, 0, *map(in_axes, layouts))
     return jax.vmap(run, in_axes=axes)(source_ids, keep, target_ids, kept, *layouts)
+
+
+def run_pair(
+    model: EncoderDecoder,
+    params: Params,
+    source_ids: Array,
+    keep: Array | None,
+    target_ids: Array,
+    kept: Array | None,
+    source: tuple[Any, ...],
+    target: tuple[Any, ...],
+    cross: tuple[Any, ...],
+    implementation: str | None = None,
+) -> tuple[Array, Array]:
+    """The memory of one source and the last hidden states of its target; layouts of as many layers as are to run."""
+    n, m = len(target_ids), len(source_ids)
+    with scope("encoder"):
+        memory = run_text(model.encoder, params["source"], source_ids, keep, None, source, implementation)[-1]
+    cross = tuple(layout_of(layout, n, m, keep, False) for layout in cross)
+    sides = {"memory": memory, "cross": cross}
+    with scope("decoder"):
+        x = run_text(model.decoder, params, target_ids, kept, None, target, implementation, **sides)[-1]
+    return memory, x
 
 
 def translate(
@@ -188,7 +212,9 @@ def translate(
 
 
 @compiled
-def run_translate(model, params, source_ids, keep, start, end, max_length) -> Array:
+def run_translate(
+    model: EncoderDecoder, params: Params, source_ids: Array, keep: Array | None, start: int, end: int, max_length: int
+) -> Array:
     """The searches of `translate`."""
     options = model.decoder.options
     places = {"block": partial(cached_block, **options), "norm": options["norm"], "encoding": None}

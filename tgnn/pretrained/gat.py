@@ -10,13 +10,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tgnn.attention.api import attention_weights
-from tgnn.attention.scores import Additive
+from tgnn.analysis.reading import attention_of
 from tgnn.compiled import compiled
 from tgnn.datasets import gat_cora
 from tgnn.models.layers import layout_of
 from tgnn.models.message_passing.gat import gat_layer
-from tgnn.nn.basic import linear
 from tgnn.nn.per_head import remaining, take
 from tgnn.pretrained.layouts import Layers, layouts_of_layers
 from tgnn.pretrained.surgery import Gates, Heads, each_layer, heads_of_layers, with_gate
@@ -67,8 +65,7 @@ class Gat:
         before = self.layouts(params, graph, x, layout)
         if layer not in range(len(params)):
             raise ValueError(f"layer is {layer} but there are {len(params)}; choose 0 ... {len(params) - 1}")
-        x = run_layers(params[:layer], before[:layer], x, None)
-        return run_weights(params[layer], before[layer], jax.nn.elu(x) if layer else x)
+        return run_weights(params[: layer + 1], before[: layer + 1], x)
 
     def all_gates(self, params: list[Params]) -> tuple[Array, ...]:
         """Open gates: ones `[heads]` for each layer."""
@@ -121,11 +118,9 @@ def run_layers(params: list[Params], layouts: tuple[Any, ...], x: Array, impleme
 
 
 @compiled
-def run_weights(params: Params, layout: Any, x: Array) -> Array:
-    """The weights of a layer."""
-    value = linear(params["linear"], x)  # [n, heads, head_dim]
-    score = Additive(params["receiver_vector"], params["sender_vector"], bias=params.get("score_bias"))
-    return attention_weights(layout, value, value, score=score)
+def run_weights(params: list[Params], layouts: tuple[Any, ...], x: Array) -> Array:
+    """The weights of the last of some layers."""
+    return attention_of(run_layers, params, layouts, x, None)[-1].weights
 
 
 def read_gat(folder: Path, dtype: Any) -> tuple[list[Params], Gat]:

@@ -11,6 +11,7 @@ from tgnn.graphs.layout import is_traced
 from tgnn.nn.cached_block import cached_block
 from tgnn.nn.decoding import decode_step, init_cache, prefill
 from tgnn.nn.search import check_top_p, greedy, sample
+from tgnn.nn.stack import listed
 from tgnn.pretrained.model import Model, checked_tokens
 from tgnn.typing import Array, Params
 
@@ -72,7 +73,8 @@ def generate(
 @compiled
 def run_generate(model, params, prompts, rngs, max_length, end, temperature, top_k, top_p) -> Array:
     """The searches of `generate`."""
-    options = model.options
+    options, decoder = model.options, params["decoder"]
+    params = params | {"decoder": decoder | {"blocks": listed(decoder["blocks"])}}  # cut out once, not at every token
     places = {"block": partial(cached_block, **options), "norm": options["norm"], "encoding": None}
 
     def step(cache, tokens):

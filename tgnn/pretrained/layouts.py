@@ -10,9 +10,8 @@ import numpy as np
 
 from tgnn.graphs import Causal, Complete, EdgeList, Layout
 from tgnn.graphs.interop import as_layout
-from tgnn.nn.multi_head import Rotate, multi_head_weights
 from tgnn.nn.per_head import PerHead, per_head
-from tgnn.typing import Array, Graph, Params
+from tgnn.typing import Array, Graph
 
 Place = int | tuple[int, int] | None
 """A layer, a head of a layer as `(layer, head)`, or None for all layers that are not named."""
@@ -118,34 +117,6 @@ def keep_senders(layout: Any, keep: Array) -> Layout:
         return replace(layout, mask=live)  # pyright: ignore
     ends = (jnp.broadcast_to(x, shape).ravel() for x in (layout.sender_index, layout.receiver_index))
     return EdgeList(*ends, layout.n_receivers, layout.n_senders, live.ravel())
-
-
-def to_matrix(layout: Layout, weights: Array) -> Array:
-    """Numbers of edges `[*edge_shape, heads]` as matrices `[heads, n_receivers, n_senders]`; 0 where no edge is."""
-    weights = layout.zero_dead_edges(weights)
-    shape = layout.n_receivers, layout.n_senders
-    if layout.edge_shape != shape or layout.form != "matrix":
-        ends = (jnp.broadcast_to(x, layout.edge_shape) for x in (layout.receiver_index, layout.sender_index))
-        weights = jnp.zeros((*shape, weights.shape[-1]), weights.dtype).at[tuple(ends)].add(weights, mode="drop")
-    return jnp.moveaxis(weights, -1, 0)  # [n_receivers, n_senders, heads] -> [heads, n_receivers, n_senders]
-
-
-def weight_matrices(
-    params: Params,
-    layout: Any,
-    x: Array,
-    memory: Array | None = None,
-    *,
-    head: int | None = None,
-    rotate: Rotate | None = None,
-) -> Array:
-    """The attention weights of a layer as matrices `[heads, n_receivers, n_senders]`; of one head, if it is named."""
-    if not isinstance(layout, PerHead):
-        return to_matrix(layout, multi_head_weights(params, layout, x, memory, head=head, rotate=rotate))
-    count = params["query"]["kernel"].shape[-2]
-    heads = [h for group, _ in layout.groups(count) for h in group] if head is None else [head]
-    each = {h: multi_head_weights(params, layout.of(h), x, memory, head=h, rotate=rotate) for h in heads}  # pyright: ignore
-    return jnp.concatenate([to_matrix(layout.of(h), each[h]) for h in sorted(each)])  # pyright: ignore
 
 
 def in_axes(layouts: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -13,15 +13,16 @@ from tgnn.compiled import compiled
 from tgnn.errors import as_index
 from tgnn.graphs.layout import Layout, is_traced
 from tgnn.nn.basic import layer_norm, rms_norm
-from tgnn.nn.block import transformer_block
+from tgnn.nn.block import Activation, transformer_block
 from tgnn.nn.positions import rotary
 from tgnn.nn.stack import run_blocks
 from tgnn.nn.tokens import embed, unembed
 from tgnn.pretrained.layouts import Layers, in_axes, layout_of, layouts_of_layers, own_graph
 from tgnn.pretrained.surgery import Gates, Heads, blocks_with_gates, blocks_without, count_heads
+from tgnn.printing import one_line
 from tgnn.typing import Array, Params
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Activation] = {
     "relu": jax.nn.relu,
     "silu": jax.nn.silu,
     "gelu": partial(jax.nn.gelu, approximate=False),
@@ -35,6 +36,8 @@ class Output(NamedTuple):
 
     hidden: Array  # [layers + 1, batch, n, model_dim]: the input of the first layer and the output of each
     logits: Array | None  # [batch, n, vocab_size] of a decoder, None of an encoder
+
+    __repr__ = one_line
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,15 @@ def run_text(
 
 
 @compiled
-def run_batch(model, params, token_ids, keep, types, layouts, implementation) -> list[Array]:
+def run_batch(
+    model: Model,
+    params: Params,
+    token_ids: Array,
+    keep: Array | None,
+    types: Array | None,
+    layouts: tuple[Any, ...],
+    implementation: str | None,
+) -> list[Array]:
     """`run_text` of every text: `[batch, n, model_dim]` each."""
 
     def run(token_ids, keep, types, layouts):
@@ -204,7 +215,7 @@ def run_batch(model, params, token_ids, keep, types, layouts, implementation) ->
     return jax.vmap(run, in_axes=(0, 0, 0, in_axes(layouts)))(token_ids, keep, types, layouts)
 
 
-run_unembed = compiled(unembed)
+run_unembed: Callable[[Params, Array], Array] = compiled(unembed)
 
 
 @compiled

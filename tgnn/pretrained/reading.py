@@ -1,15 +1,17 @@
 """The attention weights of a loaded network, of one layer or of all, as matrices."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from tgnn.analysis.reading import attention_of
 from tgnn.compiled import compiled
 from tgnn.errors import check_size
 from tgnn.nn.stack import normed
 from tgnn.pretrained.encoder_decoder import EncoderDecoder
-from tgnn.pretrained.layouts import Layers, in_axes, layout_of, layouts_of_layers, weight_matrices
+from tgnn.pretrained.layouts import Layers, in_axes, layout_of, layouts_of_layers
 from tgnn.pretrained.model import Model, checked_tokens, checked_types, run_text
 from tgnn.pretrained.pair_reading import read_pairs
 from tgnn.typing import Array, Params
@@ -77,16 +79,36 @@ def checked_layer(name: str, layer: Any, depth: int) -> int:
 
 
 @compiled
-def run_attention(model, params, token_ids, keep, types, layouts, wanted, head) -> Array:
+def run_attention(
+    model: Model,
+    params: Params,
+    token_ids: Array,
+    keep: Array | None,
+    types: Array | None,
+    layouts: tuple[Any, ...],
+    wanted: Sequence[int],
+    head: int | None,
+) -> Array:
     """The equations of `attention`: `[len(wanted), batch, heads, n, n]`."""
 
-    def read(i, part, edges, x, each):
-        return weight_matrices(part, edges, x, head=head, rotate=model.rotate)
+    def read(*text):
+        layers = attention_of(run_text, model, params, *text, None)
+        return jnp.stack([(layers[i] if head is None else layers[i].of(head)).matrix() for i in wanted])
 
-    return jnp.stack(read_layers(model, params, token_ids, keep, types, layouts, wanted, read))
+    return jax.vmap(read, in_axes=(0, 0, 0, in_axes(layouts)), out_axes=1)(token_ids, keep, types, layouts)
 
 
-def read_layers(model, params, token_ids, keep, types, layouts, wanted, read, each: Any = None) -> list[Array]:
+def read_layers(
+    model: Model,
+    params: Params,
+    token_ids: Array,
+    keep: Array | None,
+    types: Array | None,
+    layouts: tuple[Any, ...],
+    wanted: Sequence[int],
+    read: Callable[..., Array],
+    each: Any = None,
+) -> list[Array]:
     """What `read(i, part, edges, x, each[i])` gives of the layers `wanted[i]`, from one run: `[batch, ...]` each.
 
     `part` are the weights of its attention, `edges` its graph, `x` the rows that it reads; `each` are arrays with an

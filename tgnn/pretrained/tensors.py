@@ -16,7 +16,8 @@ class Config:
     """The settings of a checkpoint; one that is missing or of another kind is a ValueError with its name."""
 
     def __init__(self, path: Path, settings: Mapping[str, Any]):
-        self.path, self.settings = path, settings
+        self.path: Path = path
+        self.settings: Mapping[str, Any] = settings
 
     def get(self, name: str, default: Any = None) -> Any:
         """The setting, or the default where it is missing or null."""
@@ -37,7 +38,7 @@ class Config:
             raise ValueError(f"{self.path} has {name} {found!r}, expected a number above 0; get the published file")
         return float(found)
 
-    def choice(self, name: str, default: Any, known: tuple) -> Any:
+    def choice(self, name: str, default: Any, known: tuple[Any, ...]) -> Any:
         """A setting that is one of those known."""
         found = self.get(name, default)
         if not any(type(found) is type(x) and found == x for x in known):
@@ -55,7 +56,10 @@ class Tensors:
     """The arrays of a checkpoint under a prefix, each of which is asked for with its shape."""
 
     def __init__(self, path: Path, arrays: Mapping[str, np.ndarray], dtype: Any, prefix: str = ""):
-        self.path, self.arrays, self.dtype, self.prefix = path, arrays, dtype, prefix
+        self.path: Path = path
+        self.arrays: Mapping[str, np.ndarray] = arrays
+        self.dtype: Any = dtype
+        self.prefix: str = prefix
 
     def under(self, *prefixes: str) -> "Tensors":
         """Those under the first of these prefixes that any name has; under the last if none has."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from tgnn.errors import check_floating, check_size
 from tgnn.nn.basic import init_linear, linear
+from tgnn.printing import one_line
 from tgnn.recurrent.levels import Levels, as_levels
 from tgnn.recurrent.propagation import propagate
 from tgnn.typing import Array, Graph, Params
@@ -19,6 +20,8 @@ class LSTMState(NamedTuple):
 
     hidden: Array
     cell: Array
+
+    __repr__ = one_line
 
 
 def remember(gates: Array, recurrent: Array, kept: Array) -> LSTMState:

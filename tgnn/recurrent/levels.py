@@ -8,8 +8,10 @@ import numpy as np
 
 from tgnn.errors import as_index, check_mask, check_size, widen_index
 from tgnn.graphs import Layout
+from tgnn.graphs.host import stable_order
 from tgnn.graphs.interop import as_layout, live_edges
-from tgnn.typing import Array, Graph
+from tgnn.printing import one_line
+from tgnn.typing import Array, ArrayLike, Graph
 
 ROWS_OF_A_STEP = 32  # a step of the scan costs about as much as this many more rows in each: it weighs width and steps
 
@@ -34,6 +36,8 @@ class Levels:
     n_node: int = jax.tree.static()  # pyright: ignore
     n_given: int = jax.tree.static(default=0)  # pyright: ignore
     columns: Array | None = None
+
+    __repr__ = one_line
 
 
 def schedule(
@@ -118,7 +122,7 @@ def find_levels(senders: np.ndarray, receivers: np.ndarray, n_node: int) -> list
     """Nodes by the length of the longest path to them."""
     inner = senders < n_node
     senders, receivers = senders[inner], receivers[inner]
-    order = np.argsort(senders, kind="stable")
+    order = stable_order(senders)
     targets, first = receivers[order].tolist(), np.searchsorted(senders[order], np.arange(n_node + 1)).tolist()
     waiting = np.bincount(receivers, minlength=n_node)
     level = np.flatnonzero(waiting == 0).tolist()
@@ -146,9 +150,11 @@ def best_width(sizes: np.ndarray) -> int:
     return int(widths[np.argmin(costs)]) if len(widths) else 1
 
 
-def sender_table(senders, receivers, slots, arity: int | None, layout: Layout) -> np.ndarray:
+def sender_table(
+    senders: np.ndarray, receivers: np.ndarray, slots: ArrayLike | None, arity: int | None, layout: Layout
+) -> np.ndarray:
     """The senders of each node: int32 [n_node + 1, arity], a number out of range where there is none."""
-    order = np.argsort(receivers, kind="stable")
+    order = stable_order(receivers)
     senders, receivers = senders[order], receivers[order]
     if slots is None:
         slots = np.arange(len(receivers)) - np.searchsorted(receivers, receivers)

@@ -13,11 +13,17 @@ import jax.numpy as jnp
 
 from tgnn.errors import widen_index
 from tgnn.recurrent.levels import Levels
-from tgnn.typing import Array
+from tgnn.typing import Array, Params
 
 
 def propagate(
-    cell: Callable[[Any, Any], Any], plan: Levels, inputs: Any, zero: Any, given: Any = None, *, prepare=None
+    cell: Callable[[Any, Any], Any],
+    plan: Levels,
+    inputs: Any,
+    zero: Any,
+    given: Any = None,
+    *,
+    prepare: Callable[[Params], Params] | None = None,
 ) -> Any:
     """Runs a cell over the nodes of a schedule, senders first.
 
@@ -46,7 +52,7 @@ def propagate(
     return walk(cell, plan, gathered, zero, given)
 
 
-def over_steps(cell, plan: Levels, gathered, zero, given):
+def over_steps(cell: Callable[[Any, Any], Any], plan: Levels, gathered: Params, zero: Params, given: Params) -> Params:
     """The scan carries the states of one step, [width, ...]."""
 
     def step(states, work):
@@ -62,7 +68,7 @@ def over_steps(cell, plan: Levels, gathered, zero, given):
     return jax.tree.map(lambda x, y: put(x, plan.nodes, y), empty, fresh)
 
 
-def over_all(cell, plan: Levels, gathered, zero, given):
+def over_all(cell: Callable[[Any, Any], Any], plan: Levels, gathered: Params, zero: Params, given: Params) -> Params:
     """The scan carries the states of all nodes and the given ones, [n_node + n_given, ...]."""
 
     def step(states, work):

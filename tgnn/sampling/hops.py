@@ -16,7 +16,7 @@ from tgnn.graphs.edge_list import EdgeList
 from tgnn.graphs.layout import is_traced
 from tgnn.graphs.padding import bucket
 from tgnn.sampling.in_edges import check_nodes
-from tgnn.typing import Array, Params
+from tgnn.typing import Array, ArrayLike, Params
 
 
 class Drawn(NamedTuple):
@@ -55,7 +55,7 @@ class Hops(NamedTuple):
         return (first, *(size for x in outwards for size in (x.n_edge, x.n_senders)))
 
 
-def take(x, numbers):
+def take(x: Any, numbers: ArrayLike) -> Any:
     """Rows of x, zeros where a number is -1: the features of a sample. NumPy stays NumPy, also memory-mapped.
 
     Raises:
@@ -65,15 +65,16 @@ def take(x, numbers):
     [2.0, 0.0]
     """
     xp: Any = np if isinstance(x, np.ndarray) else jnp
-    numbers, n = as_index("numbers", numbers), x.shape[0]
-    if not is_traced(numbers):
-        flat = np.ravel(numbers)
+    number: Any = as_index("numbers", numbers)
+    n = x.shape[0]
+    if not is_traced(number):
+        flat = np.ravel(number)
         check_indices("numbers", flat, n, flat != -1)
     if n == 0:
-        return xp.zeros((*numbers.shape, *x.shape[1:]), x.dtype)
-    alive = (numbers >= 0) & (numbers < n)
-    rows = x[xp.where(alive, numbers, 0)]
-    return xp.where(alive.reshape(*numbers.shape, *(1,) * (x.ndim - 1)), rows, xp.zeros((), x.dtype))
+        return xp.zeros((*number.shape, *x.shape[1:]), x.dtype)
+    alive = (number >= 0) & (number < n)
+    rows = x[xp.where(alive, number, 0)]
+    return xp.where(alive.reshape(*number.shape, *(1,) * (x.ndim - 1)), rows, xp.zeros((), x.dtype))
 
 
 def run_hops(
@@ -84,8 +85,8 @@ def run_hops(
     *,
     activation: Callable[[Array], Array] = jax.nn.relu,
     rng: Array | None = None,
-    per_hop: Sequence[dict] | None = None,
-    **options,
+    per_hop: Sequence[dict[str, Any]] | None = None,
+    **options: Any,
 ) -> Array:
     """A graph network of `tgnn.models` on sampled neighbourhoods, a layer on each.
 
@@ -121,7 +122,7 @@ def run_hops(
 
 def build_hops(
     n_nodes: int,
-    seeds,
+    seeds: ArrayLike,
     fanouts: Sequence[int | None],
     draw: Callable[[np.ndarray, int | None], Drawn],
     sizes: Sequence[int] | None,

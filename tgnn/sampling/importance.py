@@ -9,11 +9,12 @@ from tgnn.sampling.drawing import generator
 from tgnn.sampling.hops import Drawn, Hops, build_hops
 from tgnn.sampling.in_edges import InEdges, check_graph
 from tgnn.sampling.walks import random_walks
+from tgnn.typing import ArrayLike
 
 
 def sample_important(
     graphs: InEdges | Sequence[InEdges],
-    seeds,
+    seeds: ArrayLike,
     fanouts: Sequence[int],
     *,
     num_walks: int = 10,

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tgnn.errors import check_indices
-from tgnn.graphs.edge_list import stable_order
+from tgnn.graphs.host import stable_order
 from tgnn.graphs.interop import as_layout
-from tgnn.typing import Graph
+from tgnn.typing import ArrayLike, Graph
 
 
 class InEdges(NamedTuple):
@@ -77,7 +77,7 @@ def check_graph(graph: InEdges) -> InEdges:
     return graph
 
 
-def check_nodes(name: str, nodes, limit: int) -> np.ndarray:
+def check_nodes(name: str, nodes: ArrayLike, limit: int) -> np.ndarray:
     """Numbers of nodes of any integer type as int64 `[n]`, or a ValueError."""
     return check_indices(name, nodes, limit).astype(np.int64)
 

@@ -11,7 +11,7 @@ from tgnn.sampling.drawing import below, generator
 from tgnn.sampling.hops import check_sizes, first_appearance, fit, padded
 from tgnn.sampling.in_edges import InEdges, check_graph, check_nodes, row_slots
 from tgnn.sampling.walks import random_walks
-from tgnn.typing import Array
+from tgnn.typing import Array, ArrayLike
 
 
 class Subgraph(NamedTuple):
@@ -33,7 +33,7 @@ class Subgraph(NamedTuple):
         return len(self.nodes), len(self.edges)
 
 
-def induced_subgraph(graph: InEdges, nodes, *, sizes: Sequence[int] | None = None) -> Subgraph:
+def induced_subgraph(graph: InEdges, nodes: ArrayLike, *, sizes: Sequence[int] | None = None) -> Subgraph:
     """Some nodes, each once in the order of first appearance, and all edges between them. O(their in-edges).
 
     Args:

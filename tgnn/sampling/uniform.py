@@ -7,11 +7,12 @@ import numpy as np
 from tgnn.sampling.drawing import generator, subsets
 from tgnn.sampling.hops import Drawn, Hops, build_hops
 from tgnn.sampling.in_edges import InEdges, check_graph, row_slots
+from tgnn.typing import ArrayLike
 
 
 def sample_neighbors(
     graph: InEdges,
-    seeds,
+    seeds: ArrayLike,
     fanouts: Sequence[int | None],
     *,
     seed: int,

@@ -91,7 +91,9 @@ def attend_edges(
     return (output, lse) if chosen.return_lse else output
 
 
-def some_edges(axis: str, parts: EdgeList, of_edges: dict, query, key, value, rest: Options):
+def some_edges(
+    axis: str, parts: EdgeList, of_edges: dict[str, Array], query: Array, key: Array, value: Array, rest: Options
+) -> Any:
     """The edges of one device, and the whole from all."""
     layout, of_edges = jax.tree.map(lambda x: x[0], (parts, of_edges))
     wide = value.astype(wide_dtype(value.dtype))

@@ -7,7 +7,10 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
 from tgnn.attention import attend
+from tgnn.attention.call import Bias
+from tgnn.attention.scores import Score
 from tgnn.graphs.interop import as_layout
+from tgnn.graphs.layout import Layout
 from tgnn.sharding.numbering import SomeHeads
 from tgnn.sharding.on_mesh import SHARED, check_mesh, check_share, on_mesh
 from tgnn.sharding.options import Options, share
@@ -62,7 +65,20 @@ def attend_heads(
     return on_mesh(some_heads, mesh, axis, (*specs, SHARED, SHARED), PartitionSpec(None, axis), *arguments)
 
 
-def some_heads(axis: str, layout, query, key, value, score, bias, scale, edges, edge_value, rest: Options, count: int):
+def some_heads(
+    axis: str,
+    layout: Layout,
+    query: Array,
+    key: Array,
+    value: Array,
+    score: Score,
+    bias: Bias,
+    scale: float | Array | None,
+    edges: Array | None,
+    edge_value: Array | None,
+    rest: Options,
+    count: int,
+) -> Any:
     """The heads of one device."""
     first = jax.lax.axis_index(axis) * count
     bias = SomeHeads(bias, first, count) if callable(bias) else bias

@@ -65,7 +65,9 @@ def attend_nodes(
     return on_mesh(some_nodes, mesh, axis, (part, SHARED, part, part, part, SHARED), part, *arguments)
 
 
-def some_nodes(axis: str, mine: tuple, hops: tuple[int, ...], query, key, value, rest: Options):
+def some_nodes(
+    axis: str, mine: tuple[Any, ...], hops: tuple[int, ...], query: Array, key: Array, value: Array, rest: Options
+) -> Any:
     """The nodes of one device."""
     layout, nodes, senders, sends, of_edges = jax.tree.map(lambda x: x[0], mine)
     key, value = (with_halo(axis, x, sends, hops) for x in (key, value))

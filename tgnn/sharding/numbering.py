@@ -24,7 +24,7 @@ class Renumbered:
     receivers: Array | int = 0
     senders: Array | int = 0
 
-    def __call__(self, i, j):
+    def __call__(self, i: Array, j: Array) -> Array:
         """The bias of one pair."""
         return self.bias(in_whole(i, self.receivers), in_whole(j, self.senders))
 
@@ -44,12 +44,12 @@ class SomeHeads:
     first: Array | int
     count: int = jax.tree.static()  # pyright: ignore
 
-    def __call__(self, i, j):
+    def __call__(self, i: Array, j: Array) -> Array:
         """The bias of one pair."""
         every = self.bias(i, j)
         return every if every.shape == (1,) else jax.lax.dynamic_slice_in_dim(every, self.first, self.count)
 
 
-def renumber(bias, receivers: Array | int, senders: Array | int):
+def renumber(bias: Any, receivers: Array | int, senders: Array | int) -> Any:
     """`bias`, of a part; only functions know numbers."""
     return Renumbered(bias, receivers, senders) if callable(bias) else bias

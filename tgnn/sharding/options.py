@@ -1,12 +1,15 @@
 """The options of `attend`, as every sharded form of it takes them."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 
+from tgnn.attention.dropout import Origin
 from tgnn.attention.scores import Score, dot_product
-from tgnn.typing import Array
+from tgnn.typing import Array, Params
 
 
 class Options(NamedTuple):
@@ -19,7 +22,7 @@ class Options(NamedTuple):
     edge_value: Array | None = None
     dropout_rate: float = 0.0
     rng: Array | None = None
-    origin: tuple = (0, 0, 0)
+    origin: Origin = (0, 0, 0)
     implementation: str | None = None
     return_lse: bool = False
 
@@ -40,6 +43,6 @@ def check_no_arrays_of_edges(options: Options, remedy: str) -> None:
         raise ValueError(f"{name} is an array of all edges, {x.shape}, which no device holds here; {remedy}")
 
 
-def share(x, spec):
+def share(x: Params, spec: Callable[[Any], PartitionSpec]) -> tuple[PartitionSpec | None, ...]:
     """PartitionSpecs for the leaves of `x`: `spec(leaf)`, for arrays."""
     return tuple(spec(leaf) if hasattr(leaf, "shape") else None for leaf in jax.tree.leaves(x))

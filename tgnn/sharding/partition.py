@@ -11,9 +11,11 @@ import numpy as np
 
 from tgnn.errors import check_size, is_integer
 from tgnn.graphs.edge_list import EdgeList
+from tgnn.graphs.host import stable_order
 from tgnn.graphs.interop import as_layout
 from tgnn.graphs.padding import stack
-from tgnn.typing import Array, Graph
+from tgnn.printing import one_line
+from tgnn.typing import Array, ArrayLike, Graph
 
 
 @jax.tree_util.register_dataclass
@@ -43,6 +45,8 @@ class Partition:
     hops: tuple[int, ...] = jax.tree.static()  # pyright: ignore
     n_cut: int = jax.tree.static()  # pyright: ignore
 
+    __repr__ = one_line
+
     @property
     def n_sent(self) -> int:
         """Rows that all devices send to others: `n_cut`, and what fills the lists of the other devices up."""
@@ -61,7 +65,7 @@ class Partition:
         return jnp.asarray(x).at[self.edges].get(mode="fill", fill_value=0)
 
 
-def partition_nodes(layout: Graph, parts: int, owner=None) -> Partition:
+def partition_nodes(layout: Graph, parts: int, owner: ArrayLike | None = None) -> Partition:
     """Cuts a graph on one set of nodes into parts, one for each device of an axis.
 
     Args:
@@ -133,7 +137,7 @@ def partition_nodes(layout: Graph, parts: int, owner=None) -> Partition:
 
 def rank(group: np.ndarray, count: int) -> tuple[int, np.ndarray]:
     """The size of the largest group, and the place of each entry within its own, in their order."""
-    order, sizes = np.argsort(group, kind="stable"), np.bincount(group, minlength=count)
+    order, sizes = stable_order(group), np.bincount(group, minlength=count)
     place = np.empty(len(group), np.int64)
     place[order] = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     return int(sizes.max(initial=0)), place

@@ -16,8 +16,9 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
 from tgnn.attention import attend, merge
-from tgnn.attention.fused.derivatives import Structure, take_apart, vary_alike
+from tgnn.attention.fused.derivatives import Structure, Tree, take_apart, vary_alike
 from tgnn.graphs.interop import as_layout
+from tgnn.graphs.layout import Layout
 from tgnn.sharding.numbering import renumber
 from tgnn.sharding.on_mesh import SHARED, check_mesh, check_share, on_mesh
 from tgnn.sharding.options import Options, check_no_arrays_of_edges
@@ -90,7 +91,15 @@ class Fixed(NamedTuple):
     options: Options
 
 
-def some_rows(axis: str, segments, query, key, value, whole, options: Options):
+def some_rows(
+    axis: str,
+    segments: tuple[Array, Array] | None,
+    query: Array,
+    key: Array,
+    value: Array,
+    whole: Layout,
+    options: Options,
+) -> Any:
     """The receivers of one device."""
     mine, theirs = segments or (None, None)
     structure, floats, others = take_apart(Fixed(whole, mine, options))
@@ -102,7 +111,9 @@ def some_rows(axis: str, segments, query, key, value, whole, options: Options):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def around(ring: Ring, query, key, value, floats, others, segments) -> tuple[Array, Array]:
+def around(
+    ring: Ring, query: Array, key: Array, value: Array, floats: list[Array], others: list[Array], segments: Array | None
+) -> tuple[Array, Array]:
     """Output and log-sum-exp of this device's receivers, from all senders; both float32 or wider."""
 
     def step(carry, number):
@@ -116,13 +127,15 @@ def around(ring: Ring, query, key, value, floats, others, segments) -> tuple[Arr
     return jax.lax.scan(step, (moving, *found), jnp.arange(1, ring.size))[0][1:]
 
 
-def forward(ring: Ring, query, key, value, floats, others, segments):
+def forward(
+    ring: Ring, query: Array, key: Array, value: Array, floats: list[Array], others: list[Array], segments: Array | None
+) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
     """The forward pass keeps what is local."""
     found: Any = around(ring, query, key, value, floats, others, segments)
     return found, (query, key, value, floats, others, segments, *found)
 
 
-def backward(ring: Ring, saved, gradients):
+def backward(ring: Ring, saved: tuple[Any, ...], gradients: tuple[Array, Array]) -> tuple[Any, ...]:
     """One round more: each block gives its part of all gradients, and those of keys and values travel with them."""
     query, key, value, floats, others, segments, output, lse = saved
     gradient, to_lse = gradients
@@ -155,13 +168,22 @@ def backward(ring: Ring, saved, gradients):
 around.defvjp(forward, backward)
 
 
-def send(ring: Ring, tree):
+def send(ring: Ring, tree: Tree) -> Tree:
     """Everything to the next device of the ring."""
     order = [(i, (i + 1) % ring.size) for i in range(ring.size)]
     return jax.tree.map(lambda x: jax.lax.ppermute(x, ring.axis, order), tree)
 
 
-def block(ring: Ring, query, key, value, floats, others, segments, number) -> tuple[Array, Array]:
+def block(
+    ring: Ring,
+    query: Array,
+    key: Array,
+    value: Array,
+    floats: list[Array],
+    others: list[Array],
+    segments: Array | None,
+    number: Array | int,
+) -> tuple[Array, Array]:
     """Attention of this device's receivers to the senders that began `number` devices before it."""
     whole, mine, options = ring.structure.join(floats, others)
     index = jax.lax.axis_index(ring.axis)

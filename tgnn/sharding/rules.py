@@ -11,6 +11,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from tgnn.sharding.processes import spread
+
 
 def shardings(tree: Any, mesh: Mesh, rules: Mapping[str, PartitionSpec]) -> Any:
     """A NamedSharding for each leaf of `tree`: that of the first rule found in its path, else the same on all devices.
@@ -69,8 +71,11 @@ def check_spec(name: str, shape: tuple[int, ...], mesh: Mesh, spec: PartitionSpe
 
 
 def place(tree: Any, mesh: Mesh, rules: Mapping[str, PartitionSpec] | None = None) -> Any:
-    """`tree` on the devices of a mesh, as `shardings` says: parameters, or the whole state of a training run."""
-    return jax.device_put(tree, shardings(tree, mesh, rules or {}))
+    """`tree` on the devices of a mesh, as `shardings` says: parameters, or the whole state of a training run.
+
+    Of many processes (`join`) each gives the whole tree.
+    """
+    return jax.tree.map(spread, tree, shardings(tree, mesh, rules or {}))
 
 
 def place_batch(batch: Any, mesh: Mesh, axis: str) -> Any:

@@ -31,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def save(
-    directory: str | os.PathLike,
+    directory: str | os.PathLike[str],
     step: int,
     tree: Any,
     *,
@@ -73,7 +73,7 @@ def save(
 
 
 def begin(
-    directory: str | os.PathLike,
+    directory: str | os.PathLike[str],
     step: int,
     tree: Any,
     *,
@@ -90,7 +90,7 @@ def begin(
 
 
 def restore(
-    directory: str | os.PathLike, target: Any, *, step: int | None = None, config: Any = None
+    directory: str | os.PathLike[str], target: Any, *, step: int | None = None, config: Any = None
 ) -> tuple[Any, int]:
     """Reads the newest intact checkpoint into the structure of `target`.
 
@@ -117,7 +117,7 @@ def restore(
 
 
 def restore_params(
-    directory: str | os.PathLike, target: Any = None, *, step: int | None = None, config: Any = None
+    directory: str | os.PathLike[str], target: Any = None, *, step: int | None = None, config: Any = None
 ) -> tuple[Any, int]:
     """Reads the weights alone of a checkpoint of a `TrainState`, to use the model: no optimizer, no more memory.
 
@@ -153,13 +153,13 @@ def restore_params(
     return read(directory, {**content, "leaves": saved}, target, ".params"), step
 
 
-def latest_step(directory: str | os.PathLike) -> int | None:
+def latest_step(directory: str | os.PathLike[str]) -> int | None:
     """The newest intact step of a directory, or None; reads every byte of that checkpoint to verify it."""
     directory = local_path("directory", directory)
     return next((s for s in steps_in(directory) if manifest.read(directory / str(s)) is not None), None)
 
 
-def best_step(directory: str | os.PathLike) -> int | None:
+def best_step(directory: str | os.PathLike[str]) -> int | None:
     """The intact step that was saved with the highest score, the first of equal ones; None where none has a score."""
     directory = local_path("directory", directory)
     return next(iter(scores(directory)), None)
@@ -172,7 +172,7 @@ def scores(directory: Path) -> dict[int, float]:
     return {step: found[step] for step in best_of(found)}
 
 
-def find(directory: Path, step: int | None = None) -> tuple[int, dict]:
+def find(directory: Path, step: int | None = None) -> tuple[int, dict[str, Any]]:
     """The newest intact step, or the given one, and its manifest; a ValueError if there is none."""
     for candidate in steps_in(directory) if step is None else [check_size("step", step)]:
         content = manifest.read(directory / str(candidate))
@@ -191,7 +191,7 @@ def is_empty(directory: Path) -> bool:
     return not steps_in(directory)
 
 
-def read(directory: Path, content: dict, target: Any, prefix: str = "") -> Any:
+def read(directory: Path, content: dict[str, Any], target: Any, prefix: str = "") -> Any:
     """The tree of a step that `find` found, or the part of it whose names begin so, in the structure of `target`."""
     folder = directory / str(content["step"])
     check_structure(directory, content, target)

@@ -13,7 +13,7 @@ _LOG = logging.getLogger(__name__)
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # two letters or more: C:/ is a drive
 
 
-def local_path(name: str, path: str | os.PathLike) -> Path:
+def local_path(name: str, path: str | os.PathLike[str]) -> Path:
     """An absolute local path, or a ValueError: an address of remote storage would become a folder named `s3:`.
 
     >>> local_path("run_dir", "gs://bucket/run")

@@ -65,12 +65,12 @@ def _differences(name: str, saved: Any, given: Any):
         yield f"{name or 'config'} was {saved}, is {given}"
 
 
-def describe_batch(batch: Any) -> list[dict]:
+def describe_batch(batch: Any) -> list[dict[str, Any]]:
     """Shapes, types and contents of a batch, of a few bytes."""
     return [_describe(np.asarray(_bits(leaf))) for leaf in jax.tree.leaves(batch)]
 
 
-def is_same_batch(saved: list[dict], given: list[dict]) -> bool:
+def is_same_batch(saved: list[dict[str, Any]], given: list[dict[str, Any]]) -> bool:
     """Whether two descriptions are of one batch, whatever device computed its floating-point numbers."""
     if len(saved) != len(given):
         return False
@@ -82,7 +82,7 @@ def is_same_batch(saved: list[dict], given: list[dict]) -> bool:
     return True
 
 
-def check_begin(where: str, saved: dict, given: dict) -> None:
+def check_begin(where: str, saved: dict[str, Any], given: dict[str, Any]) -> None:
     """A ValueError where a run began with another key or another batch than the one that was saved."""
     if saved["rng"] != given["rng"]:
         raise ValueError(f"{where} is of a run with another rng; resume with the seed of that run")
@@ -93,7 +93,7 @@ def check_begin(where: str, saved: dict, given: dict) -> None:
         )
 
 
-def describe_step(before: list, after: list, metrics: dict[str, Any]) -> dict[str, float]:
+def describe_step(before: list[Any], after: list[Any], metrics: dict[str, Any]) -> dict[str, float]:
     """What one update did: its loss, its gradient, and by how much it changed the weights."""
     change = sum(float(np.sum(np.abs(b - a) ** 2)) for a, b in zip(before, after, strict=True))
     found = {name: float(metrics[name]) for name in ("loss", "gradient_norm") if name in metrics}

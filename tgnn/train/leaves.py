@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def check_structure(directory: Path, manifest: dict, target: Any) -> None:
+def check_structure(directory: Path, manifest: dict[str, Any], target: Any) -> None:
     """A ValueError where `target` has other leaves, shapes or dtypes than the step of a manifest."""
     folder, saved = directory / str(manifest["step"]), manifest["leaves"]
     wanted = {name: spec(leaf) for name, leaf in named_leaves(target).items()}
@@ -47,7 +47,7 @@ def named_leaves(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(p): x if isinstance(x, array_like) else np.asarray(x) for p, x in named}
 
 
-def spec(leaf: Any) -> list:
+def spec(leaf: Any) -> list[Any]:
     """Shape and dtype, as a manifest has them."""
     return [list(leaf.shape), str(leaf.dtype)]
 
@@ -91,7 +91,7 @@ def _default_sharding() -> jax.sharding.Sharding:
     return jax.sharding.SingleDeviceSharding(jnp.zeros(()).devices().pop())
 
 
-def part_of(saved: dict[str, list], prefix: str) -> dict[str, list]:
+def part_of(saved: dict[str, list[Any]], prefix: str) -> dict[str, list[Any]]:
     """The leaves below an attribute of the tree, such as `.params`, by the rest of their names."""
     return {
         name.removeprefix(prefix): spec
@@ -100,7 +100,7 @@ def part_of(saved: dict[str, list], prefix: str) -> dict[str, list]:
     }
 
 
-def nested(folder: Path, saved: dict[str, list]) -> Any:
+def nested(folder: Path, saved: dict[str, list[Any]]) -> Any:
     """Shapes in nested dicts and lists, as leaves are named: `['layers'][0]['bias']`.
 
     Raises:
@@ -119,7 +119,7 @@ def nested(folder: Path, saved: dict[str, list]) -> Any:
     return as_lists(tree)
 
 
-def with_leaf(tree: dict, keys: list, leaf: Any) -> Any:
+def with_leaf(tree: dict[Any, Any], keys: list[Any], leaf: Any) -> Any:
     """A dict of dicts with one more leaf."""
     return {**tree, keys[0]: with_leaf(tree.get(keys[0], {}), keys[1:], leaf)} if keys else leaf
 

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from tgnn.errors import check_size
 from tgnn.train.folder import Lock, local_path
 from tgnn.train.interrupts import Interrupts
+from tgnn.train.prefetching import prefetch
 from tgnn.train.report import Report
 from tgnn.train.saving import NoSaves, Saves
 from tgnn.train.skipped import SkipWatch
@@ -23,7 +26,7 @@ def fit(
     num_steps: int,
     evaluate: Callable[[TrainState], Metrics] | None = None,
     evaluate_every: int = 0,
-    run_dir: str | os.PathLike | None = None,
+    run_dir: str | os.PathLike[str] | None = None,
     log_every: int = 10,
     save_every: int = 0,
     save_seconds: float = 60.0,
@@ -32,6 +35,8 @@ def fit(
     resume: bool = False,
     config: Any = None,
     stop_after_skipped: int = 25,
+    ahead: int = 0,
+    records: list[dict[str, Any]] | None = None,
     quiet: bool = False,
 ) -> TrainState:
     """Trains until the state has seen `num_steps` batches.
@@ -51,8 +56,9 @@ def fit(
         evaluate: state -> metrics, at the end and every `evaluate_every` steps. The next step donates the state, so
             copy what should outlive the call.
         evaluate_every: steps between evaluations; 0 means at the end only, like the next one.
-        run_dir: a local folder that gets `metrics.jsonl` and `checkpoints/`, for one process at a time; None writes
-            nothing.
+        run_dir: a local folder that gets `metrics.jsonl` and `checkpoints/`, for one run at a time; None writes
+            nothing. The processes of one run (`tgnn.sharding.join`) share its disk, and the first writes all but their
+            own parts of the checkpoints.
         log_every: steps between lines of metrics. Reading metrics waits for the device, so 1 is slower.
         save_every: steps between checkpoints, beside those by time; the end is always saved.
         save_seconds: time between checkpoints, or nine times what saving one takes if that is longer; infinity for none
@@ -64,7 +70,12 @@ def fit(
         config: what decides about the run, as a dict or dataclass of plain values.
         stop_after_skipped: so many batches in a row that are skipped because something is not finite end the run, as
             does a run that skips them all; 0 never does.
-        quiet: no progress bar; there is none either where the output is not a terminal.
+        ahead: so many batches are made in a thread beside the steps (`prefetch`), in the same order; 0 makes each when
+            it is needed.
+        records: a list that gets the lines of metrics of this call as dicts, for a notebook without a `run_dir`:
+            `tgnn.plot.learning_curves(records)`.
+        quiet: shows nothing. Else there is a bar on a terminal, a line that changes in a notebook, and elsewhere, as in
+            a log, a line on the error stream every 30 seconds and for each evaluation: loss, steps a second, time left.
 
     Returns:
         The state at `num_steps`.
@@ -81,12 +92,18 @@ def fit(
     >>> optimizer = optax.sgd(0.25)
     >>> step = make_step(lambda params, batch, rng: (jnp.square(params - batch), {}), optimizer)
     >>> state = init_state(jax.random.key(0), jnp.float32(8.0), optimizer)
-    >>> float(fit(state, step, lambda step: jnp.float32(0.0), num_steps=3).params)
+    >>> records = []
+    >>> float(fit(state, step, lambda step: jnp.float32(0.0), num_steps=3, log_every=1, records=records).params)
     1.0
+    >>> [record["loss"] for record in records]
+    [64.0, 16.0, 4.0]
     """
     num_steps, log_every = check_size("num_steps", num_steps), check_size("log_every", log_every)
     evaluate_every, save_every = check_size("evaluate_every", evaluate_every), check_size("save_every", save_every)
     patience, keep = check_size("stop_after_skipped", stop_after_skipped), check_size("keep", keep, 1)
+    ahead = check_size("ahead", ahead)
+    if records is not None and not isinstance(records, list):
+        raise ValueError(f"records must be a list that gets the lines, or None, got {type(records).__name__}; pass []")
     if best is not None and evaluate is None:
         raise ValueError(f"best is {best!r}, but there is no evaluate that gives it; pass both or neither")
     if not save_seconds >= 0:
@@ -97,24 +114,29 @@ def fit(
         saves = NoSaves() if folder is None else Saves(folder, config, save_every, save_seconds, keep, best)
         state, step = saves.begin(state, step, batch_at, num_steps, resume)
         watch, start = SkipWatch(state, patience, batch_at), int(state.step)
-        with Report(folder, start, num_steps, quiet) as report, Interrupts() as interrupts:
+        first = jax.process_index() == 0
+        with (
+            Report(folder if first else None, records, start, num_steps, quiet or not first) as report,
+            Interrupts() as interrupts,
+            _batches(batch_at, start, num_steps, ahead) as batches,
+        ):
             try:
-                for done in range(start + 1, num_steps + 1):
-                    state, metrics = step(state, batch_at(done - 1))
+                for done, batch in enumerate(batches, start + 1):
+                    state, metrics = step(state, batch)
                     metrics = watch.see(done, metrics, state)
                     record, found = metrics if _is_due(done, log_every, num_steps) else {}, {}
                     if evaluate is not None and _is_due(done, evaluate_every, num_steps):
-                        found = evaluate(state)
-                        record = {**metrics, **found}
+                        record, found = metrics, evaluate(state)
                     if record:
-                        report.write(done, record)
+                        report.write(done, record, found)
                     saves.offer(done, state, done == num_steps, found)
                     interrupts.check(done)
                 watch.finish(state)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(f"stopped before the end; {saves.rescue(state)}") from None
             except Exception:
-                saves.rescue(state)
+                if jax.process_count() == 1:  # else the others may be anywhere, and a save needs them all
+                    saves.rescue(state)
                 raise
     return state
 
@@ -124,7 +146,17 @@ def _is_due(done: int, every: int, num_steps: int) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(run_dir: str | os.PathLike | None, resume: bool) -> Iterator[Path | None]:
+def _batches(batch_at: Callable[[int], Any], start: int, num_steps: int, ahead: int) -> Iterator[Iterator[Any]]:
+    """The batches from `start` on."""
+    if not ahead:
+        yield map(batch_at, range(start, num_steps))
+        return
+    with contextlib.closing(prefetch(batch_at, range(start, num_steps), ahead=ahead)) as batches:
+        yield batches
+
+
+@contextlib.contextmanager
+def _opened(run_dir: str | os.PathLike[str] | None, resume: bool) -> Iterator[Path | None]:
     """The folder of the run, kept for this process."""
     if run_dir is None:
         if resume:
@@ -132,5 +164,5 @@ def _opened(run_dir: str | os.PathLike | None, resume: bool) -> Iterator[Path | 
         yield None
     else:
         folder = local_path("run_dir", run_dir)
-        with Lock(folder):
+        with Lock(folder) if jax.process_index() == 0 else contextlib.nullcontext():
             yield folder

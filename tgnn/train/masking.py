@@ -20,7 +20,7 @@ from tgnn.errors import as_index, check_size
 from tgnn.graphs.interop import as_layout
 from tgnn.graphs.layout import is_traced
 from tgnn.train.losses import cross_entropy
-from tgnn.typing import Array, Graph
+from tgnn.typing import Array, DTypeLike, Graph
 
 
 class Hidden(NamedTuple):
@@ -169,7 +169,7 @@ def hide(x: Array, mask: Array, token: Any) -> Array:
     return jnp.where(mask, tokens, x)
 
 
-def check_token(token: Any, dtype) -> Any:
+def check_token(token: Any, dtype: DTypeLike) -> Any:
     """A token that is another number in this type is a ValueError; real ones are rounded."""
     if is_traced(token):
         return token

@@ -34,7 +34,7 @@ class MetricsLog:
     0.5
     """
 
-    def __init__(self, path: str | os.PathLike, step: int):
+    def __init__(self, path: str | os.PathLike[str], step: int):
         path, step = local_path("path", path), check_size("step", step)
         if path.exists() and not path.is_file():  # a device or a pipe would be replaced by a file
             raise ValueError(f"path must be a file or not exist yet, got {path}; name a file of its own")
@@ -51,8 +51,7 @@ class MetricsLog:
 
     def write(self, step: int, metrics: dict[str, Any]) -> None:
         """Appends one record: the step, the seconds of training so far, and the metrics (non-finite ones as null)."""
-        record = {"step": check_size("step", step), "seconds": round(time.perf_counter() - self._start, 3)}
-        record |= {name: _plain(np.asarray(value)) for name, value in metrics.items()}
+        record = make_record(step, time.perf_counter() - self._start, metrics)
         try:
             self._file.write(json.dumps(record) + "\n")
             self._file.flush()
@@ -71,7 +70,13 @@ class MetricsLog:
         self.close()
 
 
-def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
+def make_record(step: int, seconds: float, metrics: dict[str, Any]) -> dict[str, Any]:
+    """What a line holds: plain numbers, None for those that are not finite."""
+    record = {"step": check_size("step", step), "seconds": round(seconds, 3)}
+    return record | {name: _plain(np.asarray(value)) for name, value in metrics.items()}
+
+
+def read_metrics(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """The records of a file of metrics, oldest first; an unfinished last line is left out.
 
     Raises:

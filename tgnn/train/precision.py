@@ -6,15 +6,15 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.train.step import LossFn
-from tgnn.typing import Array, Params
+from tgnn.typing import Array, DTypeLike, Params
 
 
-def cast(tree: Any, dtype) -> Any:
+def cast(tree: Any, dtype: DTypeLike) -> Any:
     """Real numbers of a pytree in another dtype; integers, masks and keys as they are."""
     return jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, tree)
 
 
-def computed_in(dtype, loss_fn: LossFn, *, remat: bool = False) -> LossFn:
+def computed_in(dtype: DTypeLike, loss_fn: LossFn, *, remat: bool = False) -> LossFn:
     """A loss for `make_step` that runs in another dtype; weights, gradients and the optimizer keep theirs.
 
     `attend` and the losses of this library sum in float32 whatever they are given. bfloat16 has the range of float32,

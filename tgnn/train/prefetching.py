@@ -1,9 +1,9 @@
 """The next batches are made while the device works on this one: in threads, or in processes of their own."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tgnn.errors import check_size
 
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 def prefetch(
     make: Callable[[int], Item], steps: Iterable[int], *, ahead: int = 2, workers: int = 1, processes: int = 0
-) -> Iterator[Item]:
+) -> Generator[Item, None, None]:
     """`make(step)` for each step, in order, made up to `ahead` steps early.
 
     NumPy and JAX let go of Python's lock where they work, so that threads are enough for most batches. What holds it,
@@ -37,7 +37,7 @@ def prefetch(
     """
     ahead, workers = check_size("ahead", ahead, 1), check_size("workers", workers, 1)
     if check_size("processes", processes):
-        return iter(_in_processes(make, list(steps), ahead, processes))
+        return _in_processes(make, list(steps), ahead, processes)
     return _in_threads(make, steps, ahead, workers)
 
 
@@ -54,7 +54,7 @@ def _in_threads(make, steps, ahead, workers):
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _in_processes(make, steps, ahead, processes) -> Any:
+def _in_processes(make, steps, ahead, processes):
     try:
         import grain
         from absl import flags
@@ -65,4 +65,4 @@ def _in_processes(make, steps, ahead, processes) -> Any:
     dataset = grain.MapDataset.source(steps).map(make)
     one = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
     options = grain.MultiprocessingOptions(num_workers=processes, per_worker_buffer_size=ahead)
-    return dataset.to_iter_dataset(one).mp_prefetch(options)
+    return (item for item in dataset.to_iter_dataset(one).mp_prefetch(options))

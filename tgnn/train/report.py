@@ -1,9 +1,11 @@
-"""Where the progress of a run shows: the file of metrics and the bar, each only where wanted."""
+"""Where the progress of a run shows: the file of metrics, a list, and where its output goes, each where wanted."""
 
+import time
 from pathlib import Path
 from typing import Any
 
-from tgnn.train.metrics_log import MetricsLog
+from tgnn.train.metrics_log import MetricsLog, make_record
+from tgnn.train.progress import in_words, start_progress
 
 
 class Report:
@@ -11,34 +13,31 @@ class Report:
 
     Args:
         run_dir: gets `metrics.jsonl`; None writes nothing.
+        records: gets the same lines as dicts, of this call alone; None keeps nothing.
         start: number of steps that are done.
         num_steps: length of the run.
-        quiet: no bar; there is none either where the output is not a terminal.
+        quiet: shows nothing.
     """
 
-    def __init__(self, run_dir: Path | None, start: int, num_steps: int, quiet: bool):
-        from rich import console, progress  # here, because applying a model needs no terminal
-
+    def __init__(self, run_dir: Path | None, records: list[dict] | None, start: int, num_steps: int, quiet: bool):
         self._log = None if run_dir is None else MetricsLog(run_dir / "metrics.jsonl", start)
-        terminal = console.Console(stderr=True)
-        columns = (*progress.Progress.get_default_columns(), progress.TextColumn("{task.fields[status]}"))
-        self._bar = progress.Progress(*columns, console=terminal, disable=quiet or not terminal.is_terminal)
-        self._task = self._bar.add_task("training", total=num_steps, completed=start, status="")
+        self._records, self._started = records, time.perf_counter()
+        self._progress = start_progress(start, num_steps, quiet)
 
-    def write(self, done: int, metrics: dict[str, Any]) -> None:
-        """Shows the metrics of a step, and appends them to the file."""
+    def write(self, done: int, metrics: dict[str, Any], found: dict[str, Any]) -> None:
+        """Shows the metrics of a step and what an evaluation has found, and appends both to the file."""
         if self._log is not None:
-            self._log.write(done, metrics)
+            self._log.write(done, metrics | found)
+        if self._records is not None:
+            self._records.append(make_record(done, time.perf_counter() - self._started, metrics | found))
         loss = f"loss {float(metrics['loss']):.4f}" if "loss" in metrics else ""
         skipped = f", {int(metrics['skipped'])} skipped" if int(metrics.get("skipped", 0)) else ""
-        self._bar.update(self._task, completed=done, status=loss + skipped)
+        self._progress.show(done, loss + skipped, in_words(found))
 
     def __enter__(self) -> "Report":
-        self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self._bar.disable:  # else some versions print an empty line
-            self._bar.stop()
+        self._progress.close()
         if self._log is not None:
             self._log.close()

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
+from jax.experimental import multihost_utils
 
 from tgnn.train import checkpoint, identity
 from tgnn.train.folder import check_space
@@ -22,7 +24,9 @@ _LOG = logging.getLogger(__name__)
 class NoSaves:
     """A run without a folder."""
 
-    def begin(self, state: Any, step: Step, batch_at: Callable[[int], Any], num_steps: int, resume: bool):
+    def begin(
+        self, state: Any, step: Step, batch_at: Callable[[int], Any], num_steps: int, resume: bool
+    ) -> tuple[Any, Step]:
         """The state and the step as they are."""
         return state, step
 
@@ -57,7 +61,9 @@ class Saves:
         self._highest = -math.inf
         self._writing: Writing | None = None
 
-    def begin(self, state: Any, step: Step, batch_at: Callable[[int], Any], num_steps: int, resume: bool):
+    def begin(
+        self, state: Any, step: Step, batch_at: Callable[[int], Any], num_steps: int, resume: bool
+    ) -> tuple[Any, Step]:
         """The state and the step to go on with, or a ValueError, before anything is written."""
         if checkpoint.is_empty(self._directory):
             if resume:
@@ -112,7 +118,7 @@ class Saves:
         best = self._highest if score is None else max(self._highest, score)  # NaN is never larger
         if self._writing is not None and not self._writing.in_progress:
             self.finish()
-        late = self._writing is None and time.monotonic() >= self._next
+        late = self._writing is None and agreed(time.monotonic() >= self._next, done)
         if last or best > self._highest or late or (self._every and done % self._every == 0):
             self._save(state, score)
             self._highest = best
@@ -156,6 +162,13 @@ class Saves:
         return float(metrics[self._best])
 
 
+def agreed(said: bool, done: int) -> bool:
+    """What the first of many processes says; it is asked at every tenth step, since asking waits for the device."""
+    if jax.process_count() == 1:
+        return said
+    return done % 10 == 0 and bool(multihost_utils.broadcast_one_to_all(np.bool_(said)))
+
+
 def _begin(state: Any, batch: Any) -> dict[str, Any]:
     """What a run begins with."""
     train = train_state(state)
@@ -163,7 +176,7 @@ def _begin(state: Any, batch: Any) -> dict[str, Any]:
     return {"at": int(state.step), "rng": rng, "batch": identity.describe_batch(batch)}
 
 
-def weights(state: Any) -> list:
+def weights(state: Any) -> list[Any]:
     """Copies on the host of the weights in a state; nothing of a state of another kind."""
     train = train_state(state)
     return [] if train is None else identity.numbers(train.params)

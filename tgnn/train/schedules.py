@@ -5,12 +5,18 @@ Steps are counted from 0, and the first update already has a positive rate: a wa
 Every rate lies between 0 and the peak, also far beyond the end and however the compiler rounds.
 """
 
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
 from tgnn.typing import Array
+
+Descent = Literal["linear", "exponential"]
 
 
 def noam(model_dim: int, warmup_steps: int, scale: float = 1.0) -> optax.Schedule:
@@ -65,9 +71,17 @@ def inverse_square_root(learning_rate: float, warmup_steps: int) -> optax.Schedu
 
 
 def warmup_stable_decay(
-    learning_rate: float, warmup_steps: int, decay_steps: int, num_steps: int, final_learning_rate: float = 0.0
+    learning_rate: float,
+    warmup_steps: int,
+    decay_steps: int,
+    num_steps: int,
+    final_learning_rate: float = 0.0,
+    *,
+    descent: Descent = "linear",
 ) -> optax.Schedule:
-    """Linear warm-up, a plateau, and a straight line down to the final rate at `num_steps`.
+    """Linear warm-up, a plateau, and a descent to the final rate at `num_steps`.
+
+    A long hold with a slow decay is this with many `decay_steps` and `descent="exponential"`.
 
     Args:
         learning_rate: the plateau.
@@ -75,14 +89,17 @@ def warmup_stable_decay(
         decay_steps: length of the descent, at least 1.
         num_steps: length of the run; the plateau is what warm-up and descent leave of it.
         final_learning_rate: the rate from step `num_steps` on.
+        descent: "linear", or "exponential", which falls by the same factor at each step; to a final rate above 0.
 
     Returns:
         A function step -> learning rate.
 
     Raises:
-        ValueError: a rate or length is out of range, or warm-up and descent do not fit in `num_steps`.
+        ValueError: a rate or length is out of range, warm-up and descent do not fit in `num_steps`, or the descent is
+            another word, or exponential and to 0.
 
-    Reference: Hu et al., MiniCPM, arXiv:2404.06395, section 4 (there with an exponential descent).
+    Reference: Hu et al., MiniCPM, arXiv:2404.06395, section 4 (there with an exponential descent); with a long
+        exponential one: Park et al., SpecAugment, arXiv:1904.08779, section 4.
 
     >>> rate = warmup_stable_decay(1.0, warmup_steps=2, decay_steps=4, num_steps=10)
     >>> [float(rate(step)) for step in (0, 1, 6, 8, 10)]
@@ -94,11 +111,18 @@ def warmup_stable_decay(
         raise ValueError(
             f"warmup_steps {warmup_steps} + decay_steps {decay_steps} exceed num_steps {num_steps}; shorten either"
         )
+    if descent not in ("linear", "exponential"):
+        raise ValueError(f'descent must be "linear" or "exponential", got {descent!r}')
+    if descent == "linear":
+        falling = optax.linear_schedule(learning_rate, final_learning_rate, decay_steps)
+    else:
+        _positive("final_learning_rate", final_learning_rate)  # which no number of equal factors makes 0
+        falling = optax.exponential_decay(learning_rate, decay_steps, final_learning_rate / learning_rate)
     schedule = optax.join_schedules(
         [
             _warmup(learning_rate, warmup_steps),
             optax.constant_schedule(learning_rate),
-            optax.linear_schedule(learning_rate, final_learning_rate, decay_steps),
+            falling,
             optax.constant_schedule(final_learning_rate),  # the line itself misses it by a rounding
         ],
         [warmup_steps, num_steps - decay_steps, num_steps],
@@ -138,6 +162,108 @@ def warmup_cosine(
     return _bounded(schedule, learning_rate)
 
 
+def one_cycle(
+    learning_rate: float,
+    num_steps: int,
+    *,
+    rising: float = 0.3,
+    start_divisor: float = 25.0,
+    end_divisor: float = 1e4,
+) -> optax.Schedule:
+    """Half a cosine up to the peak, then one down to almost nothing: optax's `cosine_onecycle_schedule`, bounded.
+
+    Args:
+        learning_rate: the peak.
+        num_steps: length of the run; from here on the rate is the last one.
+        rising: share of the steps that rise, at least one of them.
+        start_divisor: the first rate is the peak divided by this.
+        end_divisor: the last rate is the first one divided by this.
+
+    Returns:
+        A function step -> learning rate.
+
+    Raises:
+        ValueError: a number is out of range, or no step rises.
+
+    Reference: Smith and Topin, Super-Convergence, arXiv:1708.07120; there the momentum falls while the rate rises,
+        which is left out, and both ways are straight lines.
+
+    >>> rate = one_cycle(1.0, num_steps=10, rising=0.4)
+    >>> [round(float(rate(step)), 3) for step in (0, 2, 4, 7, 10)]
+    [0.04, 0.52, 1.0, 0.5, 0.0]
+    """
+    _positive("learning_rate", learning_rate)
+    for name, divisor in (("start_divisor", start_divisor), ("end_divisor", end_divisor)):
+        if not 1 <= divisor < float("inf"):
+            raise ValueError(f"{name} must be at least 1 and finite, got {divisor}")
+    if not 0 < rising < 1 or int(rising * num_steps) < 1:
+        raise ValueError(
+            f"rising must be a share between 0 and 1 of which a step is left, got {rising} of {num_steps} steps; "
+            "raise it, or take warmup_cosine, which can begin at the peak"
+        )
+    schedule = optax.cosine_onecycle_schedule(num_steps, learning_rate, rising, start_divisor, end_divisor)
+    return _bounded(schedule, learning_rate)
+
+
+def compressive(num_steps: int = 516_000, learning_rate: float = 3e-4) -> optax.Schedule:
+    """The schedule of the Compressive Transformer, scaled to a run: a line up from, half a cosine down to, peak / 300.
+
+    Args:
+        num_steps: length of the run, at least 2; 16/516 of it rise, as in the paper's 16,000 + 500,000 steps on words.
+        learning_rate: the peak; the paper's is 3e-4, and its first and last rate 1e-6.
+
+    Returns:
+        A function step -> learning rate.
+
+    Raises:
+        ValueError: a number is out of range.
+
+    Reference: Rae, Potapenko, Jayakumar and Lillicrap, Compressive Transformers for Long-Range Sequence Modelling,
+        arXiv:1911.05507, section 5 ("linear warmup from 1e-6 to 3e-4 and a cosine decay back down to 1e-6"). The paper
+        does not say whether its decay steps include the warm-up; here they come after it.
+
+    >>> rate = compressive()
+    >>> [f"{float(rate(step)):.2e}" for step in (0, 8_000, 16_000, 266_000, 516_000)]
+    ['1.00e-06', '1.51e-04', '3.00e-04', '1.51e-04', '1.00e-06']
+    """
+    _positive("learning_rate", learning_rate)
+    if num_steps < 2:
+        raise ValueError(f"num_steps must be at least 2, got {num_steps}; one step rises and one falls")
+    rising = max(1, round(num_steps * 16 / 516))
+    low = learning_rate / 300
+    up = optax.linear_schedule(low, learning_rate, rising)
+    down = optax.cosine_decay_schedule(learning_rate, num_steps - rising, alpha=1 / 300)
+    schedule = optax.join_schedules([up, down, optax.constant_schedule(low)], [rising, num_steps])
+    return _bounded(schedule, learning_rate)
+
+
+def make_schedule(schedule: str, **options: Any) -> optax.Schedule:
+    """A schedule from its name and arguments, as a config file has them.
+
+    Args:
+        schedule: the name of a function of this module, such as "one_cycle".
+        **options: its arguments.
+
+    Returns:
+        A function step -> learning rate.
+
+    Raises:
+        ValueError: there is no schedule of that name, or it takes other arguments.
+
+    >>> config = {"schedule": "warmup_cosine", "learning_rate": 1.0, "warmup_steps": 2, "num_steps": 10}
+    >>> float(make_schedule(**config)(0))
+    0.5
+    """
+    if schedule not in SCHEDULES:
+        raise ValueError(f"schedule is {schedule!r}, which is unknown; choose one of {', '.join(SCHEDULES)}")
+    make = SCHEDULES[schedule]
+    try:
+        inspect.signature(make).bind(**options)
+    except TypeError as error:
+        raise ValueError(f"schedule {schedule!r}: {error}; it takes {inspect.signature(make)}") from None
+    return make(**options)
+
+
 def _warmup(learning_rate: float, warmup_steps: int) -> optax.Schedule:
     """learning_rate · (step + 1) / warmup_steps for the steps before `warmup_steps`."""
     return lambda step: learning_rate * ((step + 1) / max(warmup_steps, 1))
@@ -170,3 +296,9 @@ def _check_run(learning_rate: float, warmup_steps: int, num_steps: int, final_le
 def _positive(name: str, value: float) -> None:
     if not 0 < value < float("inf"):
         raise ValueError(f"{name} must be positive and finite, got {value}")
+
+
+SCHEDULES: dict[str, Callable[..., optax.Schedule]] = {
+    make.__name__: make
+    for make in (noam, inverse_square_root, warmup_stable_decay, warmup_cosine, one_cycle, compressive)
+}

@@ -159,7 +159,8 @@ def make_carrying_step(
             params = optax.apply_updates(state.params, updates)
         new, old = (params, opt_state, carry), (state.params, state.opt_state, state.carry)
         not_finite = guard.not_finite(loss, squares, new, old)
-        finite = ~jnp.any(not_finite)
+        # a sum of integers: XLA turns `any` into a chain of `or`s, and copies it whole into the update of every array
+        finite = jnp.sum(not_finite.astype(jnp.int32)) == 0
         params, opt_state, carry = guard.choose(finite, new, old)
         skipped = state.skipped + jnp.where(finite, 0, 1)
         metrics = {**metrics, "loss": loss, "gradient_norm": jnp.sqrt(sum(squares, jnp.zeros(()))), "skipped": skipped}

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import multihost
 
@@ -46,7 +45,8 @@ class Writing:
         self._first, self._alone = jax.process_index() == 0, jax.process_count() == 1
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
-        self.started, self.ended = time.monotonic(), 0.0
+        self.started: float = time.monotonic()
+        self.ended: float = 0.0
         self._lock = Lock(directory) if self._first else None
         try:
             if self._first and manifest.read(self._final) is not None:
@@ -89,12 +89,11 @@ class Writing:
             for leftover in self._partial.parent.glob(f"{PARTIAL}*"):
                 shutil.rmtree(leftover)
         leaves = named_leaves(tree)
-        # Orbax refuses arrays without elements. It copies those of devices before it returns; the host's may change.
-        arrays = {n: x.copy() if isinstance(x, np.ndarray) else x for n, x in leaves.items() if x.size}
+        arrays = {name: leaf for name, leaf in leaves.items() if leaf.size}  # orbax refuses those without elements
         self._about = {"step": step, **about, "leaves": {name: spec(leaf) for name, leaf in leaves.items()}}
         self._checkpointer = ocp.StandardCheckpointer()
         try:
-            self._checkpointer.save(self._partial / "arrays", arrays)
+            self._checkpointer.save(self._partial / "arrays", arrays)  # which copies them before it returns
         except Exception as error:
             self._clean()
             raise self._words(error) from None

@@ -7,9 +7,7 @@ import numpy as np
 
 import tgnn
 from tgnn.datasets.graphs import Graphs, disjoint_edges, take_graphs
-from tgnn.graphs.padding import bucket
-
-SPREAD = 4.0  # standard deviations of a batch's size that fit into it: one batch of tens of thousands does not
+from tgnn.datasets.loading import Room, room
 
 
 class Batch(NamedTuple):
@@ -32,30 +30,6 @@ class Batch(NamedTuple):
     def n_graph(self) -> int:
         """Graphs that may have a label: one less than the readout has."""
         return len(self.graphs)
-
-
-class Room(NamedTuple):
-    """Nodes, edges and pairs of nodes that a batch has room for."""
-
-    n_node: int
-    n_edge: int
-    n_pair: int = 0
-
-    def holding(self, *least: int) -> "Room":
-        """This room, or in each number that is too small for a batch the next bucket."""
-        return Room(*(size if need <= size else bucket(need) for size, need in zip(self, least, strict=True)))
-
-
-def room(graphs: Graphs, batch_size: int) -> Room:
-    """What nearly every batch of so many graphs fits into: the mean and four standard deviations more."""
-    counts = (graphs.n_node, graphs.n_edge, graphs.n_node.astype(np.int64) ** 2)
-
-    def enough(sizes: np.ndarray) -> int:
-        largest = np.sort(sizes)[-batch_size:].sum()  # never more than this
-        size = min(sizes.mean() * batch_size + SPREAD * sizes.std() * batch_size**0.5, largest)
-        return -(-int(size + 1) // 16) * 16  # a node more than needed belongs to the padding
-
-    return Room(*map(enough, counts))
 
 
 def union(

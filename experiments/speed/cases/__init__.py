@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from experiments.speed.cases import batches, dense, edges, layers, mesh, sparse, sweeps
+from experiments.speed.cases import batches, decoding, dense, edges, host, layers, mesh, sparse, sweeps
 from experiments.speed.cases.case import Case
 from experiments.speed.config import Config
 
@@ -17,6 +17,8 @@ FAMILIES: dict[str, Callable[..., Iterable[Case]]] = {
     "growth": sweeps.growth,
     "density": sweeps.density,
     "batches": batches.cases,
+    "host": host.cases,
+    "decode": decoding.cases,
 }
 
 

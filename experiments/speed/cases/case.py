@@ -20,6 +20,7 @@ class Case(NamedTuple):
     sides: dict[str, Callable[[], Contestant]]
     forward: Cost  # of the attention alone
     both: Cost
+    tolerance: float = 2e-5  # of the largest number of each array: all sides compute in float32, in orders of their own
 
 
 def arrays(seed: int, *shapes: tuple[int, ...]) -> list[np.ndarray]:
@@ -33,4 +34,9 @@ def tensors(*xs):
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return [torch.from_numpy(np.asarray(x).copy()).to(device) for x in xs]
+    return [torch.from_numpy(in_numpy(x)).to(device, getattr(torch, str(x.dtype))) for x in map(np.asarray, xs)]
+
+
+def in_numpy(x: np.ndarray) -> np.ndarray:
+    """A copy in a type that torch takes from NumPy: not bfloat16."""
+    return x.astype(np.float32) if x.dtype.name == "bfloat16" else x.copy()

@@ -14,15 +14,18 @@ from experiments.speed.contestant import from_jax, from_torch
 from tgnn.planning.cost import cost
 
 HEADS, HEAD_DIM = 8, 64
+BFLOAT16_TOLERANCE = 0.02  # weights and gradients of the logits are rounded to 8 bits on the way
 FLEX_SIZES = 64, 2048  # FlexAttention takes 20 seconds to compile
 
 
 def cases(family, size, config, data_dir) -> list[Case]:
     """Complete or causal, by the number of nodes."""
-    n = int(size)
-    causal = family == "causal"
+    nodes, _, dtype = size.partition("-")
+    n, causal = int(nodes), family == "causal"
     layout = tgnn.Causal(n) if causal else tgnn.Complete(n)
     *inputs, cotangent = arrays(1, *[(n, HEADS, HEAD_DIM)] * 4)
+    if dtype:
+        *inputs, cotangent = (jnp.asarray(x, dtype) for x in (*inputs, cotangent))
     peer = partial(from_jax, inputs=inputs, cotangent=cotangent)
     sides = {
         "SDPA": lambda: sdpa(inputs, cotangent, is_causal=causal),
@@ -35,7 +38,7 @@ def cases(family, size, config, data_dir) -> list[Case]:
     if n in FLEX_SIZES:
         sides["FlexAttention"] = lambda: flex(inputs, cotangent, past if causal else None)
     costs = (cost(layout, HEADS, HEAD_DIM, gradients=yes) for yes in (False, True))
-    return [Case(f"{family}-{n}", "SDPA", sides, *costs)]
+    return [Case(f"{family}-{size}", "SDPA", sides, *costs, *((BFLOAT16_TOLERANCE,) if dtype else ()))]
 
 
 def sdpa(inputs, cotangent, *, mask=None, is_causal: bool = False):

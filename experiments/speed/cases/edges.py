@@ -22,7 +22,7 @@ HEADS = 8
 
 def cases(family, size, config, data_dir) -> list[Case]:
     """One graph."""
-    return [compare(f"{family}-{size}", graphs.make(size, data_dir), HEAD_DIMS.get(size, 8))]
+    return [compare(f"{family}-{size}", graphs.make(size, data_dir), HEAD_DIMS.get(size, 8), peers=size != "products")]
 
 
 def compare(name: str, graph: Graph, head_dim: int, *, peers: bool = True) -> Case:

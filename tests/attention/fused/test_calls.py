@@ -153,7 +153,7 @@ def test_small_integers_as_segments():
     assert tgnn.Window(4, 1, 1).with_segments(segments).adjacency().sum() == 10
 
 
-@pytest.mark.parametrize("name", ["causal", "edges"])
+@pytest.mark.parametrize("name", ["causal", "edges", "neighbors"])
 def test_a_head_that_does_not_exist_has_weight_zero(name, monkeypatch):
     for execution in EXECUTIONS:
         monkeypatch.setattr(type(execution), "is_faster", lambda self, call: True)

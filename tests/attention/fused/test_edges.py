@@ -11,6 +11,7 @@ from jax.sharding import PartitionSpec
 import tgnn
 from tests.support.calls import close, inputs
 from tests.support.layouts import LAYOUTS
+from tgnn.attention.call import prepare
 from tgnn.attention.fused import chunk
 
 EDGE_LISTS = {name: layout for name, layout in LAYOUTS.items() if isinstance(layout, tgnn.EdgeList)}
@@ -227,7 +228,7 @@ def test_scan_and_new_indices_without_a_new_trace():
 
 @pytest.mark.slow
 @pytest.mark.nans
-@pytest.mark.parametrize("kind", ["dot product", "gaussian", "user's own"])
+@pytest.mark.parametrize("kind", ["dot product", "additive v2", "gaussian", "user's own"])
 def test_what_dead_edges_and_their_nodes_hold_does_not_matter(kind):
     layout, (score, edge_shape) = EDGE_LISTS["edges unsorted"], SCORES[kind]
     live = np.asarray(layout.live)
@@ -363,3 +364,38 @@ def test_memory_grows_by_the_logits_alone(monkeypatch, gradients):
     monkeypatch.undo()
     grown = temporary(10_000_000, 10_000, None, gradients) - temporary(100_000, 10_000, None, gradients)
     assert grown <= 40 * 9_900_000  # 8 heads of 4 bytes, and a little
+
+
+def test_the_last_chunk_counts_no_edge_of_the_chunk_before():
+    """300 edges in chunks of 112: the last one starts 36 edges early, so that it is full."""
+    rng = np.random.default_rng(0)
+    layout = tgnn.EdgeList.from_edges(*rng.integers(0, 40, (2, 300)), n_receivers=40)
+    nodes = [jnp.asarray(rng.normal(size=(40, 1, 512)), jnp.float32) for _ in range(3)]  # as wide as chunks are short
+
+    def run(implementation):
+        loss = lambda *nodes: (tgnn.attend(layout, *nodes, implementation=implementation) ** 2).sum()  # noqa: E731
+        return jax.jit(jax.value_and_grad(loss, (0, 1, 2)))(*nodes)
+
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), run("fused"), run("definition"))
+
+
+def test_chunks_read_nodes_that_exist():
+    """Where an edge is dead too: a read out of range may be anything."""
+    layout = tgnn.EdgeList(jnp.array([-3, 9, 1, 0]), jnp.array([0, 1, 7, -1]), 2, 3)
+    nodes = [jnp.ones((n, 1, 2)) for n in (2, 3, 3)]
+    call = prepare(layout, *nodes, tgnn.dot_product, None, None, None, None, 0.0, None, (0, 0, 0))
+    found = chunk.Cut.of(call).cut(0)
+    assert found.sender.tolist() == [0, 2, 1, 0]
+    assert (found.receiver >= 0).all() and (found.receiver < 2).all() and not found.live.any()
+
+
+def test_slopes_of_half_precision_do_not_see_products_that_were_rounded():
+    """Values that are all equal: logits have no slope, whatever they are, but (1 + 1 / 128) ** 2 is no bfloat16."""
+    near, rows = 1 + 2**-7, jnp.asarray([[1.0], [2.0], [-1.0]], jnp.bfloat16)[..., None]
+    layout = tgnn.EdgeList.from_edges([0, 1, 2], [0, 0, 0], n_receivers=3)
+
+    def loss(query):
+        output = tgnn.attend(layout, query, rows, near * jnp.ones_like(rows), implementation="fused")
+        return output.astype(jnp.float32).sum() * near
+
+    np.testing.assert_allclose(jax.jit(jax.grad(loss))(rows), 0, atol=1e-6)

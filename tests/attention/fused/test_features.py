@@ -55,6 +55,7 @@ def test_values_and_gradients_are_those_of_the_definition(name, kernel):
     jax.tree.map(lambda a, b: close(a, b, 1e-5), found, expected)
 
 
+@pytest.mark.slow
 @NAMES
 def test_it_is_chosen_and_passes_every_transformation(name):
     layout, score = LAYOUTS[name], KERNELS["random features"][0]
@@ -106,6 +107,18 @@ def test_gradients_equal_finite_differences_in_float64(name):
         check_grads(run, operands, order=2, modes=("fwd", "rev"), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.nans
+def test_a_nan_stays_in_its_segment():
+    layout = tgnn.Complete(30).with_segments(np.repeat([0, 1, 2], [7, 11, 12]))
+    query, key, value = inputs(layout)
+    run = jax.jit(partial(tgnn.attend, score=KERNELS["elu"][0]))
+    found, expected = run(layout, query, key.at[3].set(jnp.nan), value), run(layout, query, key, value)
+    assert jnp.isnan(found[:7]).all()
+    np.testing.assert_array_equal(found[10:], expected[10:])  # behind the chunk that both share
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("causal", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_nothing_overflows_and_nothing_that_counts_vanishes(causal):
     """Keys of log-features from -2,000 to 2,000: each receiver sees what is large among its own."""
@@ -121,6 +134,7 @@ def test_nothing_overflows_and_nothing_that_counts_vanishes(causal):
     assert jnp.isfinite(gradient).all()
 
 
+@pytest.mark.slow
 def test_features_of_zero_are_no_edges():
     score = KERNELS["feature map"][0]  # relu squared
     query, key = jnp.array([1.0, -1.0, 1.0]).reshape(3, 1, 1), jnp.array([-1.0, 2.0, 3.0]).reshape(3, 1, 1)
@@ -186,7 +200,6 @@ def test_memory_is_linear_up_to_a_million_nodes(name, gradients, monkeypatch):
     monkeypatch.undo()
     few, many = (temporary(MANY[name](n), gradients) for n in (10**5, 10**6))
     rows = 4 * 2 * 16 * 10**6  # bytes of one array of nodes
-    print(name, gradients, many / rows)
     assert many < 10.5 * few
     assert many < 45 * rows  # 42 with gradients of a running sum
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tgnn
+from tests.support.calls import close
 from tests.support.cases import CASES, assert_equals_definition, inputs, normal
 from tests.support.layouts import LAYOUTS
 from tgnn.attention.fused import window
@@ -131,3 +132,19 @@ def test_compiled_program_at_65_536_nodes_has_nothing_square():
     assert not re.search(rf"{n},{n}", compiled.as_text())
     arrays = n * heads * dim * 4
     assert compiled.memory_analysis().temp_size_in_bytes < 8 * arrays
+
+
+@pytest.mark.parametrize("n, left", [(1, 500), (200, 700), pytest.param(300, 5, marks=pytest.mark.slow)])
+def test_few_receivers_of_a_long_reach_are_a_short_program(n, left):
+    """One receiver over a long past, as in decoding: not one slice for each step of the window."""
+    m = n + left
+    layout = tgnn.Window(n, left, 1, n_senders=m, offset=left)
+    value, weights = normal(1, m, 2, 3), normal(2, *layout.edge_shape, 2)
+    program = jax.make_jaxpr(layout.aggregate)(weights, value)
+    assert str(program).count(" slice[") < 20
+    i, j = np.indices((n, m))
+    dense = tgnn.Dense(jnp.asarray((j >= i) & (j <= i + left + 1)))
+    key = normal(3, m, 2, 3)
+    close(
+        layout.aggregate(layout.score(value[:n], key), value), dense.aggregate(dense.score(value[:n], key), value), 1e-5
+    )

@@ -15,6 +15,7 @@ from tgnn.attention.call import Call
 from tgnn.attention.dropout import Draw
 from tgnn.attention.fused import tile
 from tgnn.attention.fused.derivatives import vary_alike
+from tgnn.attention.fused.execution import Form
 from tgnn.attention.fused.rows import (
     Packed,
     Plan,
@@ -27,7 +28,7 @@ from tgnn.attention.fused.rows import (
     write,
     zero_untouched,
 )
-from tgnn.attention.fused.tile import Columns, Rows
+from tgnn.attention.fused.tile import Columns, Context, Rows
 from tgnn.attention.fused.tiled import Tiled, pad_rows, prepare
 from tgnn.typing import Array
 
@@ -120,7 +121,9 @@ def forward(reader: type[Reader], plan: Plan, packed: Packed, data: Data) -> tup
     return tile.finish(*jax.lax.scan(step, vary_alike(sums, packed), (slots, data[3:]))[0])
 
 
-def backward(reader: type[Reader], plan: Plan, packed: Packed, data: Data, statistics, gradient, delta) -> Packed:
+def backward(
+    reader: type[Reader], plan: Plan, packed: Packed, data: Data, statistics: Array, gradient: Array, delta: Array
+) -> Packed:
     """Recomputes each tile and adds up all gradients in place."""
     receiver, sender, value, floats, slots = packed
     senders = reader.ready(sender), reader.ready(value)
@@ -143,7 +146,14 @@ def backward(reader: type[Reader], plan: Plan, packed: Packed, data: Data, stati
     return Packed(to_receiver, *to_senders, to_floats, to_slots)
 
 
-def tile_of(reader: type[Reader], plan: Plan, data: Data, index, receiver, senders):
+def tile_of(
+    reader: type[Reader],
+    plan: Plan,
+    data: Data,
+    index: tuple[Array, Array, Array],
+    receiver: Array,
+    senders: tuple[Array, Array],
+) -> tuple[tuple[Array, ...], Context]:
     """The nodes of one tile and their context; rows without a live edge in it are zeros, whatever they held."""
     row, column, live = index
     rows, columns = Rows(data.index[row], mask=live), Columns(reader.index(plan, column))
@@ -156,7 +166,7 @@ class Tiles(Tiled):
     """The tiles of `Blocks`."""
 
     name = "tiles"
-    form = "tiles"
+    form: Form = "tiles"
 
     pack = staticmethod(pack)
     forward, backward = (staticmethod(partial(x, Reader)) for x in (forward, backward))  # pyright: ignore

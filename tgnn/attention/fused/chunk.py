@@ -5,19 +5,21 @@ each head are a product with a one-hot matrix and their transpose is a broadcast
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.attention.call import Call, repeat_heads
+from tgnn.attention.call import Call, bias_at, repeat_heads
 from tgnn.attention.dropout import apply_dropout
 from tgnn.attention.fused.derivatives import vary_alike
+from tgnn.attention.live import on_live
 from tgnn.softmax import expand, sum_in_buckets
-from tgnn.typing import Array
+from tgnn.typing import Array, DTypeLike, Params
 
 CHUNK_NUMBERS = 2**16  # numbers in one array of a chunk: a few of them fit into the second-level cache
 CHUNK_EDGES = 128, 4096  # the least and the most edges of a chunk
@@ -36,18 +38,21 @@ class Parameters(NamedTuple):
         """The parameters of a call."""
         return cls(call.score, call.bias if callable(call.bias) else None, call.scale)
 
-    def split(self):
+    def split(self) -> tuple[list[Array], "Rejoin"]:
         """Floating-point leaves, and the function that puts others in their place."""
         leaves, treedef = jax.tree.flatten(self)
         which = [i for i, x in enumerate(leaves) if hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating)]
 
-        def join(floats) -> "Parameters":
+        def join(floats: Sequence[Array]) -> "Parameters":
             new = list(leaves)
             for i, x in zip(which, floats, strict=True):
                 new[i] = x
             return treedef.unflatten(new)
 
         return [leaves[i] for i in which], join
+
+
+Rejoin: TypeAlias = Callable[[Sequence[Array]], Parameters]  # puts other leaves in their place
 
 
 class Inputs(NamedTuple):
@@ -59,25 +64,37 @@ class Inputs(NamedTuple):
     bias: Array | None  # [C, heads or 1]
 
 
-def edge_logits(parameters: Parameters, inputs: Inputs, chunk: "Chunk", wide) -> Array:
+def edge_logits(parameters: Parameters, inputs: Inputs, chunk: "Chunk", wide: DTypeLike) -> Array:
     """Scale * score + bias: [C, heads]; unspecified where the edge is dead."""
-    score, bias, scale = parameters
-    # Sums over edges drop the dead ones; parameters are shared by all edges, so there their rows must be zero.
-    clean = chunk.zero_dead if parameters.split()[0] else lambda x: x
-    receiver, sender = clean(inputs.receiver), clean(repeat_heads(inputs.sender, inputs.receiver.shape[1]))
-    edge = None if inputs.edges is None else clean(inputs.edges)
-    if score.is_inner_product:
-        sender = sender.astype(wide) if edge is None else sender.astype(wide) + edge.astype(wide)
-        logits = head_sum(receiver.astype(wide) * sender)
-    else:
-        logits = score.pair(receiver, sender, edge).astype(wide)
+    rows = inputs.receiver, repeat_heads(inputs.sender, inputs.receiver.shape[1]), inputs.edges
+
+    def logits(parameters: Parameters, receiver: Array, sender: Array, edge: Array | None, *rest: Any) -> Array:
+        score, function, scale = parameters
+        *ends, bias = rest
+        if score.is_inner_product:
+            sender = sender.astype(wide) if edge is None else sender.astype(wide) + edge.astype(wide)
+            scores = head_sum(receiver.astype(wide) * sender)
+        else:
+            scores = score.pair(receiver, sender, edge).astype(wide)
+        return scaled_and_biased(scores, scale, function, ends, bias)
+
+    # Sums over edges drop the dead ones; parameters are shared by all edges, so there dead rows must not be seen.
+    learnt = bool(parameters.split()[0])
+    if learnt and parameters.score.ignores_zeros and parameters.bias is None:
+        rows = tuple(x if x is None else chunk.zero_dead(x) for x in rows)
+    elif learnt:
+        return on_live(logits, chunk.live, parameters, *rows, chunk.receiver, chunk.sender, inputs.bias)
+    return logits(parameters, *rows, chunk.receiver, chunk.sender, inputs.bias)
+
+
+def scaled_and_biased(scores: Array, scale: Any, function: Any, ends: Sequence[Array], bias: Array | None) -> Array:
+    """Logits [C, heads] of scores: times the scale, plus a function of the edges' ends or an array."""
     if not (isinstance(scale, float) and scale == 1.0):
-        scale = jnp.asarray(scale, wide)
-        logits = logits * (scale if scale.ndim == 0 else scale[None])
-    if bias is not None:
-        values = jnp.vectorize(bias, signature="(),()->(h)")(chunk.receiver, chunk.sender)
-        return logits + values.astype(wide)
-    return logits if inputs.bias is None else logits + inputs.bias.astype(wide)
+        scale = jnp.asarray(scale, scores.dtype)
+        scores = scores * (scale if scale.ndim == 0 else scale[None])
+    if function is not None:
+        bias = bias_at(function, *ends)
+    return scores if bias is None else scores + bias.astype(scores.dtype)
 
 
 @dataclass(frozen=True)
@@ -101,7 +118,7 @@ class Cut:
         (receivers,) = layout.in_order(jnp.where(layout.live, layout.receiver_index, layout.n_receivers))
         return cls(call, receivers, min(even, layout.n_edge), count)
 
-    def scan(self, step, carry, *xs) -> Any:
+    def scan(self, step: Callable[..., tuple[Any, Any]], carry: Params, *xs: Params) -> Any:
         """`jax.lax.scan` of `step(carry, chunk, *xs)`."""
 
         def numbered(carry, xs):
@@ -151,7 +168,7 @@ class Chunk(NamedTuple):
         edges, bias = (None if x is None or callable(x) else take(x, self.position) for x in (call.edges, call.bias))
         return Inputs(take(call.query, self.receiver), take(call.key, self.sender), edges, bias)
 
-    def values(self, call: Call, heads: int, wide) -> Array:
+    def values(self, call: Call, heads: int, wide: DTypeLike) -> Array:
         """What the edges carry: [C, heads, value_dim]."""
         rows = repeat_heads(take(call.value, self.sender).astype(wide), heads)
         return rows if call.edge_value is None else rows + take(call.edge_value, self.position).astype(wide)
@@ -184,31 +201,44 @@ class LongSum(NamedTuple):
     """Sums of rows sorted by their index, of which a few indices may have millions: compensated, so that none is lost.
 
     Only the first index of a chunk can go on from the chunk before. Its rows are added to each other first, and their
-    sum then to the total, with what rounding takes away kept beside it (Kahan's summation).
+    sum then to that of the run, with what rounding takes away kept beside it (Kahan's summation). A run enters the
+    table once it is over: a table that is read while it is written would be copied for every chunk.
     """
 
-    total: Array
-    lost: Array  # what was added too much
+    table: Array
+    index: Array  # of the run that may go on; the number of rows where there is none
+    run: Array  # its sum
+    lost: Array  # what was added to that too much
 
     @classmethod
-    def zeros(cls, shape, dtype) -> "LongSum":
+    def zeros(cls, shape: tuple[int, ...], dtype: DTypeLike) -> "LongSum":
         """Sums over nothing."""
-        return cls(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
+        nothing = jnp.zeros(shape[1:], dtype)
+        return cls(jnp.zeros(shape, dtype), jnp.full((), shape[0], jnp.int32), nothing, nothing)
 
     def add(self, index: Array, rows: Array) -> "LongSum":
         """Sums over one chunk more: int [C], rising apart from what is out of range; [C, ...]."""
-        n, first = self.total.shape[0], index.min()  # the dead edges of a chunk, out of range, may stand first
+        n, first = self.table.shape[0], index.min().astype(jnp.int32)  # what is out of range is beyond
+        goes_on = (first == self.index) | (first >= n)
         begins = index == first
-        inner = jnp.where(begins.reshape(-1, *(1,) * (rows.ndim - 1)), rows, 0.0)
+        inner = jnp.where(begins.reshape(-1, *(1,) * (rows.ndim - 1)) & (first < n), rows, 0.0)
         spare = -len(index) % LANES
         inner = jnp.pad(inner, [(0, spare)] + [(0, 0)] * (rows.ndim - 1))
         inner = inner.reshape(-1, LANES, *rows.shape[1:]).sum(1).sum(0)  # [...]
-        rest = add_rows(self.total, jnp.where(begins, n, index), rows)
-        place = jnp.minimum(first, n - 1)
-        step = jnp.where(first < n, inner - self.lost[place], -self.lost[place])
-        old = rest[place]
+        old, lost = (jnp.where(goes_on, x, 0.0) for x in (self.run, self.lost))
+        step = inner - lost
         new = old + step
-        return LongSum(rest.at[place].set(new), self.lost.at[place].set((new - old) - step))
+        table = add_rows(self._closed(jnp.where(goes_on, n, self.index)), jnp.where(begins, n, index), rows)
+        return LongSum(table, jnp.where(first < n, first, self.index), new, (new - old) - step)
+
+    @property
+    def total(self) -> Array:
+        """The sums of all rows."""
+        return self._closed(self.index)
+
+    def _closed(self, index: Array) -> Array:
+        """The table with the run at an index; as it is where that is out of range."""
+        return add_rows(self.table, index[None], (self.run - self.lost)[None])
 
 
 class BucketSum(NamedTuple):
@@ -218,7 +248,7 @@ class BucketSum(NamedTuple):
     lost: Array
 
     @classmethod
-    def zeros(cls, shape, dtype) -> "BucketSum":
+    def zeros(cls, shape: tuple[int, ...], dtype: DTypeLike) -> "BucketSum":
         """Sums over nothing."""
         return cls(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
 

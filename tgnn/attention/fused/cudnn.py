@@ -4,12 +4,14 @@ cuDNN gives mean(value) for a row without any edge, so only layouts in which eve
 through `jax.nn`, so that no kernel and no compiler parameter is kept in this library.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
 from tgnn.attention.call import Call
 from tgnn.attention.fused import kernel
-from tgnn.attention.fused.execution import Execution, backend, is_plain
+from tgnn.attention.fused.execution import Execution, Form, backend, is_plain
 from tgnn.typing import Array
 
 LARGEST_HEAD_DIM = 128  # on every generation
@@ -24,8 +26,8 @@ class CuDNN(Execution):
     """cuDNN's fused attention."""
 
     name = "cuDNN"
-    form = "matrix"
-    when = "on NVIDIA GPUs; not measured"
+    form: Form = "matrix"
+    when = "on NVIDIA GPUs"
     has_statistics = False
 
     def refusal(self, call: Call) -> str | None:
@@ -34,7 +36,7 @@ class CuDNN(Execution):
         if not is_plain(call):
             return "it takes dot products without bias, edge arrays and dropout, and a number as scale"
         if call.layout.known_mask() not in (("full",), ("causal",)):
-            return "its masks are complete and causal, without segments"
+            return "its masks are complete and causal, without segments; its windows took longer than the definition"
         dim = call.query.shape[-1]
         if dim != call.value.shape[-1] or dim % 8 or not 0 < dim <= LARGEST_HEAD_DIM:
             return f"head_dim is {dim} and value_dim {call.value.shape[-1]}; it needs one multiple of 8 up to 128"
@@ -49,7 +51,7 @@ class CuDNN(Execution):
         return kernel.run(attend_of, call)
 
 
-def attend_of(call: Call):
+def attend_of(call: Call) -> Callable[[Array, Array, Array], Array]:
     """Query, key, value -> output, differentiable once."""
 
     def attend(query, key, value):

@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.attention.call import Call
+from tgnn.attention.fused.execution import Form, backend
 from tgnn.attention.fused.rows import FREE, MASKED, SKIP, Data, Packed, Plan, backward, forward
 from tgnn.attention.fused.tile import Columns, live
 from tgnn.attention.fused.tile import Rows as TileRows
 from tgnn.attention.fused.tiled import Prepared, Tiled, pad_rows, prepare
+from tgnn.graphs.dense import DenseLike
 from tgnn.typing import Array
 
 # Measured on CPU, see experiments/speed.
@@ -19,6 +21,7 @@ SIZE = 256  # receivers of a tile
 WIDTH = 2048  # senders of a part where no part can be skipped,
 NARROW = 256  # and where some can
 TILE = 2**20  # logits of a tile with all heads at once
+LARGE_TILE = 2**26  # elsewhere: a device needs more work at once, of all heads, and its memory is the only bound
 
 
 def pack(call: Call) -> tuple[Plan, Packed, Data]:
@@ -46,7 +49,7 @@ def pack(call: Call) -> tuple[Plan, Packed, Data]:
     return Plan(prepared.rule, size, width, prepared.each_head), packed, data
 
 
-def tile_shape(layout, prepared: Prepared, n: int, m: int) -> tuple[int, int]:
+def tile_shape(layout: DenseLike, prepared: Prepared, n: int, m: int) -> tuple[int, int]:
     """Receivers of a tile and senders of a part: equal shares, so that little is padded."""
     last = layout.last_sender(jnp.arange(n))
     whole = last is None or any(x is not None for x in prepared.slots)
@@ -54,6 +57,8 @@ def tile_shape(layout, prepared: Prepared, n: int, m: int) -> tuple[int, int]:
     width = m if whole else NARROW if skips else WIDTH
     width = share(m, width)
     heads = prepared.rule.group * (1 if prepared.each_head else prepared.rule.key_heads)
+    if backend() != "cpu":
+        return share(n, max(LARGE_TILE // (m * heads), 16)), m
     return share(n, min(SIZE, max(TILE // (width * heads), 16))), width
 
 
@@ -62,12 +67,12 @@ def share(total: int, most: int) -> int:
     return -(-total // -(-total // most))
 
 
-def segments_of(layout) -> tuple[Array, Array] | None:
+def segments_of(layout: DenseLike) -> tuple[Array, Array] | None:
     """The segments of receivers and senders, where the layout has both."""
     return getattr(layout, "segments", None)
 
 
-def receivers(layout, steps: int, size: int, columns: int) -> tuple[TileRows, Array | None]:
+def receivers(layout: DenseLike, steps: int, size: int, columns: int) -> tuple[TileRows, Array | None]:
     """The integer data of the tiles, and the segments of the `columns` senders, padding included.
 
     Rows of the padding repeat the last receiver: their outputs are cut off.
@@ -87,7 +92,7 @@ def receivers(layout, steps: int, size: int, columns: int) -> tuple[TileRows, Ar
     return rows._replace(segment=mine), jnp.pad(segments[1], (0, columns - layout.n_senders), constant_values=-1)
 
 
-def kinds(layout, rows: TileRows, segments: Array | None, parts: int, width: int) -> Array | None:
+def kinds(layout: DenseLike, rows: TileRows, segments: Array | None, parts: int, width: int) -> Array | None:
     """Which parts of the senders each tile may skip, and where it needs no mask: [steps, parts], or None."""
     if parts == 1 or rows.mask is not None:
         return None
@@ -119,7 +124,7 @@ def _(axis_size, in_batched, kinds):
     return jnp.where((kinds == kinds[:1]).all(axis=0), kinds[0], MASKED), False
 
 
-def touched(layout, rows: TileRows, segments: Array | None) -> tuple[Array | None, Array | None]:
+def touched(layout: DenseLike, rows: TileRows, segments: Array | None) -> tuple[Array | None, Array | None]:
     """Which receivers and which senders have a live edge; None where all have."""
     if rows.mask is not None:
         return layout.seen()
@@ -140,6 +145,6 @@ class Rows(Tiled):
     """The tiles of a matrix."""
 
     name = "tiles of rows"
-    form = "matrix"
+    form: Form = "matrix"
 
     pack, forward, backward = staticmethod(pack), staticmethod(forward), staticmethod(backward)

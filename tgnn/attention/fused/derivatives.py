@@ -4,10 +4,10 @@ The first derivative is one linear primitive: forwards it is the definition's ta
 backward pass. It therefore passes `jvp`, `vmap` and any nesting of `grad`, which `jax.custom_vjp` does not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.core
@@ -17,7 +17,9 @@ from jax.interpreters import ad, batching, mlir
 
 from tgnn.attention import definition
 from tgnn.attention.call import Call
-from tgnn.typing import Array
+from tgnn.typing import Array, Params
+
+Tree = TypeVar("Tree")
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,16 @@ class Structure:
     """
 
     treedef: Any
-    static: tuple
+    static: tuple[Any, ...]
 
-    def join(self, floats, others):
+    def join(self, floats: Iterable[Array], others: Iterable[Array]) -> Any:
         """The pytree with these arrays."""
         floats, others = iter(floats), iter(others)
         leaves = [next(floats) if x is FLOAT else next(others) if x is OTHER else x for x in self.static]
         return self.treedef.unflatten(leaves)
 
 
-def take_apart(tree) -> tuple[Structure, list[Array], list[Array]]:
+def take_apart(tree: Params) -> tuple[Structure, list[Array], list[Array]]:
     """The structure of a pytree, its arrays that may be differentiated, and the others."""
     leaves, treedef = jax.tree.flatten(tree)
     static = tuple(kind_of(x) for x in leaves)
@@ -66,7 +68,7 @@ class Method:
     structure: Structure
     log_sum_exp: Callable | None = None
 
-    def join(self, floats, others) -> Call:
+    def join(self, floats: Iterable[Array], others: Iterable[Array]) -> Call:
         """The call with these leaves."""
         return self.structure.join(floats, others)
 
@@ -75,7 +77,7 @@ class Method:
         output, residuals = self.forward(call)
         return [output] if self.log_sum_exp is None else [output, self.log_sum_exp(call, residuals)], residuals
 
-    def vjp(self, saved, gradients) -> list[Array]:
+    def vjp(self, saved: Sequence[Any], gradients: Sequence[Array]) -> list[Array]:
         """The fused backward pass. The log-sum-exp of no edge is a constant, whatever is made of its -inf."""
         floats, others, (output, *lse), residuals = saved
         gradient, *to_lse = gradients
@@ -85,17 +87,17 @@ class Method:
         slots = [x for x, kind in zip(slots, self.structure.static, strict=True) if kind is FLOAT]
         return [jnp.zeros_like(x) if g is None else g.astype(x.dtype) for x, g in zip(floats, slots, strict=True)]
 
-    def define(self, others):
+    def define(self, others: Sequence[Array]) -> Callable[..., list[Array]]:
         """The definition as a function of the floating-point leaves."""
         if self.log_sum_exp is None:
             return lambda *floats: [definition.output(self.join(floats, others))]
         return lambda *floats: list(definition.output_and_lse(self.join(floats, others)))
 
-    def define_jvp(self, saved, tangents) -> list[Array]:
+    def define_jvp(self, saved: Sequence[Any], tangents: Sequence[Array]) -> list[Array]:
         """The definition's tangent map."""
         return jax.jvp(self.define(saved[1]), tuple(saved[0]), tuple(tangents))[1]
 
-    def define_vjp(self, saved, gradients) -> list[Array]:
+    def define_vjp(self, saved: Sequence[Any], gradients: Sequence[Array]) -> list[Array]:
         """The definition's backward pass."""
         return list(jax.vjp(self.define(saved[1]), *saved[0])[1](list(gradients)))
 
@@ -121,7 +123,7 @@ def outputs_with(forward: Callable, backward: Callable, log_sum_exp: Callable | 
     return run(Method(forward, backward, structure, log_sum_exp), floats, others)[0]
 
 
-def vary_alike(tree, sources):
+def vary_alike(tree: Tree, sources: Params) -> Tree:
     """Under `shard_map`, lets the leaves of `tree` vary over every mesh axis over which a leaf of `sources` does.
 
     Scans and `linear_p` need equal types; elsewhere JAX does this by itself, as here in a sum with an empty sum.
@@ -133,7 +135,7 @@ def vary_alike(tree, sources):
     return jax.tree.map(lambda x: x + jnp.asarray(nothing, x.dtype), tree)
 
 
-def kind_of(leaf):
+def kind_of(leaf: Any) -> Any:
     """FLOAT, OTHER, or the leaf itself where it is a Python number."""
     if not hasattr(leaf, "dtype"):
         return leaf
@@ -141,7 +143,7 @@ def kind_of(leaf):
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def run(method: Method, floats, others) -> tuple[list[Array], Any]:
+def run(method: Method, floats: Sequence[Array], others: Sequence[Array]) -> tuple[list[Array], Any]:
     """Outputs and residuals. Only the outputs have a derivative: residuals are read by `Linear` alone."""
     return method.outputs(method.join(floats, others))
 
@@ -164,9 +166,11 @@ class Linear:
     is_jvp: bool
     structure: Any  # treedef of the saved values
     count: tuple[int, int]  # how many leaves are saved, and how many linear inputs there are
-    batched: tuple = ()  # for each enclosing vmap, innermost first: which saved leaves have its axis
+    batched: tuple[
+        tuple[bool, ...], ...
+    ] = ()  # for each enclosing vmap, innermost first: which saved leaves have its axis
 
-    def __call__(self, *leaves, fused: bool = True) -> list[Array]:
+    def __call__(self, *leaves: Array, fused: bool = True) -> list[Array]:
         """The value; with `fused=False` by the definition, which can be differentiated in the saved values too."""
         method = self.method
         function = method.define_jvp if self.is_jvp else method.vjp if fused else method.define_vjp
@@ -189,14 +193,14 @@ def jitted(linear: Linear) -> Callable:
     return jax.jit(linear)
 
 
-linear_p = Primitive("attention_derivative")
+linear_p: Primitive = Primitive("attention_derivative")
 linear_p.multiple_results = True
 linear_p.def_impl(lambda *leaves, linear: jitted(linear)(*leaves))
 mlir.register_lowering(linear_p, mlir.lower_fun(lambda *leaves, linear: linear(*leaves), multiple_results=True))
 
 
 @linear_p.def_abstract_eval
-def linear_shapes(*leaves, linear):
+def linear_shapes(*leaves: jax.core.ShapedArray, linear: Linear) -> list[jax.core.ShapedArray]:
     """The shapes of the outputs: those of the call's outputs or floats, after the axes of the enclosing vmaps."""
     saved, depth = leaves[: linear.count[0]], len(linear.batched)
     sizes = leaves[-1].shape[:depth]
@@ -209,7 +213,7 @@ def linear_shapes(*leaves, linear):
     return outputs if linear.is_jvp else floats
 
 
-def linear_jvp(primals, tangents, *, linear):
+def linear_jvp(primals: Sequence[Array], tangents: Sequence[Any], *, linear: Linear) -> tuple[list[Array], list[Array]]:
     """Linear tangents pass through the same map; those of saved values need the definition."""
     values = linear_p.bind(*primals, linear=linear)
     n_saved = linear.count[0]
@@ -229,16 +233,16 @@ def linear_jvp(primals, tangents, *, linear):
     return values, total
 
 
-def linear_transpose(cotangents, *leaves, linear):
+def linear_transpose(cotangents: Sequence[Any], *leaves: Any, linear: Linear) -> list[Array | None]:
     """The transposed map on the same saved values."""
     n_saved = linear.count[0]
     cotangents = [ad.instantiate_zeros(x) for x in cotangents]
     back = linear_p.bind(*leaves[:n_saved], *cotangents, linear=linear.transpose(len(cotangents)))
     needed = [x if ad.is_undefined_primal(leaf) else None for x, leaf in zip(back, leaves[n_saved:], strict=True)]
-    return [None] * n_saved + needed
+    return [*[None] * n_saved, *needed]
 
 
-def linear_batch(leaves, axes, *, linear):
+def linear_batch(leaves: Any, axes: Sequence[int | None], *, linear: Linear) -> tuple[list[Array], list[int]]:
     """One more vmap inside the map; linear inputs all get the axis, so that the transpose has it too."""
     size = next(x.shape[axis] for x, axis in zip(leaves, axes, strict=True) if axis is not None)
     n_saved = linear.count[0]

@@ -10,8 +10,9 @@ the order of memory, while arrays per edge stay in the caller's order.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,7 @@ from tgnn.attention.fused.chunk import (
     Inputs,
     LongSum,
     Parameters,
+    Rejoin,
     add_rows,
     edge_logits,
     head_sum,
@@ -32,7 +34,8 @@ from tgnn.attention.fused.chunk import (
     width_of,
 )
 from tgnn.attention.fused.derivatives import attend_with, attend_with_lse
-from tgnn.attention.fused.execution import Execution, Statistics, backend, own_structure
+from tgnn.attention.fused.execution import Execution, Form, Statistics, backend, own_structure
+from tgnn.graphs.edge_list import EdgeList
 from tgnn.softmax import is_long
 from tgnn.typing import Array
 
@@ -58,7 +61,7 @@ def log_sum_exp(_: Call, sums: Sums) -> Array:
 class Summed(Execution):
     """An execution of edge lists whose forward pass keeps `Sums`, from which the backward pass starts."""
 
-    form = "list"
+    form: Form = "list"
 
     @staticmethod
     @abstractmethod
@@ -109,7 +112,7 @@ def forward(call: Call) -> tuple[Array, Sums]:
     return (output / total[..., None]).astype(call.value.dtype), Sums(maximum, total, logits)
 
 
-def sums_of(layout) -> type[LongSum] | type[BucketSum] | None:
+def sums_of(layout: EdgeList) -> type[LongSum] | type[BucketSum] | None:
     """How sums are kept that plain ones would round: of long runs, and of very many edges without an order."""
     if layout.depth:
         return LongSum
@@ -124,7 +127,9 @@ def backward(call: Call, output: Array, sums: Sums, gradient: Array, to_lse: Arr
     return found.as_call(call, join)
 
 
-def chunk_gradients(call: Call, output: Array, sums, gradient: Array, to_lse: Array | None = None):
+def chunk_gradients(
+    call: Call, output: Array, sums: Sums, gradient: Array, to_lse: Array | None = None
+) -> tuple[Callable[..., tuple[list[Array], Inputs, Array]], list[Array], Rejoin]:
     """`(chunk, its logits or None) -> ` gradients of parameters, inputs and values; the parameters, and their join."""
     heads, wide = call.query.shape[1], call.wide
     floats, join = Parameters.of(call).split()
@@ -160,13 +165,13 @@ class Gradients(NamedTuple):
     edge_value: Array | None
 
     @classmethod
-    def zeros(cls, call: Call, floats) -> "Gradients":
+    def zeros(cls, call: Call, floats: list[Array]) -> "Gradients":
         """Sums over no edge."""
         per_edge = (x if is_differentiable(x) else None for x in (call.edges, call.bias, call.edge_value))
         like = floats, call.query, call.key, call.value, *per_edge
         return cls(*jax.tree.map(lambda x: jnp.zeros(x.shape, call.wide), like))
 
-    def add(self, chunk: Chunk, to_floats, to_inputs: Inputs, to_values: Array) -> "Gradients":
+    def add(self, chunk: Chunk, to_floats: list[Array], to_inputs: Inputs, to_values: Array) -> "Gradients":
         """Sums over one chunk more. `to_values` are the gradients of what the edges carry, [C, heads, value_dim]."""
         grouped = to_values
         if self.value.shape[1] != to_values.shape[1]:
@@ -180,7 +185,7 @@ class Gradients(NamedTuple):
             *(None if x is None else add_rows(x, chunk.to_position, rows) for x, rows in per_edge),
         )
 
-    def as_call(self, call: Call, join) -> Call:
+    def as_call(self, call: Call, join: Rejoin) -> Call:
         """The gradients in the places of their operands, None where there is nothing to say."""
         parameters = join(self.floats)
         bias = parameters.bias if callable(call.bias) else self.bias
@@ -197,7 +202,7 @@ class Gradients(NamedTuple):
         )
 
 
-def is_differentiable(x) -> bool:
+def is_differentiable(x: Any) -> bool:
     """Whether `x` is an array that gradients may be asked of."""
     return hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating)
 

@@ -1,12 +1,13 @@
 """What every execution says of itself: why it cannot run a call, whether it should, and how."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from tgnn.attention.call import Call
+from tgnn.compiled import platform
 from tgnn.typing import Array
 
 
@@ -27,11 +28,14 @@ class Statistics(NamedTuple):
         return jnp.where(empty, -jnp.inf, self.maximum + self.log_total)
 
 
+Form: TypeAlias = str | tuple[str, ...]
+
+
 class Execution(ABC):
     """A faster way to the definition's output, for some calls on some devices; one instance each in `executions.py`."""
 
     name: str
-    form: str | tuple[str, ...]  # of the layouts that it takes
+    form: Form  # of the layouts that it takes
     when: str  # it is faster, in words
 
     @abstractmethod
@@ -81,5 +85,5 @@ def is_plain(call: Call) -> bool:
 
 
 def backend() -> str:
-    """What programs are compiled for by default."""
-    return jax.default_backend()
+    """What programs are compiled for where nothing says otherwise."""
+    return platform()

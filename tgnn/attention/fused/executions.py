@@ -7,11 +7,11 @@ from tgnn.attention.call import Call
 from tgnn.attention.fused.blocks import Tiles
 from tgnn.attention.fused.cudnn import CuDNN
 from tgnn.attention.fused.dense import Rows
+from tgnn.attention.fused.edge_kernel import EdgeKernel
 from tgnn.attention.fused.edges import Chunks
 from tgnn.attention.fused.execution import Execution
 from tgnn.attention.fused.features import Features
 from tgnn.attention.fused.row_windows import Windows
-from tgnn.attention.fused.sorted_edges import SortedEdges
 from tgnn.attention.fused.splash import Splash
 from tgnn.attention.fused.window import Bands
 from tgnn.typing import Array
@@ -20,7 +20,7 @@ EXECUTIONS: list[Execution] = [
     Features(),
     CuDNN(),
     Splash(),
-    SortedEdges(),
+    EdgeKernel(),
     Chunks(),
     Rows(),
     Bands(),

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from tgnn.attention.call import Call
 from tgnn.attention.fused import tile
-from tgnn.attention.fused.execution import Execution, Statistics
+from tgnn.attention.fused.execution import Execution, Form, Statistics
 from tgnn.attention.fused.running import (
     Line,
     exact,
@@ -70,17 +70,18 @@ def move_on(sums: Sums, line: Line) -> Sums:
     segment = line.segment[-1]
     inside = line.segment == segment
     new = add_up(jnp.where(inside[:, None, None], line.sender, -jnp.inf), rows_where(inside, line.value))
-    old = jnp.where(segment == sums.segment, sums.maximum, -jnp.inf)
+    same = segment == sums.segment  # a NaN stays in its segment
+    old, total = jnp.where(same, sums.maximum, -jnp.inf), jnp.where(same, sums.total, 0.0)
     maximum = jnp.maximum(old, new.maximum)
     first, second = (jnp.exp(x - finite(maximum))[..., None] for x in (old, new.maximum))
-    return Sums(maximum, first * sums.total + second * new.total, segment)
+    return Sums(maximum, first * total + second * new.total, segment)
 
 
 class Features(Execution):
     """Linear attention: kernels on layouts whose receivers see all senders up to one."""
 
     name = "sums of features"
-    form = "matrix"
+    form: Form = "matrix"
     when = "always: time and memory grow with the nodes, not with their pairs"
 
     def refusal(self, call: Call) -> str | None:
@@ -120,8 +121,9 @@ def outputs(call: Call) -> tuple[Array, Statistics]:
         received = read(add_up(sender, value), receiver)
     else:
         line, places = line_up(layout, receiver, sender, value, nothing=-jnp.inf)
-        sums = jnp.full(sender.shape[1:], -jnp.inf, value.dtype), jnp.zeros((*sender.shape[1:], value.shape[2]))
-        nothing = Sums(sums[0], sums[1].astype(value.dtype), jnp.full((), -1, line.segment.dtype))
+        nobody = jnp.full(sender.shape[1:], -jnp.inf, value.dtype)
+        zeros = jnp.zeros((*sender.shape[1:], value.shape[2]), value.dtype)
+        nothing = Sums(nobody, zeros, jnp.full((), -1, line.segment.dtype))
         received = run_along(line, chunk, nothing)
         received = received if places is None else tuple(x[places] for x in received)
     output, statistics = tile.finish(*received)

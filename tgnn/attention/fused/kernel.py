@@ -20,11 +20,11 @@ def run(kernel: Callable, call: Call) -> Array:
 def passes(kernel: Callable) -> tuple[Callable, Callable]:
     """The forward and the backward pass; the same functions for the same kernel, so that JAX traces them once."""
 
-    def forward(call: Call) -> tuple[Array, tuple]:
+    def forward(call: Call) -> tuple[Array, tuple[()]]:
         # As it runs in training: the backward pass asks for the same kernel, and XLA keeps one.
         return jax.vjp(kernel(call), call.query, call.key, call.value)[0], ()
 
-    def backward(call: Call, output: Array, residuals: tuple, gradient: Array) -> Call:
+    def backward(call: Call, output: Array, residuals: tuple[()], gradient: Array) -> Call:
         gradients = jax.vjp(kernel(call), call.query, call.key, call.value)[1](gradient)
         return replace(call, **dict(zip(("query", "key", "value"), gradients, strict=True)))
 

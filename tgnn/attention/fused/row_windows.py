@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from tgnn.attention.call import Call
 from tgnn.attention.fused.blocks import Data, Reader, backward, forward
+from tgnn.attention.fused.execution import Form
 from tgnn.attention.fused.rows import Packed, Plan
 from tgnn.attention.fused.tiled import Tiled, prepare
 from tgnn.graphs.layout import rows_at
@@ -68,7 +69,7 @@ class Windows(Tiled):
     """The tiles of `RowWindows`."""
 
     name = "tiles of row windows"
-    form = "row windows"
+    form: Form = "row windows"
 
     pack = staticmethod(pack)
     forward, backward = (staticmethod(partial(x, Gathered)) for x in (forward, backward))  # pyright: ignore

@@ -9,7 +9,8 @@ Arrays stay in the caller's order, [nodes, heads, ...]: a tile cuts out its rece
 in place, because packing them first costs as much as a matrix product at small sizes.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +18,11 @@ import jax.numpy as jnp
 from tgnn.attention.dropout import Draw
 from tgnn.attention.fused import tile
 from tgnn.attention.fused.derivatives import vary_alike
-from tgnn.attention.fused.tile import Columns, Rows, Rule, Slots
-from tgnn.typing import Array
+from tgnn.attention.fused.tile import Columns, Context, Rows, Rule, Slots
+from tgnn.typing import Array, Params
+
+Sums = TypeVar("Sums")
+Carry = TypeVar("Carry")
 
 SKIP, FREE, MASKED = 0, 1, 2  # what a part holds: no edge, only edges, or both
 
@@ -85,7 +89,7 @@ def forward(plan: Plan, packed: Packed, data: Data) -> tuple[Array, Array]:
     return output, statistics
 
 
-def backward(plan: Plan, packed: Packed, data: Data, statistics, gradient, delta) -> Packed:
+def backward(plan: Plan, packed: Packed, data: Data, statistics: Array, gradient: Array, delta: Array) -> Packed:
     """Recomputes each part and adds up the gradients of senders in place."""
     receiver, sender, value, floats, slots = packed
     sources = packed, gradient, delta
@@ -139,12 +143,19 @@ def steps(plan: Plan) -> int:
     return plan.rule.key_heads if plan.each_head else 1
 
 
-def tiles(slots: Slots, data: Data):
+def tiles(slots: Slots, data: Data) -> tuple[Array, Slots, Rows, Array, Array | None]:
     """What a scan over the tiles reads."""
     return jnp.arange(len(data.starts)), slots, data.rows, data.starts, data.kinds
 
 
-def each_part(part, join, starts: Array, kinds: Array | None, sums, nothing):
+def each_part(
+    part: Callable[[Array, bool], Sums],
+    join: Callable[[Sums, Sums, Array], Sums],
+    starts: Array,
+    kinds: Array | None,
+    sums: Sums,
+    nothing: Sums,
+) -> Sums:
     """Joins `part(start, masked)` over the parts of a tile to `sums`; a part that is skipped counts as `nothing`.
 
     The branches return parts and not sums: XLA would copy whole sums into and out of every branch.
@@ -162,20 +173,20 @@ def each_part(part, join, starts: Array, kinds: Array | None, sums, nothing):
     return jax.lax.scan(step, sums, (starts, kinds))[0]
 
 
-def context_of(plan: Plan, head_step, data: Data, start, rows: Rows):
+def context_of(plan: Plan, head_step: Array | int, data: Data, start: Array | int, rows: Rows) -> Context:
     """What a tile needs beside its differentiable inputs."""
     index, segments = (None if x is None else take(plan, start, x[None])[0] for x in data.columns)
     index = start + jnp.arange(plan.width) if index is None else index
     return data.others, data.draw, head_numbers(plan, head_step), rows, Columns(index, segments)
 
 
-def head_numbers(plan: Plan, head_step) -> Array:
+def head_numbers(plan: Plan, head_step: Array | int) -> Array:
     """The numbers of the heads of this step, [key_heads, group]."""
     heads = jnp.arange(plan.rule.key_heads * plan.rule.group).reshape(plan.rule.key_heads, plan.rule.group)
     return jax.lax.dynamic_slice_in_dim(heads, head_step, 1) if plan.each_head else heads
 
 
-def heads_of(plan: Plan, head_step, touched: Array | None, x: Array) -> Array:
+def heads_of(plan: Plan, head_step: Array | int, touched: Array | None, x: Array) -> Array:
     """[nodes, key_heads, ...] -> [key_heads of this step, nodes, ...]."""
     x = jax.lax.dynamic_slice_in_dim(x, head_step, 1, axis=1) if plan.each_head else x
     return zero_untouched(touched, jnp.moveaxis(x, 1, 0), 1)
@@ -189,26 +200,26 @@ def zero_untouched(touched: Array | None, x: Array, axis: int) -> Array:
     return jnp.where(touched.reshape(shape), x, jnp.zeros((), x.dtype))
 
 
-def put_heads(plan: Plan, head_step, x: Array, part: Array) -> Array:
+def put_heads(plan: Plan, head_step: Array | int, x: Array, part: Array) -> Array:
     """Writes [key_heads of this step, ..., nodes] into [nodes, key_heads, ...]."""
     part = jnp.moveaxis(part, (0, -1), (1, 0))
     return jax.lax.dynamic_update_slice_in_dim(x, part, head_step, axis=1) if plan.each_head else part
 
 
-def receivers_of(plan: Plan, head_step, number, x: Array) -> Array:
+def receivers_of(plan: Plan, head_step: Array | int, number: Array | int, x: Array) -> Array:
     """[receivers, key_heads, group, ...] -> [key_heads of this step, group, receivers of this tile, ...]."""
     x = jax.lax.dynamic_slice_in_dim(x, number * plan.size, plan.size)
     x = jax.lax.dynamic_slice_in_dim(x, head_step, 1, axis=1) if plan.each_head else x
     return jnp.moveaxis(x, 0, 2)
 
 
-def write(plan: Plan, head_step, number, x: Array, part: Array) -> Array:
+def write(plan: Plan, head_step: Array | int, number: Array | int, x: Array, part: Array) -> Array:
     """The inverse of `receivers_of`, in place."""
     start = (number * plan.size, head_step if plan.each_head else 0) + (0,) * (x.ndim - 2)
     return jax.lax.dynamic_update_slice(x, jnp.moveaxis(part, 2, 0), start)
 
 
-def take(plan: Plan, start, x: Array) -> Array:
+def take(plan: Plan, start: Array | int, x: Array) -> Array:
     """The senders of a part: [key_heads, n_senders, ...] -> [key_heads, width, ...]."""
     return x if x.shape[1] == plan.width else jax.lax.dynamic_slice_in_dim(x, start, plan.width, axis=1)
 
@@ -218,7 +229,7 @@ def last(x: Array) -> Array:
     return jnp.moveaxis(x, 1, -1)
 
 
-def add(plan: Plan, start, total: Array, part: Array) -> Array:
+def add(plan: Plan, start: Array | int, total: Array, part: Array) -> Array:
     """The transpose of `take`, for sums that are stored as `last` says."""
     if plan.width == total.shape[-1]:
         return total + part
@@ -226,7 +237,7 @@ def add(plan: Plan, start, total: Array, part: Array) -> Array:
     return jax.lax.dynamic_update_slice_in_dim(total, old + part, start, axis=-1)
 
 
-def scan(step, carry, xs):
+def scan(step: Callable[[Carry, Any], tuple[Carry, Any]], carry: Carry, xs: Params) -> tuple[Carry, Any]:
     """`jax.lax.scan`, without the loop where there is one step."""
     if len(jax.tree.leaves(xs)[0]) == 1:
         carry, ys = step(carry, jax.tree.map(lambda x: x[0], xs))

@@ -20,7 +20,7 @@ PART = 4096  # rows whose sum is one product: float32 loses digits in longer one
 CHUNK = 16  # slots whose pairs are scored one by one; on CPU 32 take 1.4 times as long
 
 
-exact = partial(jnp.einsum, precision="highest")  # GPUs would round the factors
+exact: Callable[..., Array] = partial(jnp.einsum, precision="highest")  # GPUs would round the factors
 
 
 class Line(NamedTuple):
@@ -32,22 +32,22 @@ class Line(NamedTuple):
     segment: Array  # int [slots]: equal ones side by side
 
 
-def is_linear(layout) -> bool:
+def is_linear(layout: Any) -> bool:
     """Whether each receiver sees the senders of its segment up to one: its layout says up to which."""
     return layout.form == "matrix" and layout.last_sender(jnp.arange(layout.n_receivers)) is not None
 
 
-def sees_all(layout) -> bool:
+def sees_all(layout: Any) -> bool:
     """Whether each receiver sees every sender."""
     return segments_of(layout) is None and isinstance(layout.last_sender(jnp.arange(layout.n_receivers)), int)
 
 
-def segments_of(layout) -> tuple[Array, Array] | None:
+def segments_of(layout: Any) -> tuple[Array, Array] | None:
     """The segments of receivers and senders, where the layout has both."""
     return getattr(layout, "segments", None)
 
 
-def line_up(layout, receiver: Array, sender: Array, value: Array, nothing: float) -> tuple[Line, Array | None]:
+def line_up(layout: Any, receiver: Array, sender: Array, value: Array, nothing: float) -> tuple[Line, Array | None]:
     """The line of a linear layout, and the slot of each receiver: int [n_receivers], or None where it is its number.
 
     Args:
@@ -72,7 +72,7 @@ def line_up(layout, receiver: Array, sender: Array, value: Array, nothing: float
     return line, places
 
 
-def sort(layout) -> tuple[Array, Array, Array, Array, Array]:
+def sort(layout: Any) -> tuple[Array, Array, Array, Array, Array]:
     """The integers of a line, in which each slot has one node.
 
     Returns:

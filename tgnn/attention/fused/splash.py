@@ -6,11 +6,14 @@ it: a scale that is no power of two (head_dim 32 or 128) rounds each query once 
 and run in interpret mode by the tests; not measured on a TPU.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import jax.numpy as jnp
 
 from tgnn.attention.call import Call
 from tgnn.attention.fused import kernel
-from tgnn.attention.fused.execution import Execution, backend, is_plain
+from tgnn.attention.fused.execution import Execution, Form, backend, is_plain
 from tgnn.typing import Array
 
 LANES = 128  # nodes come in multiples of a TPU's lanes
@@ -27,7 +30,7 @@ class Splash(Execution):
     """JAX's Splash attention."""
 
     name = "Splash"
-    form = ("matrix", "band")
+    form: Form = ("matrix", "band")
     when = "on TPUs; not measured"
     has_statistics = False
 
@@ -51,7 +54,7 @@ class Splash(Execution):
         return kernel.run(attend_of, call)
 
 
-def mask_of(call: Call, masks):
+def mask_of(call: Call, masks: Any) -> Any:
     """The layout in Splash's words."""
     shape = call.layout.n_receivers, call.layout.n_senders
     kind, *steps = call.layout.known_mask() or ("none",)
@@ -60,7 +63,7 @@ def mask_of(call: Call, masks):
     return masks.CausalMask(shape) if kind == "causal" else masks.FullMask(shape)
 
 
-def attend_of(call: Call):
+def attend_of(call: Call) -> Callable[[Array, Array, Array], Array]:
     """Query, key, value -> output, differentiable once."""
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as kernels
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks

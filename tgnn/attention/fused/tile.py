@@ -4,14 +4,17 @@ Heads stand on two axes, `[key_heads, group]`: the query heads of a group share 
 repeated. A tile recomputes its logits, bias and dropout from node-wise data; only outputs and log-sum-exps are stored.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
-from tgnn.attention.dropout import apply_dropout
+from tgnn.attention.call import bias_at
+from tgnn.attention.dropout import Draw, apply_dropout
 from tgnn.attention.fused.products import collect, pair
-from tgnn.attention.scores import Join, split
+from tgnn.attention.live import on_live
+from tgnn.attention.scores import Join, Score, split
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
 
@@ -57,7 +60,12 @@ class Columns(NamedTuple):
     segment: Array | None = None  # [m]
 
 
-def split_leaves(score, bias, scale):
+Context: TypeAlias = tuple[list[Array], Draw | None, Array, Rows, Columns]  # leaves, dropout, heads, both ends
+
+
+def split_leaves(
+    score: Score, bias: Callable[..., Array] | None, scale: Array | None
+) -> tuple[Rule, list[Array], list[Array]]:
     """The parameters of a call as (rule, differentiable arrays, other arrays)."""
     arrays, join = split((score, bias, scale))
     arrays = [jnp.asarray(x) for x in arrays]
@@ -82,7 +90,16 @@ def live(rows: Rows, columns: Columns) -> Array | None:
     return result
 
 
-def logits(rule: Rule, receiver, sender, floats, slots: Slots, others, rows: Rows, columns: Columns) -> Array:
+def logits(
+    rule: Rule,
+    receiver: Array,
+    sender: Array,
+    floats: list[Array],
+    slots: Slots,
+    others: list[Array],
+    rows: Rows,
+    columns: Columns,
+) -> Array:
     """[key_heads, group, n, m], -inf where there is no edge.
 
     Args:
@@ -97,8 +114,9 @@ def logits(rule: Rule, receiver, sender, floats, slots: Slots, others, rows: Row
     """
     arrays = iter(floats), iter(others)
     score, bias, scale = rule.join([next(arrays[0 if yes else 1]) for yes in rule.is_float])
+    alive = live(rows, columns)
     before = score.is_inner_product and rule.scale != 1.0  # once for each receiver, not for each pair
-    x = score_tile(score, receiver * rule.scale if before else receiver, sender, slots.edges)
+    x = score_tile(score, receiver * rule.scale if before else receiver, sender, slots.edges, alive)
     x = x.astype(wide_dtype(x.dtype))
     x = x if before or rule.scale == 1.0 else x * rule.scale
     heads = x.shape[0] * x.shape[1]
@@ -106,15 +124,14 @@ def logits(rule: Rule, receiver, sender, floats, slots: Slots, others, rows: Row
         x = x * (scale if scale.ndim == 0 else scale.reshape(x.shape[0], x.shape[1], 1, 1)).astype(x.dtype)
     values = slots.bias
     if bias is not None:
-        values = jnp.vectorize(bias, signature="(),()->(h)")(rows.index[:, None], columns.index[None, :])
+        values = on_live(bias_at, alive, bias, rows.index[:, None], columns.index[None, :])
     if values is not None:
         values = jnp.moveaxis(values, -1, 0).astype(x.dtype)
         x = x + (values[:, None] if values.shape[0] != heads else values.reshape(x.shape))
-    alive = live(rows, columns)
     return x if alive is None else jnp.where(alive[None, None], x, -jnp.inf)
 
 
-def score_tile(score, receiver, sender, edges: Array | None) -> Array:
+def score_tile(score: Score, receiver: Array, sender: Array, edges: Array | None, alive: Array | None) -> Array:
     """The score of every pair, [key_heads, group, n, m]: a contraction for the dot product, else the score's `pair`."""
     dot = score.is_inner_product
     if dot:
@@ -125,12 +142,15 @@ def score_tile(score, receiver, sender, edges: Array | None) -> Array:
     if dot:
         pairs = score.pair(by_receiver, edges)
     else:
-        pairs = score.pair(by_receiver, jnp.moveaxis(sender, 0, 1)[None], edges)
+        alive = None if score.ignores_zeros else alive
+        pairs = on_live(
+            lambda score, *rows: score.pair(*rows), alive, score, by_receiver, jnp.moveaxis(sender, 0, 1)[None], edges
+        )
     pairs = jnp.moveaxis(pairs, -1, 0).reshape(receiver.shape[0], receiver.shape[1], *pairs.shape[:2])
     return x + pairs if dot else pairs
 
 
-def drop(rule: Rule, weights: Array, draw, heads: Array, rows: Rows, columns: Columns) -> Array:
+def drop(rule: Rule, weights: Array, draw: Draw | None, heads: Array, rows: Rows, columns: Columns) -> Array:
     """Dropout on weights [key_heads, group, n, m]: linear, and the same edges as in the definition."""
     if rule.dropout_rate == 0.0:
         return weights
@@ -148,7 +168,9 @@ def aggregate(weights: Array, value: Array, edge_value: Array | None) -> Array:
     return output + jnp.einsum("hnm,nmhd->hnd", joined, heads.astype(weights.dtype)).reshape(output.shape)
 
 
-def forward(rule: Rule, receiver, sender, value, floats, slots: Slots, context) -> tuple[Array, Array, Array]:
+def forward(
+    rule: Rule, receiver: Array, sender: Array, value: Array, floats: list[Array], slots: Slots, context: Context
+) -> tuple[Array, Array, Array]:
     """The tile's part of a softmax and a message sum, before division.
 
     Returns:
@@ -173,7 +195,7 @@ def nothing(receiver: Array, value: Array) -> tuple[Array, Array, Array]:
     return zeros - jnp.inf, zeros, jnp.zeros((*receiver.shape[:3], value.shape[-1]), value.dtype)
 
 
-def merge(one, other) -> tuple[Array, Array, Array]:
+def merge(one: tuple[Array, Array, Array], other: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
     """Joins what `forward` returned for the same receivers and two sets of senders."""
     maximum = jnp.maximum(one[0], other[0])
     first, second = jnp.exp(one[0] - finite(maximum)), jnp.exp(other[0] - finite(maximum))
@@ -193,7 +215,18 @@ def finish(maximum: Array, total: Array, messages: Array) -> tuple[Array, Array]
     return messages / safe[..., None], jnp.stack([maximum, jnp.where(empty, jnp.inf, jnp.log(safe))], axis=-1)
 
 
-def backward(rule: Rule, receiver, sender, value, floats, slots: Slots, context, statistics, gradient, delta):
+def backward(
+    rule: Rule,
+    receiver: Array,
+    sender: Array,
+    value: Array,
+    floats: list[Array],
+    slots: Slots,
+    context: Context,
+    statistics: Array,
+    gradient: Array,
+    delta: Array,
+) -> tuple[Array, Array, Array, list[Array], Slots]:
     """Gradients of (receiver, sender, value, floats, slots) for one tile.
 
     Args:

@@ -31,7 +31,7 @@ class Prepared(NamedTuple):
 class Tiled(Execution):
     """An execution by tiles: a subclass cuts the call into tiles and says how they run, forward and backward."""
 
-    when = "on CPU from about 2 ** 15 logits on; below, the definition compiles sooner and runs as fast"
+    when = "on CPU from about 2 ** 15 logits on, elsewhere from 2 ** 30 on; below, the definition is as fast"
 
     @staticmethod
     @abstractmethod
@@ -40,12 +40,12 @@ class Tiled(Execution):
 
     @staticmethod
     @abstractmethod
-    def forward(plan, packed, data) -> tuple[Array, Array]:
+    def forward(plan: Any, packed: Any, data: Any) -> tuple[Array, Array]:
         """Output and statistics of the rows of all tiles, both in float32 or wider."""
 
     @staticmethod
     @abstractmethod
-    def backward(plan, packed, data, statistics, gradient, delta) -> Any:
+    def backward(plan: Any, packed: Any, data: Any, statistics: Array, gradient: Array, delta: Array) -> Any:
         """Gradients of `packed`; `delta` as in `tile.backward`."""
 
     def unpack(self, call: Call, output: Array) -> Array:
@@ -58,7 +58,8 @@ class Tiled(Execution):
         return own_structure(call)
 
     def is_faster(self, call: Call) -> bool:
-        return backend() == "cpu" and math.prod(call.layout.edge_shape) * call.query.shape[1] >= 2**15
+        logits = math.prod(call.layout.edge_shape) * call.query.shape[1]
+        return logits >= (2**15 if backend() == "cpu" else 2**30)
 
     def run(self, call: Call) -> Array:
         return attend_with(self.run_forward, self.run_backward, call)
@@ -66,7 +67,7 @@ class Tiled(Execution):
     def run_with_lse(self, call: Call) -> tuple[Array, Array]:
         return attend_with_lse(self.run_forward, self.run_backward, self.log_sum_exp, call)
 
-    def log_sum_exp(self, call: Call, saved) -> Array:
+    def log_sum_exp(self, call: Call, saved: tuple[Array, Array]) -> Array:
         """The second output."""
         return self.statistics_of(call, saved[1]).log_sum_exp
 
@@ -78,12 +79,14 @@ class Tiled(Execution):
         rows = self.unpack(call, statistics)
         return Statistics(rows[..., 0], rows[..., 1])
 
-    def run_forward(self, call: Call):
+    def run_forward(self, call: Call) -> tuple[Array, tuple[Array, Array]]:
         """Output, and what the backward pass reads."""
         output, statistics = self.forward(*self.pack(call))
         return self.unpack(call, output).astype(call.value.dtype), (output, statistics)
 
-    def run_backward(self, call: Call, _, saved, gradient: Array, to_lse: Array | None = None) -> Call:
+    def run_backward(
+        self, call: Call, _: Array, saved: tuple[Array, Array], gradient: Array, to_lse: Array | None = None
+    ) -> Call:
         """Gradients of all floating-point operands, as a Call: through the tiles, then through how they were cut."""
         output, statistics = saved
 
@@ -130,7 +133,7 @@ def prepare(call: Call) -> Prepared:
     )
     receiver = receiver.reshape(receiver.shape[0], key_heads, group, *receiver.shape[2:])
     shared = callable(call.bias) or floats or others or any(x is not None for x in slots)
-    each_head = not shared and call.score.is_inner_product
+    each_head = not shared and call.score.is_inner_product and backend() == "cpu"
     return Prepared(rule, receiver, sender, value, floats, others, slots, each_head)
 
 

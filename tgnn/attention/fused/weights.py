@@ -5,15 +5,17 @@ chosen pairs alone are scored again.
 """
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from tgnn.attention import definition
-from tgnn.attention.call import Call, prepare
+from tgnn.attention.call import Bias, Call, prepare
 from tgnn.attention.fused.derivatives import Structure, take_apart
 from tgnn.attention.fused.execution import Execution, Statistics
 from tgnn.attention.fused.executions import choose
+from tgnn.attention.scores import Score
 from tgnn.compiled import compiled
 from tgnn.errors import as_index
 from tgnn.graphs.edge_list import EdgeList
@@ -21,20 +23,32 @@ from tgnn.graphs.layout import Layout
 from tgnn.typing import Array
 
 
-def chosen_weights(layout: Layout, query: Array, key: Array, score, bias, scale, edges, at) -> Array:
+class Operands(NamedTuple):
+    """What attention weights hang on; see `tgnn.attention_weights`."""
+
+    layout: Layout
+    query: Array
+    key: Array
+    score: Score
+    bias: Bias
+    scale: float | Array | None
+    edges: Array | None
+
+    def call(self) -> Call:
+        """With values of one number per head, the least that an execution can carry."""
+        layout, query, key, *rest = self
+        value = jnp.zeros((*key.shape[:2], 1), key.dtype)
+        return prepare(layout, query, key, value, *rest, None, 0.0, None, (0, 0, 0))
+
+
+def chosen_weights(operands: Operands, at: tuple[Array, ...]) -> Array:
     """`attention_weights(...)[at]`: [k], 0 where `at` is out of range.
 
     Args:
-      layout: as for `attention_weights`, like the next arguments.
-      query: as for `attention_weights`.
-      key: as for `attention_weights`.
-      score: as for `attention_weights`.
-      bias: as for `attention_weights`.
-      scale: as for `attention_weights`.
-      edges: as for `attention_weights`.
+      operands: those of `attention_weights`.
       at: int [k], one for each axis of a weight's place: an edge in the caller's order (or its slot), and its head.
     """
-    axes = len(layout.edge_shape)
+    axes = len(operands.layout.edge_shape)
     if len(at) != axes + 1:
         raise ValueError(
             f"at must be {axes + 1} index arrays, the places of edges and their heads, got {len(at)}; "
@@ -45,42 +59,43 @@ def chosen_weights(layout: Layout, query: Array, key: Array, score, bias, scale,
         raise ValueError(
             f"at must be index arrays of one length, got shapes {[x.shape for x in at]}; give one entry for each weight"
         )
-    return weights_at(layout, query, key, score, bias, scale, edges, at)
+    return weights_at(operands, at)
 
 
 @compiled
-def weights_at(layout: Layout, query: Array, key: Array, score, bias, scale, edges, at) -> Array:
+def weights_at(operands: Operands, at: tuple[Array, ...]) -> Array:
     """`chosen_weights` after its checks.
 
     Its derivatives are those of the definition, with the memory of all weights: the fused forward passes have gradients
     of their own for their output, none for the statistics that are used here.
     """
     at = tuple(jnp.where(x < 0, jnp.iinfo(jnp.int32).max, x) for x in at)  # negative ones would wrap around
-    call = call_of(layout, query, key, score, bias, scale, edges)
+    call = operands.call()
     if call.is_empty:
         return jnp.zeros(jnp.broadcast_shapes(*(x.shape for x in at)), call.wide)
-    operands = (layout, query, key, score, bias, scale, edges, at)
     execution = choose(call)
     if execution is None or not execution.has_statistics:
-        return define(*operands)
-    structure, floats, others = take_apart(operands)
+        return define(operands, at)
+    structure, floats, others = take_apart((operands, at))
     return pick(execution, structure, floats, others)
 
 
-def define(layout: Layout, query: Array, key: Array, score, bias, scale, edges, at) -> Array:
+def define(operands: Operands, at: tuple[Array, ...]) -> Array:
     """The chosen ones of all weights, by the definition."""
-    every = layout.from_slots(definition.weights(call_of(layout, query, key, score, bias, scale, edges)))
+    every = operands.layout.from_slots(definition.weights(operands.call()))
     return every.at[at].get(mode="fill", fill_value=0)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def pick(execution: Execution, structure: Structure, floats, others) -> Array:
+def pick(execution: Execution, structure: Structure, floats: list[Array], others: list[Array]) -> Array:
     """The chosen weights alone, from the statistics of an execution."""
-    layout, query, key, score, bias, scale, edges, at = structure.join(floats, others)
-    found = execution.statistics(call_of(layout, query, key, score, bias, scale, edges))
+    operands, at = structure.join(floats, others)
+    found = execution.statistics(operands.call())
     few = lambda x: x if x is None or callable(x) else fetch(x, at[:-1])  # noqa: E731
-    call = call_of(listed(layout, at[:-1]), query, key, score, few(bias), scale, few(edges))
-    return from_statistics(found, call, at[-1])
+    chosen = operands._replace(
+        layout=listed(operands.layout, at[:-1]), bias=few(operands.bias), edges=few(operands.edges)
+    )
+    return from_statistics(found, chosen.call(), at[-1])
 
 
 @pick.defjvp
@@ -88,12 +103,6 @@ def _(execution, structure, primals, tangents):
     floats, others = primals
     slope = jax.jvp(lambda *floats: define(*structure.join(floats, others)), tuple(floats), tuple(tangents[0]))[1]
     return pick(execution, structure, floats, others), slope
-
-
-def call_of(layout: Layout, query: Array, key: Array, score, bias, scale, edges) -> Call:
-    """The call with values of one number per head, the least that an execution can carry."""
-    value = jnp.zeros((*key.shape[:2], 1), key.dtype)
-    return prepare(layout, query, key, value, score, bias, scale, edges, None, 0.0, None, (0, 0, 0))
 
 
 def from_statistics(found: Statistics, call: Call, head: Array) -> Array:
@@ -104,10 +113,8 @@ def from_statistics(found: Statistics, call: Call, head: Array) -> Array:
     inside = (head >= 0) & (head < heads)
     column = jnp.where(inside, head, 0)
     maximum, log_total = (x[receiver, column] for x in found)
-    # Two wheres, as in group_softmax: a dead pair may be scored anything, and exp must not overflow on the way back.
-    live = layout.live & inside
-    exponents = jnp.where(live, logits[row, column] - maximum - log_total, 0.0)
-    return jnp.where(live, jnp.exp(exponents), 0.0)
+    # One where: a dead pair may be scored anything, and derivatives do not come this way (see `weights_at`).
+    return jnp.where(layout.live & inside, jnp.exp(logits[row, column] - maximum - log_total), 0.0)
 
 
 def listed(layout: Layout, slots: tuple[Array, ...]) -> EdgeList:

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.attention.call import Call
+from tgnn.attention.fused.execution import Form
 from tgnn.attention.fused.rows import Data, Packed, Plan, backward, forward
 from tgnn.attention.fused.tile import Columns, Rows
 from tgnn.attention.fused.tiled import Prepared, Tiled, pad_rows, prepare
@@ -143,7 +144,7 @@ class Bands(Tiled):
     """The tiles of a window."""
 
     name = "tiles of bands"
-    form = "band"
+    form: Form = "band"
 
     pack, forward, backward = staticmethod(pack), staticmethod(forward), staticmethod(backward)
 

@@ -5,6 +5,8 @@ plain record, so SciPy is not needed.
 """
 
 import io
+from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -95,11 +97,11 @@ def _encode(budget: Budget, text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin1")
 
 
-def _list_type(budget: Budget, *_: object):
+def _list_type(budget: Budget, *_: object) -> None:
     raise ForbiddenError("a call of list")  # it is the factory of a defaultdict, no more
 
 
-ALLOWED = {
+ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy.core.multiarray", "_reconstruct"): _make_array,
     ("numpy._core.multiarray", "_reconstruct"): _make_array,
     ("numpy", "ndarray"): _array_type,
@@ -138,7 +140,7 @@ class explained:  # noqa: N801 (it reads as a word: with explained(name))
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind, error, _) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if isinstance(error, ForbiddenError):
             raise ValueError(
                 f"{self.name} is not a plain data pickle: it asks for {error}, which was not executed; "

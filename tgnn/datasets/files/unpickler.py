@@ -24,7 +24,7 @@ class Budget:
     """Bytes that may still be made beyond those in the file."""
 
     def __init__(self, max_bytes: int):
-        self.left = max_bytes
+        self.left: int = max_bytes
 
     def spend(self, size: int) -> None:
         """Counts bytes.
@@ -47,9 +47,9 @@ class Restricted(pickle._Unpickler):  # the one in Python: its memo is a dict, a
         persistent: what a persistent id stands for; default: there are none.
     """
 
-    stack: list  # of the base, whose stubs leave these three out
+    stack: list[Any]  # of the base, whose stubs leave these three out
     append: Callable[[Any], None]
-    pop_mark: Callable[[], list]
+    pop_mark: Callable[[], list[Any]]
 
     def __init__(
         self,
@@ -59,15 +59,17 @@ class Restricted(pickle._Unpickler):  # the one in Python: its memo is a dict, a
         persistent: Callable[[Any], Any] | None = None,
     ):
         super().__init__(file, encoding="latin1")
-        self.allowed, self.budget, self.persistent = allowed, budget, persistent
+        self.allowed: Mapping[tuple[str, str], Any] = allowed
+        self.budget: Budget = budget
+        self.persistent: Callable[[Any], Any] | None = persistent
 
-    def find_class(self, module: str, name: str):
+    def find_class(self, module: str, name: str) -> Any:
         """What the table has under a name."""
         if (module, name) not in self.allowed:
             raise ForbiddenError(f"{module}.{name}")
         return self.allowed[module, name]
 
-    def persistent_load(self, pid):
+    def persistent_load(self, pid: Any) -> Any:
         """What stands outside of the pickle."""
         if self.persistent is None:
             raise ForbiddenError("a persistent id")
@@ -125,7 +127,7 @@ class Restricted(pickle._Unpickler):  # the one in Python: its memo is a dict, a
     _own |= dict.fromkeys(pickle.INST + pickle.OBJ + pickle.NEWOBJ_EX + pickle.EXT1 + pickle.EXT2, _unknown)
     _own |= dict.fromkeys(pickle.EXT4 + pickle.EMPTY_SET + pickle.ADDITEMS + pickle.FROZENSET, _unknown)
     _own |= dict.fromkeys(pickle.BYTEARRAY8 + pickle.NEXT_BUFFER + pickle.READONLY_BUFFER, _unknown)
-    dispatch = pickle._Unpickler.dispatch | _own
+    dispatch: Any = pickle._Unpickler.dispatch | _own
 
 
 class Stateful:
@@ -144,7 +146,7 @@ class Stateful:
         raise ForbiddenError(f"a bare {type(self).__name__.strip('_')}")
 
 
-def make_dict(budget: Budget, pairs: Any = ()) -> dict:
+def make_dict(budget: Budget, pairs: Any = ()) -> dict[Any, Any]:
     """A dict of pairs; stands for `dict`, `OrderedDict` and `defaultdict`, whose factory is left out."""
     if not isinstance(pairs, (list, tuple)):
         pairs = ()

@@ -17,7 +17,7 @@ from tgnn.nn.block import Activation, TransformerConfig, transformer_block
 from tgnn.nn.transformer import encoder, init_encoder
 from tgnn.typing import Array, Params
 
-gelu = partial(jax.nn.gelu, approximate=False)  # the authors' is the exact one
+gelu: Activation = partial(jax.nn.gelu, approximate=False)  # the authors' is the exact one
 
 
 def init_graphormer(

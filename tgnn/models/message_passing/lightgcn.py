@@ -11,7 +11,7 @@ from tgnn.graphs import EdgeList, Layout
 from tgnn.models.cards import Choice
 from tgnn.models.layers import layout_of
 from tgnn.nn.basic import dropout, fold
-from tgnn.typing import Array, Graph, Params
+from tgnn.typing import Array, ArrayLike, Graph, Params
 
 
 def init_lightgcn(rng: Array, num_nodes: int, model_dim: int = 64, *, scale: float = 0.1) -> Params:
@@ -78,7 +78,7 @@ def propagate(
     return total / (num_layers + 1)
 
 
-def both_directions(users, items, *, num_users: int, num_items: int) -> EdgeList:
+def both_directions(users: ArrayLike, items: ArrayLike, *, num_users: int, num_items: int) -> EdgeList:
     """The graph of LightGCN: users first, then items, each choice as an edge to the item and as one to the user.
 
     Args:

@@ -16,6 +16,7 @@ from tgnn.nn.basic import embedding, init_embedding, init_linear, linear
 from tgnn.nn.multi_head import KeyValue
 from tgnn.nn.transformer import check_tokens
 from tgnn.patterns import chain
+from tgnn.printing import one_line
 from tgnn.recurrent.cells import Levels, gru, init_gru, schedule
 from tgnn.typing import Array, Params
 
@@ -33,6 +34,8 @@ class Decoding(NamedTuple):
     state: Array  # [1, model_dim]
     memory: KeyValue  # of the source: keys [m, 1, model_dim], values [m, 1, 2 * model_dim]
     segments: Array  # int [m]: 0, and -1 behind the end
+
+    __repr__ = one_line
 
 
 def init_seq2seq(

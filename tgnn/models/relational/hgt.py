@@ -16,7 +16,7 @@ from tgnn.nn.basic import init_linear, linear
 from tgnn.typing import Array, Graph, Params
 
 
-def init_hgt(rng: Array, dims: Sequence, relations: Iterable[Relation], *, num_heads: int) -> list[Params]:
+def init_hgt(rng: Array, dims: Sequence[int], relations: Iterable[Relation], *, num_heads: int) -> list[Params]:
     """Initialises layers `{"kinds", "relations"}` between the sizes of `dims`.
 
     Args:

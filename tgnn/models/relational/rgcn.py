@@ -23,7 +23,7 @@ from tgnn.typing import Array, Graph, Params
 
 
 def init_rgcn(
-    rng: Array, dims: Sequence, relations: Iterable[Relation], *, num_bases: int | None = None
+    rng: Array, dims: Sequence[int], relations: Iterable[Relation], *, num_bases: int | None = None
 ) -> list[Params]:
     """Initialises layers `{"self", "relations"}` between the sizes of `dims`, and `"basis"` with `num_bases`.
 

@@ -11,7 +11,7 @@ from tgnn.errors import check_dropout
 from tgnn.graphs.layout import is_traced
 from tgnn.models.cards import Choice
 from tgnn.nn.block import TransformerConfig, block_of, init_block
-from tgnn.nn.multi_head import multi_head_attention
+from tgnn.nn.multi_head import Rotate, multi_head_attention
 from tgnn.nn.positions import sinusoidal
 from tgnn.nn.transformer import Encoding, init_language_model, language_model
 from tgnn.typing import Array, Graph, Params
@@ -70,6 +70,7 @@ def adaptive_span(
     max_span: float,
     ramp: float = 32.0,
     encoding: Encoding | None = sinusoidal,
+    rotate: Rotate | None = None,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
     implementation: str | None = None,
@@ -85,6 +86,7 @@ def adaptive_span(
         max_span: what no span exceeds, in steps, at least 0.
         ramp: width of the soft edge, in steps, above 0.
         encoding: of the positions, where the parameters have none.
+        rotate: of queries and keys, such as `tgnn.nn.positions.rotary`; see `multi_head_attention`.
         dropout_rate: of the embeddings, the blocks and the attention weights.
         rng: key of the dropout.
         implementation: see `tgnn.attend`.
@@ -113,7 +115,8 @@ def adaptive_span(
         raise ValueError(f"ramp is {ramp} but must be above 0, for a mask that has derivatives; the paper's is 32")
     if not is_traced(max_span) and not 0 <= float(max_span) < math.inf:
         raise ValueError(f"max_span is {max_span} but must be finite and at least 0; pass the number of steps back")
-    block = block_of(partial(spanned_attention, max_span=max_span, ramp=ramp, implementation=implementation))
+    places = {"max_span": max_span, "ramp": ramp, "rotate": rotate}
+    block = block_of(partial(spanned_attention, **places, implementation=implementation))
     options = {"encoding": encoding, "dropout_rate": dropout_rate, "rng": rng, "remat": remat}
     return language_model(params, graph, tokens, block=block, **options)
 
@@ -125,12 +128,13 @@ def spanned_attention(
     *,
     max_span: float,
     ramp: float,
+    rotate: Rotate | None = None,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
     implementation: str | None = None,
 ) -> Array:
     """Attends within the spans of the heads: `[n, model_dim] -> [n, model_dim]`."""
-    options = {"dropout_rate": dropout_rate, "rng": rng, "implementation": implementation}
+    options = {"rotate": rotate, "dropout_rate": dropout_rate, "rng": rng, "implementation": implementation}
     return multi_head_attention(params, graph, x, bias=SoftSpan(head_spans(params, max_span), ramp), **options)
 
 

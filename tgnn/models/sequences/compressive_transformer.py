@@ -17,10 +17,11 @@ from tgnn.models.sequences.transformer_xl import (
     xl_block,
 )
 from tgnn.nn.basic import dropout, fold, init_linear, linear
-from tgnn.nn.block import TransformerConfig, run_blocks
+from tgnn.nn.block import TransformerConfig, run_stacked
 from tgnn.nn.multi_head import multi_head_attention
 from tgnn.nn.stack import normed
 from tgnn.nn.transformer import embed, unembed
+from tgnn.printing import one_line
 from tgnn.train.losses import masked_mean
 from tgnn.typing import Array, Params
 
@@ -32,6 +33,8 @@ class Memories(NamedTuple):
     recent: Array  # [layers, n_recent, model_dim]
     compressed_live: Array  # bool [n_compressed]
     recent_live: Array  # bool [n_recent]
+
+    __repr__ = one_line
 
 
 class Compressed(NamedTuple):
@@ -140,7 +143,7 @@ def _run(params, x, memories, dropout_rate, rng, implementation):
         return y, (shift(compressed, new), shift(recent, x), reconstruction(block, x, old, new, leaving))
 
     each = memories.compressed, memories.recent
-    x, (compressed, recent, losses) = run_blocks(apply, params["decoder"]["blocks"], x, each, rng=fold(rng, 1))
+    x, (compressed, recent, losses) = run_stacked(apply, params["decoder"], x, each, rng=fold(rng, 1))
     live = shift(memories.compressed_live, coarse(leaving, rate)), shift(memories.recent_live, jnp.ones(n, bool))
     x = normed(params["decoder"], "norm", x)
     return Compressed(unembed(params, x), Memories(compressed, recent, *live), losses.sum())

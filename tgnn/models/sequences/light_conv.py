@@ -18,7 +18,8 @@ from tgnn.graphs.layout import is_traced
 from tgnn.models.cards import Choice
 from tgnn.nn.basic import init_linear, linear
 from tgnn.nn.block import TransformerConfig, block_of, init_block
-from tgnn.nn.transformer import init_language_model, language_model
+from tgnn.nn.positions import sinusoidal
+from tgnn.nn.transformer import Encoding, init_language_model, language_model
 from tgnn.typing import Array, Params
 
 
@@ -56,8 +57,8 @@ def init_light_conv_block(
     }
     if not dynamic:
         convolution["logits"] = {"bias": jax.random.normal(logits_rng, (width, heads))}
-    norms = {name: norm for name, norm in removed.items() if name.startswith("norm")}
-    return block | {"attention": convolution | norms}
+    around = {name: each for name, each in removed.items() if name == "gru" or name.startswith("norm")}
+    return block | {"attention": convolution | around}
 
 
 def light_conv(
@@ -65,6 +66,7 @@ def light_conv(
     graph: Window,
     tokens: Array,
     *,
+    encoding: Encoding | None = sinusoidal,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
     implementation: str | None = None,
@@ -78,6 +80,7 @@ def light_conv(
             dilation. One that has been cut to the line, because no node is so far away, is the same convolution; that
             of a single node is taken as one of the past.
         tokens: ints `[n]`.
+        encoding: of the positions, where the parameters have none; None leaves them to the kernels.
         dropout_rate: of the embeddings, the blocks and the weights of the kernels (DropConnect).
         rng: key of the dropout.
         implementation: see `tgnn.attend`.
@@ -100,7 +103,7 @@ def light_conv(
     >>> tgnn.models.light_conv(params, tgnn.Window(6, 2, 0), tokens).shape
     (6, 50)
     """
-    options = {"dropout_rate": check_dropout(dropout_rate, rng), "rng": rng, "remat": remat}
+    options = {"encoding": encoding, "dropout_rate": check_dropout(dropout_rate, rng), "rng": rng, "remat": remat}
     block = block_of(partial(convolve, implementation=implementation))
     return language_model(params, graph, tokens, block=block, **options)
 

@@ -11,6 +11,7 @@ import numpy as np
 from tgnn.errors import check_size
 from tgnn.graphs import EdgeList
 from tgnn.patterns.partition import partition_edges, spans
+from tgnn.printing import one_line
 from tgnn.typing import Array, Params
 
 
@@ -32,6 +33,8 @@ class Partition:
     tokens: Array
     roots: Array
     n_relation: int = jax.tree.static()  # pyright: ignore
+
+    __repr__ = one_line
 
 
 @jax.ensure_compile_time_eval()  # static, so that it is known under jit too

@@ -3,6 +3,7 @@
 A node sees those whose shared query-key vector points its way, so that query and key fall into one bucket.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +13,14 @@ import jax
 import jax.numpy as jnp
 
 from tgnn.attention.api import attend
+from tgnn.attention.recording import checkpointed, share
 from tgnn.errors import check_dropout, check_size
 from tgnn.models.cards import Choice
 from tgnn.nn.basic import linear
 from tgnn.nn.block import TransformerConfig, block_of, init_block
-from tgnn.nn.transformer import init_language_model, language_model
+from tgnn.nn.multi_head import Rotate, rotated
+from tgnn.nn.positions import sinusoidal
+from tgnn.nn.transformer import Encoding, init_language_model, language_model
 from tgnn.patterns import lsh_buckets
 from tgnn.typing import Array, Params
 
@@ -84,6 +88,8 @@ def reformer(
     graph: Hashing,
     tokens: Array,
     *,
+    encoding: Encoding | None = sinusoidal,
+    rotate: Rotate | None = None,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
     implementation: str | None = None,
@@ -97,6 +103,8 @@ def reformer(
         params: what `init_reformer` made.
         graph: how buckets become a graph.
         tokens: ints `[n]`.
+        encoding: of the positions, where the parameters have none.
+        rotate: of queries and keys once they are hashed, such as `tgnn.nn.positions.rotary`.
         dropout_rate: of the embeddings, the blocks and the attention weights.
         rng: key of the dropout.
         implementation: see `tgnn.attend`.
@@ -126,8 +134,8 @@ def reformer(
             f"graph must be a Hashing, whose graph is made anew in each layer, got {type(graph).__name__}; pass "
             "Hashing(chunk), or use tgnn.nn.transformer.language_model on a fixed layout"
         )
-    options = {"dropout_rate": check_dropout(dropout_rate, rng), "rng": rng, "remat": remat}
-    block = block_of(partial(lsh_attention, implementation=implementation))
+    options = {"encoding": encoding, "dropout_rate": check_dropout(dropout_rate, rng), "rng": rng, "remat": remat}
+    block = block_of(partial(lsh_attention, rotate=rotate, implementation=implementation))
     return language_model(params, graph, tokens, block=block, **options)
 
 
@@ -136,6 +144,7 @@ def lsh_attention(
     graph: Hashing,
     x: Array,
     *,
+    rotate: Rotate | None = None,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
     implementation: str | None = None,
@@ -147,17 +156,20 @@ def lsh_attention(
     """
     query, value = linear(params["query"], x), linear(params["value"], x)
     codes = hash_codes(params["rotations"], query, graph.segments)
+    query = rotated(rotate, query)  # the same angle for a node as query and as key
 
-    @jax.checkpoint
+    numbers = itertools.count()  # of the heads, where those who read the weights run them one by one
+
     def one_head(operands):
         query, key, value, codes, rng = operands
         layout = lsh_buckets(x.shape[0], codes, chunk=graph.chunk, causal=graph.causal)
         options = {"dropout_rate": dropout_rate, "rng": rng, "implementation": implementation}
-        return attend(layout, query, key, value, scale=1.0, **options)
+        with share(params, (next(numbers),)):
+            return attend(layout, query, key, value, scale=1.0, **options)
 
     heads = [jnp.swapaxes(y, 0, 1)[:, :, None] for y in (query, unit(query), value)]
     rngs = None if rng is None else jax.random.split(rng, query.shape[1])
-    output = jax.lax.map(one_head, (*heads, codes, rngs))  # [heads, n, 1, head_dim]
+    output = jax.lax.map(checkpointed(one_head), (*heads, codes, rngs))  # [heads, n, 1, head_dim]
     return linear(params["output"], jnp.swapaxes(output[:, :, 0], 0, 1), in_axes=2)
 
 

@@ -7,10 +7,12 @@ import jax.numpy as jnp
 import jraph
 
 from tgnn.attention.api import attend
+from tgnn.attention.recording import share
 from tgnn.errors import check_dropout
 from tgnn.models.cards import Choice
 from tgnn.nn.basic import fold, linear
 from tgnn.nn.block import TransformerConfig, block_of
+from tgnn.nn.multi_head import Rotate, rotated
 from tgnn.nn.positions import sinusoidal
 from tgnn.nn.transformer import Encoding, init_language_model, language_model
 from tgnn.typing import Array, Graph, Params
@@ -27,6 +29,7 @@ def sparse_transformer(
     tokens: Array,
     *,
     encoding: Encoding | None = sinusoidal,
+    rotate: Rotate | None = None,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
     implementation: str | None = None,
@@ -40,6 +43,7 @@ def sparse_transformer(
             `(tgnn.patterns.strided(n, stride),)` is the paper's merged head.
         tokens: ints `[n]`.
         encoding: of the positions, where the parameters have none.
+        rotate: of queries and keys, such as `tgnn.nn.positions.rotary`; see `multi_head_attention`.
         dropout_rate: of the embeddings, the blocks and the attention weights.
         rng: key of the dropout.
         implementation: see `tgnn.attend`.
@@ -63,7 +67,7 @@ def sparse_transformer(
     (6, 50)
     """
     dropout_rate = check_dropout(dropout_rate, rng)
-    block = block_of(partial(split_attention, implementation=implementation))
+    block = block_of(partial(split_attention, rotate=rotate, implementation=implementation))
     options = {"encoding": encoding, "dropout_rate": dropout_rate, "rng": rng, "remat": remat}
     return language_model(params, graphs, tokens, block=block, **options)
 
@@ -73,6 +77,7 @@ def split_attention(
     graphs: Sequence[Graph],
     x: Array,
     *,
+    rotate: Rotate | None = None,
     dropout_rate: float = 0.0,
     rng: Array | None = None,
     implementation: str | None = None,
@@ -91,12 +96,13 @@ def split_attention(
             f"query and key have {heads} and {key.shape[1]} heads for {parts} graphs; "
             "pass graphs whose number divides the heads, and no grouped queries"
         )
-    shares = zip(*(jnp.split(x, parts, axis=1) for x in (query, key, value)), strict=True)
+    query, key = rotated(rotate, query), rotated(rotate, key)
+    split = zip(*(jnp.split(x, parts, axis=1) for x in (query, key, value)), strict=True)
     options = {"dropout_rate": dropout_rate, "implementation": implementation}
-    outputs = [
-        attend(graph, *share, rng=fold(rng, i), **options)  # [n, heads / parts, head_dim]
-        for i, (graph, share) in enumerate(zip(graphs, shares, strict=True))
-    ]
+    outputs = []
+    for i, (graph, part) in enumerate(zip(graphs, split, strict=True)):
+        with share(graphs, range(i * (heads // parts), (i + 1) * (heads // parts))):
+            outputs.append(attend(graph, *part, rng=fold(rng, i), **options))  # [n, heads / parts, head_dim]
     return linear(params["output"], jnp.concatenate(outputs, axis=1), in_axes=2)
 
 

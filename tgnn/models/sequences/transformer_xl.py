@@ -11,10 +11,11 @@ from tgnn.graphs import Causal, Window
 from tgnn.models.cards import Choice
 from tgnn.models.sequences.relative_attention import relative_attention
 from tgnn.nn.basic import dropout, fold, init_linear
-from tgnn.nn.block import TransformerConfig, feed_forward, init_block, run_blocks, run_parts
+from tgnn.nn.block import TransformerConfig, feed_forward, init_block, run_parts, run_stacked
 from tgnn.nn.stack import normed
 from tgnn.nn.transformer import embed, init_language_model, unembed
 from tgnn.patterns import cached_past
+from tgnn.printing import one_line
 from tgnn.typing import Array, Params
 
 
@@ -23,6 +24,8 @@ class Past(NamedTuple):
 
     hidden: Array  # [layers, length, model_dim]
     live: Array  # bool [length]: False where the text had not yet begun
+
+    __repr__ = one_line
 
 
 def init_transformer_xl(rng: Array, config: TransformerConfig, *, position_dim: int | None = None) -> Params:
@@ -120,7 +123,7 @@ def _run(params, x, past, span, dropout_rate, rng, implementation):
         y = xl_block(block, layout, x, hidden, **options)
         return y, shift(hidden, x)
 
-    x, hidden = run_blocks(apply, params["decoder"]["blocks"], x, past.hidden, rng=fold(rng, 1))
+    x, hidden = run_stacked(apply, params["decoder"], x, past.hidden, rng=fold(rng, 1))
     x = normed(params["decoder"], "norm", x)
     return unembed(params, x), Past(hidden, shift(past.live, jnp.ones(x.shape[0], bool)))
 

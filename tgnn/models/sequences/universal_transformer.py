@@ -30,7 +30,7 @@ def init_universal_transformer(rng: Array, config: TransformerConfig, *, halting
 
     Args:
         rng: a key.
-        config: sizes and parts; `num_layers` and `max_length` are not used.
+        config: sizes and parts; `num_layers`, `max_length` and `mixed` are not used.
         halting: whether nodes halt by themselves.
 
     Returns:
