@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.graphs.edge_list import EdgeList, check_simple
-from tgnn.graphs.fields import settle
+from tgnn.graphs.fields import register_with_offset, settle
 from tgnn.graphs.layout import Layout, is_traced
 from tgnn.graphs.segments import Segmented, default_senders
 from tgnn.softmax import expand, least, least_where_dead, sum_dtype, wide_dtype
@@ -167,7 +167,7 @@ class Complete(Segmented, DenseLike):
         return ("full",) if self.segments is None else None
 
 
-@jax.tree_util.register_dataclass
+@register_with_offset
 @dataclass(frozen=True)
 class Causal(Segmented, DenseLike):
     """Receiver `i` sees senders `j <= i + offset`: the graph of a language model.

@@ -1,6 +1,7 @@
 """The fields of a layout: arrays and no lists, indices in which sizes can be compared, masks of their shape."""
 
-from typing import TYPE_CHECKING, Any
+import dataclasses
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
 import numpy as np
@@ -9,6 +10,31 @@ from tgnn.errors import check_bool, widen_index
 
 if TYPE_CHECKING:
     from tgnn.graphs.layout import Layout
+
+Class = TypeVar("Class", bound=type)
+
+
+def register_with_offset(cls: Class) -> Class:
+    """Makes a dataclass a pytree whose offset of 0 is a part of its structure.
+
+    A plain graph stays known as one where it is an argument of a jitted function, and the kernels that need to know are
+    chosen. Any other offset is a leaf: it may be traced, so that decoding never compiles again.
+    """
+    fields = {field.name: field.metadata.get("static", False) for field in dataclasses.fields(cls)}
+    statics, arrays = ([name for name, is_static in fields.items() if is_static is kind] for kind in (True, False))
+
+    def flatten(layout: Any) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
+        plain = isinstance(layout.offset, int) and layout.offset == 0
+        children = [name for name in arrays if not (plain and name == "offset")]
+        keyed = [(jax.tree_util.GetAttrKey(name), getattr(layout, name)) for name in children]
+        return keyed, (tuple(children), *(getattr(layout, name) for name in statics))
+
+    def unflatten(known: tuple[Any, ...], children: Any) -> Any:
+        names, *values = known
+        return cls(**dict(zip(statics, values, strict=True)), **dict(zip(names, children, strict=True)))
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten, unflatten)
+    return cls
 
 
 def settle(layout: "Layout", *indices: str, alike: tuple[str, ...] = (), axes: int = 0) -> None:

@@ -51,12 +51,12 @@ def pretend_tpu(monkeypatch):
 def test_lowers_for_tpu_with_gradient(name, pretend_tpu):
     layout = LAYOUTS[name]
 
-    def both(*inputs):
+    def both(layout, *inputs):
         output, pull = jax.vjp(partial(tgnn.attend, layout), *inputs)  # what implementation=None chooses on a TPU
         return output, pull(output)
 
     *inputs, _ = nodes(layout, 4, 64, jnp.bfloat16)
-    text = export.export(jax.jit(both), platforms=["tpu"])(*inputs).mlir_module()
+    text = export.export(jax.jit(both), platforms=["tpu"])(layout, *inputs).mlir_module()
     assert text.count("@tpu_custom_call") >= 3  # forward, and two of the backward pass
     assert not any(word in text for word in ("stablehlo.scatter", "stablehlo.gather"))
 
