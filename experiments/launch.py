@@ -5,18 +5,21 @@ the first says is shown; of another that fails, what it said last. Ctrl-C and SI
 """
 
 import contextlib
+import math
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Sequence
 from typing import IO
 
 from tgnn.sharding.processes import VARIABLES
 
-PATIENCE = 60.0  # seconds for the others to end after one has
+PATIENCE = 60.0  # seconds to end after one has failed, or after all were told to stop
 
 
 def environments(number: int) -> list[dict[str, str]]:
@@ -38,25 +41,37 @@ def run(number: int, name: str, options: Sequence[str]) -> int:
             for told, file in zip(environments(number), said, strict=True)
         ]
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all of them
-        signal.signal(signal.SIGTERM, lambda *_: [process.terminate() for process in processes])
-        failed = wait(processes)
+        told_to_stop = threading.Event()
+
+        def stop(*_):
+            told_to_stop.set()
+            for process in processes:
+                process.terminate()
+
+        signal.signal(signal.SIGTERM, stop)
+        failed = wait(processes, told_to_stop)
         if failed is not None and (file := said[failed]) is not None:
             file.seek(0)
             print(f"process {failed}:", *file.readlines()[-20:], sep="\n", file=sys.stderr)
         return 0 if failed is None else processes[failed].returncode
 
 
-def wait(processes: Sequence[subprocess.Popen]) -> int | None:
-    """Waits for all, and stops those that go on after one has failed; returns which one that was."""
-    failed, left = None, set(range(len(processes)))
+def wait(processes: Sequence[subprocess.Popen], told_to_stop: threading.Event) -> int | None:
+    """Waits for all, and kills those that go on long after one has failed or all were told to stop.
+
+    Returns which one failed first. Those that wait for others in a collective operation hear no signal.
+    """
+    failed, left, ends = None, set(range(len(processes))), math.inf
     while left:
         for i in sorted(left):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                status = processes[i].wait(PATIENCE if failed is not None else 0.1)
+                status = processes[i].wait(0.1)
                 left.remove(i)
                 failed = i if status and failed is None else failed
-                continue
-            if failed is not None:
+        if failed is not None or told_to_stop.is_set():
+            ends = min(ends, time.monotonic() + PATIENCE)
+        if time.monotonic() > ends:
+            for i in left:
                 processes[i].kill()
     return failed
 

@@ -118,7 +118,7 @@ def main(
             processes.join()
     started, commit = time.perf_counter(), results.commit_of_code()  # before anybody edits the code while it runs
     since = 0.0 if options.resume else time.time() - 1  # clocks of disks are coarser
-    with mistakes(name, Mistake, FileNotFoundError), failures(name, options.remedy):
+    with processes.leaving(), mistakes(name, Mistake, FileNotFoundError), failures(name, options.remedy):
         outcome = run(config, options)
     metrics, config = outcome if isinstance(outcome, Outcome) else (outcome, config)
     about = {"preset": options.preset, "seed": options.seed, "commit": commit}

@@ -35,8 +35,10 @@ COLUMNS = {
 def rows(metrics: cells.Metrics) -> list[list[str]]:
     """A line for each cell, and how far it lies from the usual one, with Welch's test."""
     own = cells.reported(metrics)
-    usual = np.asarray(own[f"width-{USUAL}/validation_nats"])
     header, *lines = cells.rows(own, COLUMNS)
+    if f"width-{USUAL}/validation_nats" not in own:  # only other cells were run
+        return [header, *lines]
+    usual = np.asarray(own[f"width-{USUAL}/validation_nats"])
     for line in lines:
         values = np.asarray(own[f"{line[0]}/validation_nats"])
         same = line[0] == f"width-{USUAL}"
@@ -59,8 +61,9 @@ def draw(metrics: cells.Metrics, path: Path) -> Path:
         ratios = sorted(int(cell.partition("-")[2]) for cell in each if cell.startswith(f"{kind}-"))
         if not ratios:
             continue
-        # the usual one is of all kinds but the last
-        named = {r: f"{kind}-{r}" for r in ratios} | ({} if kind == "persistent" else {USUAL: f"width-{USUAL}"})
+        named = {r: f"{kind}-{r}" for r in ratios}
+        if kind != "persistent" and f"width-{USUAL}" in each:  # it is of all kinds but the last
+            named[USUAL] = f"width-{USUAL}"
         chosen = [each[named[r]] for r in sorted(named)]
         mean = [np.mean(x["validation_nats"]) for x in chosen]
         spread = [np.std(x["validation_nats"], ddof=min(len(x["validation_nats"]) - 1, 1)) for x in chosen]

@@ -39,6 +39,7 @@ class Options(command.Options):
     cells: tuple[str, ...] = ()
     """Only these cells, by name, such as softmax-4; default all of them."""
 
+    distributes: ClassVar[str] = "seeds"
     remedy: ClassVar[str] = "go on with --resume, which keeps the cells that are done"
 
 

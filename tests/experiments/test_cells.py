@@ -13,6 +13,7 @@ from experiments.common import cells, command, results
 from experiments.common.training import initial, num_parameters
 from experiments.feed_forward import config as feed_forward_config
 from experiments.feed_forward import models as feed_forward_models
+from experiments.feed_forward import report as feed_forward_report
 from experiments.feed_forward import run as feed_forward_run
 from experiments.heads import config as heads_config
 from experiments.heads import run as heads_run
@@ -145,6 +146,13 @@ def test_without_a_feed_forward_layer_a_block_is_attention_alone():
     params = jax.eval_shape(model.init, jax.random.key(0))
     assert set(params["decoder"]["blocks"]) == {"attention"}
     assert jax.eval_shape(lambda p: model.apply(p, jnp.zeros(16, int), ()).logits, params).shape == (16, 7)
+
+
+def test_cells_without_the_usual_one_are_reported_too(tmp_path):
+    metrics = {"persistent-4/validation_nats": [2.0, 2.2], "persistent-4/num_parameters": [9.0, 9.0]}
+    header, line = feed_forward_report.rows(metrics)
+    assert line[0] == "persistent-4" and len(line) == len(header)
+    assert feed_forward_report.draw(metrics, tmp_path / "figure.png").stat().st_size > 0
 
 
 # -- whole runs ----------------------------------------------------------------------------------------------------

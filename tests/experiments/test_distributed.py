@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -153,6 +155,15 @@ def test_many_seeds_are_shared_out_and_give_what_one_process_gives(tmp_path, dat
 
 
 @pytest.mark.slow
+def test_a_grid_of_cells_shares_the_seeds_of_each(tmp_path, data_dir):
+    data_dir("tinyshakespeare")
+    options = "--cells", "mean", "--seeds", "3", "--config.rates", "0.01", "0.02"
+    alone, together = one_and_two(tmp_path, "heads", *options)
+    assert len(alone["mean/validation_nats"]) == 3 and alone["mean/learning_rate"] == together["mean/learning_rate"]
+    np.testing.assert_allclose(together["mean/validation_nats"], alone["mean/validation_nats"], rtol=1e-5)
+
+
+@pytest.mark.slow
 def test_the_main_job_shares_the_seeds_of_digits_and_the_words(tmp_path, monkeypatch):
     said = run(QUICKSTART, tmp_path, "--distributed", together=True)
     assert said.count("results: ") == 1
@@ -173,6 +184,31 @@ def test_two_processes_pretrain_and_fine_tune_as_one(tmp_path, data_dir):
     alone, together = metrics(tmp_path / "1"), metrics(tmp_path / "2")
     for name in ("element_accuracy", "bond_accuracy", "scratch_rmse", "pretrained_rmse"):
         np.testing.assert_allclose(together[name], alone[name], rtol=1e-3)
+
+
+def test_what_hears_no_signal_is_killed_in_the_end(monkeypatch):
+    monkeypatch.setattr(launch, "PATIENCE", 0.3)
+    deaf = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"]
+    fails = [sys.executable, "-c", "raise SystemExit(3)"]
+    told = threading.Event()
+    both = [subprocess.Popen(command) for command in (deaf, fails)]
+    assert launch.wait(both, told) == 1 and both[0].returncode == -signal.SIGKILL
+    told.set()
+    alone = [subprocess.Popen(deaf)]
+    assert launch.wait(alone, told) == 0 and alone[0].returncode == -signal.SIGKILL
+
+
+def test_a_process_that_fails_does_not_wait_for_the_others(monkeypatch, capfd):
+    ended = []
+    monkeypatch.setattr(processes.os, "_exit", ended.append)
+    for error in (SystemExit(130), RuntimeError("broken")):
+        with pytest.raises(type(error)), processes.leaving():  # alone: as ever
+            raise error
+    monkeypatch.setattr(processes.jax, "process_count", lambda: 2)
+    for error in (SystemExit(130), RuntimeError("broken")):
+        with processes.leaving():
+            raise error
+    assert ended == [130, 1] and "RuntimeError: broken" in capfd.readouterr().err
 
 
 def test_items_are_dealt_in_order_and_each_once(monkeypatch):
