@@ -43,3 +43,11 @@ def runs_end_with_a_table_and_the_places_of_results_and_figures(monkeypatch):
         return record
 
     monkeypatch.setattr(command, "main", read)
+
+
+@pytest.fixture(autouse=True)
+def processes_keep_their_programs_for_each_other(monkeypatch, tmp_path_factory):
+    """Those that a test starts: a run that is resumed, or that shares its work, compiles what another has compiled."""
+    monkeypatch.setenv("JAX_ENABLE_COMPILATION_CACHE", "true")
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "programs"))
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")

@@ -15,23 +15,23 @@ Class = TypeVar("Class", bound=type)
 
 
 def register_with_offset(cls: Class) -> Class:
-    """Makes a dataclass a pytree whose offset of 0 is a part of its structure.
+    """Makes a dataclass a pytree, as `jax.tree_util.register_dataclass` does, but for an offset of 0: it is no leaf.
 
     A plain graph stays known as one where it is an argument of a jitted function, and the kernels that need to know are
-    chosen. Any other offset is a leaf: it may be traced, so that decoding never compiles again.
+    chosen. Any other offset may be traced, so that decoding never compiles again.
     """
     fields = {field.name: field.metadata.get("static", False) for field in dataclasses.fields(cls)}
-    statics, arrays = ([name for name, is_static in fields.items() if is_static is kind] for kind in (True, False))
+    statics, children = ([name for name, is_static in fields.items() if is_static is kind] for kind in (True, False))
 
     def flatten(layout: Any) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
         plain = isinstance(layout.offset, int) and layout.offset == 0
-        children = [name for name in arrays if not (plain and name == "offset")]
-        keyed = [(jax.tree_util.GetAttrKey(name), getattr(layout, name)) for name in children]
-        return keyed, (tuple(children), *(getattr(layout, name) for name in statics))
+        found = [None if plain and name == "offset" else getattr(layout, name) for name in children]
+        keyed = [(jax.tree_util.GetAttrKey(name), x) for name, x in zip(children, found, strict=True)]
+        return keyed, tuple(getattr(layout, name) for name in statics)
 
-    def unflatten(known: tuple[Any, ...], children: Any) -> Any:
-        names, *values = known
-        return cls(**dict(zip(statics, values, strict=True)), **dict(zip(names, children, strict=True)))
+    def unflatten(values: tuple[Any, ...], found: Any) -> Any:
+        given = {name: x for name, x in zip(children, found, strict=True) if x is not None}
+        return cls(**dict(zip(statics, values, strict=True)), **given)
 
     jax.tree_util.register_pytree_with_keys(cls, flatten, unflatten)
     return cls

@@ -359,7 +359,9 @@ def register_export(cls: type) -> None:
     def build(static, children):
         tree, values, arrays = object.__new__(cls), iter(static), iter(children)
         for field in dataclasses.fields(cls):
-            object.__setattr__(tree, field.name, next(values if field.metadata.get("static") else arrays))
+            x = next(values if field.metadata.get("static") else arrays)
+            plain = field.name == "offset" and x is None  # an offset of 0 is no leaf
+            object.__setattr__(tree, field.name, 0 if plain else x)
         return tree
 
     try:
