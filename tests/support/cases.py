@@ -1,6 +1,7 @@
 """The calls with which the tests of every tiled execution compare it with the definition."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -86,6 +87,28 @@ def assert_equals_definition(layout, case: str) -> None:
     for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(got), strict=True):
         if a.dtype != jax.dtypes.float0:
             np.testing.assert_allclose(b, a, rtol=2e-4, atol=2e-5)
+
+
+def assert_dead_rows_may_hold_anything(layout) -> None:
+    """Rows of nodes without an edge: NaN and infinity in them change nothing, and their outputs are exactly zero."""
+    adjacency = np.asarray(layout.adjacency())
+    receivers, senders = adjacency.any(axis=1), adjacency.any(axis=0)
+    assert not receivers.all() and not senders.all()
+    query, key, value = inputs(layout)
+    bad = (
+        jnp.where(receivers[:, None, None], query, jnp.nan),
+        jnp.where(senders[:, None, None], key, jnp.inf),
+        jnp.where(senders[:, None, None], value, jnp.nan),
+    )
+
+    @jax.jit
+    def both(*nodes):
+        output, pull = jax.vjp(partial(tgnn.attend, layout, implementation="fused"), *nodes)
+        return output, *pull(normal(1, *output.shape))
+
+    assert (np.asarray(both(*bad)[0])[~receivers] == 0.0).all()
+    for good, other in zip(both(query, key, value), both(*bad), strict=True):
+        np.testing.assert_array_equal(good, other)
 
 
 def call_of(layout, query, key, value, *, score=tgnn.dot_product, bias=None) -> Call:

@@ -8,18 +8,12 @@ import numpy as np
 import pytest
 
 import tgnn
-from tests.support.cases import CASES, assert_equals_definition, inputs, normal
-from tests.support.layouts import DENSE, LAYOUTS
+from tests.support.cases import CASES, assert_dead_rows_may_hold_anything, assert_equals_definition, inputs, normal
+from tests.support.layouts import LAYOUTS
 
 NAMES = [name for name, layout in LAYOUTS.items() if isinstance(layout, tgnn.Blocks)]
 fused = partial(tgnn.attend, implementation="fused")
 define = jax.jit(partial(tgnn.attend, implementation="definition"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "case"), [("blocks", "plain"), ("blocks padded", "per edge"), ("blocks", "callable")])
-def test_equals_definition(name, case):
-    assert_equals_definition(LAYOUTS[name], case)
 
 
 @pytest.mark.slow
@@ -40,23 +34,7 @@ def test_tiles_may_come_in_any_order():
 
 @pytest.mark.nans
 def test_rows_without_edges_are_exactly_zero_and_may_hold_anything():
-    layout = LAYOUTS["blocks padded"]
-    receivers, senders = DENSE.any(axis=1), DENSE.any(axis=0)
-    query, key, value = inputs(layout)
-    bad = (
-        jnp.where(receivers[:, None, None], query, jnp.nan),
-        jnp.where(senders[:, None, None], key, jnp.inf),
-        jnp.where(senders[:, None, None], value, jnp.nan),
-    )
-
-    @jax.jit
-    def both(*nodes):
-        output, pull = jax.vjp(partial(fused, layout), *nodes)
-        return output, *pull(normal(1, *output.shape))
-
-    assert (np.asarray(both(*bad)[0])[~receivers] == 0.0).all()
-    for good, other in zip(both(query, key, value), both(*bad), strict=True):
-        np.testing.assert_array_equal(good, other)
+    assert_dead_rows_may_hold_anything(LAYOUTS["blocks padded"])
 
 
 @pytest.mark.slow
