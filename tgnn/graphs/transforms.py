@@ -53,7 +53,7 @@ def self_loops(
     lacks = np.ones(layout.n_receivers, bool)
     lacks[senders[senders == receivers]] = False
     missing = np.flatnonzero(lacks)
-    looped = rebuild(layout, np.append(senders, missing), np.append(receivers, missing))
+    looped = with_loops(layout, senders, receivers, missing)
     if edges is None:
         return looped
     edges = check_features(edges, len(senders))
@@ -199,6 +199,23 @@ def mean_of_groups(x: np.ndarray, group: np.ndarray, n: int) -> np.ndarray:
     sums = [np.bincount(group, weights=column, minlength=n) for column in np.asarray(flat, np.float64).T]
     count = np.maximum(np.bincount(group, minlength=n), 1)
     return (np.stack(sums, axis=1) / count[:, None] if sums else np.zeros((n, 0))).reshape(n, *x.shape[1:])
+
+
+def with_loops(layout: Layout, senders: np.ndarray, receivers: np.ndarray, nodes: np.ndarray) -> EdgeList:
+    """The live edges and loops at `nodes`, last; known orders are merged with the loops', not sought again."""
+    ends = np.append(senders, nodes), np.append(receivers, nodes)
+    if not isinstance(layout, EdgeList) or layout.order is None or layout.n_edge != len(senders):
+        return rebuild(layout, *ends)
+    counts = [np.bincount(x, minlength=layout.n_receivers) for x in (receivers, senders)]
+    loops = np.arange(len(senders), len(ends[0]), dtype=np.int32)
+    orders = (
+        np.insert(np.asarray(order), np.cumsum(count)[nodes], loops)  # behind the other edges of its node
+        for order, count in zip((layout.order, layout.by_sender), counts, strict=True)
+    )
+    longest = int(np.bincount(ends[1], minlength=1).max()) if len(ends[0]) > 4096 else len(ends[0])
+    senders, receivers, live, order, by_sender = map(jnp.asarray, (*ends, np.ones(len(ends[0]), bool), *orders))
+    n = layout.n_receivers
+    return EdgeList(senders, receivers, n, n, live, order, by_sender, depth_of(longest))
 
 
 def rebuild(layout: Layout, senders: np.ndarray, receivers: np.ndarray) -> EdgeList:
