@@ -113,7 +113,7 @@ for name, graph in arrived.items():
 # ## Train
 #
 # We are told the group of two people and ask for that of the others. A GAT with the letters as features of the edges;
-# everybody also sees themself, with no letters.
+# everybody also sees themself, with the mean of what reaches them.
 
 # %%
 layout, features = tgnn.self_loops(edges, edges=jnp.log1p(jnp.asarray(letters, jnp.float32))[:, None])

@@ -17,6 +17,7 @@ import jax
 import jax.core
 import jax.numpy
 
+from tgnn.errors import check_numbers
 from tgnn.opened import Known, Shell, closed, opened
 from tgnn.typing import Array
 
@@ -29,9 +30,12 @@ LIBRARIES = "tgnn", "jax", "jaxlib", "jraph", "flax", "optax", "numpy", "functoo
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """`function`, jitted over the arrays among its arguments; a function of the library, whose checks come before."""
+    names = tuple(inspect.signature(function).parameters)
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name, x in (*zip(names, args, strict=False), *kwargs.items()):
+            check_numbers(name, x)
         if isinstance(jax.numpy.zeros(()), jax.core.Tracer):  # under jit, where even a constant is traced
             return function(*args, **kwargs)  # what is known stays known
         try:

@@ -1,7 +1,7 @@
 """Errors that name the argument, what was expected, what came, and the remedy."""
 
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -68,6 +68,16 @@ def as_index(name: str, x: Any) -> Any:
     return widen_index(x)
 
 
+def check_numbers(name: str, x: Any) -> Any:
+    """`x`, or a ValueError for an array of strings, objects or dates, which JAX refuses in words of its own."""
+    if isinstance(x, np.ndarray) and x.dtype.kind in "SUOTMm":
+        raise ValueError(
+            f"{name} must be numbers, got {x.dtype}; convert with {name}.astype(float), or number what has names by "
+            f"np.unique({name}, return_inverse=True)"
+        )
+    return x
+
+
 def check_floating(name: str, x: Any) -> None:
     """An array of real numbers: weights and statistics would be cut off to the type of integers."""
     if not hasattr(x, "dtype"):
@@ -120,14 +130,6 @@ def _remedy_of_indices(indices: np.ndarray) -> str:
     if indices.ndim != 1 and is_integer(indices.dtype):
         return "an edge_index [2, n_edge] is taken by EdgeList.from_edge_index, or as two rows: (*edge_index, ...)"
     return "cast it, or take np.flatnonzero of a mask"
-
-
-def check_distinct(name: str, values: Iterable[object]) -> None:
-    """Names of different things, or a ValueError that shows one that stands twice."""
-    values = list(values)
-    twice = next((x for i, x in enumerate(values) if x in values[:i]), None)
-    if twice is not None:
-        raise ValueError(f"{name} must be different, got {twice!r} twice; give each once")
 
 
 def check_mask(name: str, mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
@@ -231,12 +233,19 @@ def check_nodes(layout: "Layout", query: Array, key: Array, value: Array | None)
 def check_edges(layout: "Layout", name: str, x: ArrayLike) -> None:
     """The first axes of an array per edge: a row for each edge of a list, else the slots, or 1 for all of an axis."""
     shape = layout.edge_shape
-    if fits_slots(np.shape(x), shape):
+    if fits_slots(np.shape(check_numbers(name, x)), shape):
         return
     raise ValueError(
         f"{name} must have shape [{', '.join(map(str, shape))}, ...] (edges of the {type(layout).__name__}, in the "
-        f"caller's order), got {np.shape(x)}; layout.arrange(values, senders, receivers) makes it from values per edge"
+        f"caller's order), got {np.shape(x)}; {_remedy_of_slots(layout)}"
     )
+
+
+def _remedy_of_slots(layout: "Layout") -> str:
+    """How an array comes into the slots of a layout."""
+    if len(layout.edge_shape) == 1:
+        return "give a row for each of its edges, in their order"
+    return "layout.arrange(values, senders, receivers) makes it from values per edge"
 
 
 def check_verb(layout: "Layout", name: str, operands: Sequence[Any]) -> None:
@@ -278,7 +287,7 @@ def check_slots(layout: "Layout", argument: str, kind: str, x: Array, axes: int 
         tail = "heads" if axes else "..."
         raise ValueError(
             f"{argument} of {kind} must have shape [{', '.join(map(str, shape))}, {tail}] (one entry for each edge), "
-            f"got {tuple(x.shape)}; layout.arrange(values, senders, receivers) makes it from values per edge"
+            f"got {tuple(x.shape)}; {_remedy_of_slots(layout)}"
         )
 
 
@@ -297,7 +306,8 @@ def check_tail(layout: "Layout", name: str, x: ArrayLike, *tails: tuple[int, ...
             return
     edges = ", ".join(map(str, layout.edge_shape))
     expected = " or ".join(f"[{', '.join([edges, *map(str, tail)])}]" for tail in tails)
-    raise ValueError(f"{name} must have shape {expected}, got {np.shape(x)}; give every edge all of its numbers")
+    hint = " (one number for each edge is a bias)" if name == "edges" else ""
+    raise ValueError(f"{name} must have shape {expected}, got {np.shape(x)}; give every edge all of its numbers{hint}")
 
 
 def check_pairs(senders: ArrayLike, receivers: ArrayLike, values: ArrayLike | None = None) -> None:
@@ -382,7 +392,7 @@ def check_bias(layout: "Layout", bias: Array, heads: int) -> Array:
         )
     if bias.shape not in shapes:
         raise ValueError(
-            f"bias must have shape {shapes[0]} (edges of the {type(layout).__name__}, then heads), got {bias.shape}; "
-            "layout.arrange(values, senders, receivers) makes it from values per edge"
+            f"bias must have shape {shapes[0]} (edges of the {type(layout).__name__}, then heads, or 1 for all), got "
+            f"{bias.shape}; " + ("use bias[..., None]" if bias.shape == layout.edge_shape else _remedy_of_slots(layout))
         )
     return bias

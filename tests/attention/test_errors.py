@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tgnn
+from tgnn import models
 
 X = jnp.ones((5, 4, 3))
 EDGES = tgnn.EdgeList.from_edges([0, 1], [1, 2], n_receivers=5)
@@ -203,3 +204,29 @@ def test_scores_and_biases_of_another_shape():
             tgnn.attend(layout, x, x, x, score=Summed(), implementation="definition")
         with pytest.raises(ValueError, match=r"bias\(i, j\) must give one number per head, shape \(2,\), got \(\)"):
             tgnn.attend(layout, x, x, x, bias=lambda i, j: 1.0 * (i - j), implementation="definition")
+
+
+def test_arrays_of_words_are_refused_by_name_wherever_they_come_in():
+    graph, x, words = tgnn.EdgeList.from_edges([0, 1], [1, 0], n_receivers=2), jnp.ones((2, 1, 3)), np.array(["a", "b"])
+    params = models.init_gat(jax.random.key(0), (3, 2), num_heads=1, edge_dim=1)
+    calls = {
+        "query": lambda: tgnn.attend(graph, words.reshape(2, 1, 1), x, x),
+        "bias": lambda: tgnn.attend(graph, x, x, x, bias=words[:, None]),
+        "edges": lambda: tgnn.attend(graph, x, x, x, edges=words[:, None]),
+        "x": lambda: models.gat(params, graph, words[:, None], edges=jnp.ones((2, 1))),
+    }
+    calls |= {"edges of gat": lambda: models.gat(params, graph, x[:, 0], edges=words[:, None])}
+    calls |= {"edges of loops": lambda: tgnn.self_loops(graph, words)}
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=f"{name.split()[0]} must be numbers, got <U1"):
+            call()
+
+
+def test_one_number_for_each_edge_is_told_where_it_belongs():
+    graph, x = tgnn.EdgeList.from_edges([0, 1, 1], [1, 0, 1], n_receivers=2), jnp.ones((2, 2, 4))
+    with pytest.raises(ValueError, match=r"bias must have shape \(3, 2\) .* got \(3,\); use bias\[..., None\]"):
+        tgnn.attend(graph, x, x, x, bias=jnp.ones(3))
+    with pytest.raises(ValueError, match="one number for each edge is a bias"):
+        tgnn.attend(graph, x, x, x, edges=jnp.ones((3, 1)))
+    with pytest.raises(ValueError, match="give a row for each of its edges"):
+        tgnn.attend(graph, x, x, x, bias=jnp.ones((4, 2)))

@@ -476,3 +476,10 @@ def test_a_disk_that_takes_no_more_is_one_sentence_and_the_run_goes_on_once_it_d
     assert steps_saved(tmp_path) == [2]
     resumed = fit(new_state(), STEP, batch_at, num_steps=6, run_dir=tmp_path, resume=True)
     assert_same_state(resumed, fit(new_state(), STEP, batch_at, num_steps=6))
+
+
+def test_batches_in_a_list_are_told_to_be_a_function():
+    optimizer = optax.sgd(0.1)
+    step = make_step(lambda params, batch, rng: (jnp.square(params), {}), optimizer)
+    with pytest.raises(ValueError, match="batch_at must be a function step -> batch, got list"):
+        fit(init_state(jax.random.key(0), jnp.float32(1.0), optimizer), step, [1.0], num_steps=1)

@@ -250,3 +250,12 @@ def test_bpr_is_the_likelihood_of_every_order():
     assert losses.bpr_loss(np.float32([1e4, 0]), np.float32([0, 1e4])) == 5000.0
     with pytest.raises(ValueError, match=r"positive have shape \(5, 3\) but negative \(5, 2\)"):
         losses.bpr_loss(positive, negative[:, :2])
+
+
+def test_the_remedy_for_labels_fits_their_type():
+    remedies = {"<U1": "np.unique", "bool": r"labels.astype\(int\)", "float64": "argmax of one-hot rows"}
+    for labels in (np.array(["a", "b"]), np.array([True, False]), np.array([0.0, 1.0])):
+        with pytest.raises(
+            ValueError, match=f"labels must be integer classes, got {labels.dtype}; .*{remedies[str(labels.dtype)]}"
+        ):
+            losses.cross_entropy(jnp.ones((2, 2)), labels)

@@ -350,3 +350,11 @@ def test_the_program_of_a_step_grows_like_the_number_of_its_arrays():
         return step.lower(state, jnp.float32(0)).compile().as_text().count("\n")
 
     assert lines(16) < 2 * lines(8)  # 2.5 times where every update asks every array itself
+
+
+@pytest.mark.parametrize("found", [lambda loss: loss, lambda loss: (loss, 1.0), lambda loss: (loss, {}, {})])
+def test_a_loss_without_metrics_is_told_what_to_return(found):
+    optimizer = optax.sgd(0.1)
+    step = make_step(lambda params, batch, rng: found(jnp.square(params)), optimizer)
+    with pytest.raises(ValueError, match=r"loss_fn must return loss and a dict of metrics, got .*; return loss, \{\}"):
+        step(init_state(jax.random.key(0), jnp.float32(1.0), optimizer), None)

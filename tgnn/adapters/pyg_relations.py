@@ -15,8 +15,7 @@ import numpy as np
 
 from tgnn.adapters.pyg import splits
 from tgnn.adapters.relations import to_numpy
-from tgnn.errors import check_distinct
-from tgnn.graphs.relations import Relation
+from tgnn.graphs.relations import Relation, check_distinct
 from tgnn.models.relational.kinds import weight_name
 from tgnn.typing import Params
 

@@ -10,10 +10,10 @@ from typing import Any
 import jraph
 import numpy as np
 
-from tgnn.errors import check_distinct, check_indices
+from tgnn.errors import check_indices
 from tgnn.graphs.edge_list import EdgeList
 from tgnn.graphs.interop import edge_slots
-from tgnn.graphs.relations import Relation, Relations
+from tgnn.graphs.relations import Relation, Relations, check_distinct
 from tgnn.graphs.transforms import check_features
 from tgnn.typing import Graph
 

@@ -13,11 +13,11 @@ from tgnn.attention.fused.executions import run, run_with_lse
 from tgnn.attention.fused.weights import Operands, chosen_weights
 from tgnn.attention.scores import Score, dot_product
 from tgnn.compiled import compiled
-from tgnn.errors import check_call
+from tgnn.errors import check_call, check_numbers
 from tgnn.graphs.interop import as_layout, check_graph
 from tgnn.graphs.layout import Layout
 from tgnn.softmax import wide_dtype
-from tgnn.typing import Array
+from tgnn.typing import Array, ArrayLike
 
 
 @overload
@@ -117,7 +117,8 @@ def attend(
     [0.0, 0.0, 0.5]
     """
     check_graph(layout)  # first, so that arguments in another order are told
-    query, key, value = jnp.asarray(query), jnp.asarray(key), jnp.asarray(value)
+    query, key, value = as_rows(query=query, key=key, value=value)
+    check_numbers("bias", bias)
     layout = as_layout(layout, query.shape[0] if query.ndim else None, key.shape[0] if key.ndim else None)
     check_call(layout, query, key, value, scale, dropout_rate, rng, edges, edge_value, implementation, origin)
     operands = (layout, query, key, value, score, bias, scale, edges, edge_value, dropout_rate, rng, origin)
@@ -173,11 +174,17 @@ def attention_weights(
     [0.5, 0.5]
     """
     check_graph(layout)
-    query, key = jnp.asarray(query), jnp.asarray(key)
+    query, key = as_rows(query=query, key=key)
+    check_numbers("bias", bias)
     layout = as_layout(layout, query.shape[0] if query.ndim else None, key.shape[0] if key.ndim else None)
     check_call(layout, query, key, None, scale, 0.0, None, edges)
     operands = (layout, query, key, score, bias, scale, edges)
     return all_weights(*operands) if at is None else chosen_weights(Operands(*operands), at)
+
+
+def as_rows(**nodes: ArrayLike) -> list[Array]:
+    """Arrays of JAX of what is given by name."""
+    return [jnp.asarray(check_numbers(name, x)) for name, x in nodes.items()]
 
 
 @compiled

@@ -35,7 +35,8 @@ def check_graph(graph: Any) -> None:
     if not isinstance(graph, Layout | jraph.GraphsTuple):
         raise ValueError(
             f"layout must be a tgnn layout or a jraph.GraphsTuple, got {type(graph).__name__}; "
-            "it is the first argument; build one with tgnn.EdgeList.from_edges(senders, receivers, n_receivers=...)"
+            "it is the first argument; build one with tgnn.EdgeList.from_edges(senders, receivers, n_receivers=...), "
+            "tgnn.from_networkx or tgnn.from_scipy"
         )
 
 

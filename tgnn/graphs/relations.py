@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.errors import check_distinct, check_indices, check_size
+from tgnn.errors import check_indices, check_size
 from tgnn.graphs.edge_list import EdgeList
 from tgnn.graphs.host import stable_order
 from tgnn.graphs.interop import as_layout
@@ -283,3 +283,11 @@ def join_traced(edges: list[EdgeList], shifts: list[tuple[int, int]], n: int) ->
     senders = jnp.concatenate([x.sender_index + shift[0] for x, shift in zip(edges, shifts, strict=True)])
     receivers = jnp.concatenate([x.receiver_index + shift[1] for x, shift in zip(edges, shifts, strict=True)])
     return EdgeList(senders, receivers, n, n, live)
+
+
+def check_distinct(name: str, values: Iterable[object]) -> None:
+    """Names of different things, or a ValueError that shows one that stands twice."""
+    values = list(values)
+    twice = next((x for i, x in enumerate(values) if x in values[:i]), None)
+    if twice is not None:
+        raise ValueError(f"{name} must be different, got {twice!r} twice; give each once")

@@ -1,6 +1,7 @@
 """Graphs from graphs: self-loops, both directions, degrees, and the bipartite graph from nodes to their graph."""
 
 import math
+from dataclasses import replace
 from typing import overload
 
 import jax
@@ -9,7 +10,7 @@ import jraph
 import numpy as np
 
 from tgnn.compiled import compiled
-from tgnn.errors import as_index, check_edges
+from tgnn.errors import as_index, check_edges, check_numbers
 from tgnn.graphs.edge_list import EdgeList
 from tgnn.graphs.host import distinct, pair_key, split_key, stable_order
 from tgnn.graphs.interop import as_layout, live_edges
@@ -190,7 +191,7 @@ def check_features(edges: ArrayLike, n_edge: int) -> np.ndarray:
             f"edges must have one row for each of the {n_edge} live edges, got shape {edges.shape}; "
             "leave out the rows of masked edges"
         )
-    return edges
+    return check_numbers("edges", edges)
 
 
 def mean_of_groups(x: np.ndarray, group: np.ndarray, n: int) -> np.ndarray:
@@ -213,9 +214,9 @@ def with_loops(layout: Layout, senders: np.ndarray, receivers: np.ndarray, nodes
         for order, count in zip((layout.order, layout.by_sender), counts, strict=True)
     )
     longest = int(np.bincount(ends[1], minlength=1).max()) if len(ends[0]) > 4096 else len(ends[0])
-    senders, receivers, live, order, by_sender = map(jnp.asarray, (*ends, np.ones(len(ends[0]), bool), *orders))
-    n = layout.n_receivers
-    return EdgeList(senders, receivers, n, n, live, order, by_sender, depth_of(longest))
+    arrays = dict(zip(("senders", "receivers", "order", "by_sender"), map(jnp.asarray, (*ends, *orders)), strict=True))
+    live = jnp.ones(len(ends[0]), bool)
+    return replace(layout, **arrays, mask=live, depth=depth_of(longest))
 
 
 def rebuild(layout: Layout, senders: np.ndarray, receivers: np.ndarray) -> EdgeList:

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tgnn.errors import check_size
+from tgnn.errors import check_numbers, check_size
 from tgnn.graphs.layout import Layout
 from tgnn.nn.basic import init_linear
 from tgnn.softmax import wide_dtype
@@ -45,10 +45,13 @@ def check_edge_features(params: Params, edges: Array | None, *, stacked: bool = 
 
 def check_edge_dim(edge_dim: int | None, edges: Array | None) -> None:
     """A ValueError if features of edges are missing, too many, or not `edge_dim` numbers on the last axis."""
-    if (edge_dim is None) != (edges is None):
+    check_numbers("edges", edges)
+    if edge_dim is not None and edges is None:
+        raise ValueError(f"edges is missing, but params were made with edge_dim={edge_dim}; pass edges too")
+    if edge_dim is None and edges is not None:
         raise ValueError(
-            f"edges given is {edges is not None}, but params are for edges with features: {edge_dim is not None}; "
-            "pass edges exactly to parameters that were initialised with edge_dim"
+            f"edges has shape {jnp.shape(edges)}, but params were made without edge_dim; initialise them with "
+            "edge_dim, or leave out edges"
         )
     shape = jnp.shape(edges) if edges is not None else (edge_dim,)
     if edge_dim is not None and (not shape or shape[-1] != edge_dim):

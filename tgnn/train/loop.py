@@ -102,6 +102,9 @@ def fit(
     evaluate_every, save_every = check_size("evaluate_every", evaluate_every), check_size("save_every", save_every)
     patience, keep = check_size("stop_after_skipped", stop_after_skipped), check_size("keep", keep, 1)
     ahead = check_size("ahead", ahead)
+    if not callable(batch_at):
+        got = type(batch_at).__name__
+        raise ValueError(f"batch_at must be a function step -> batch, got {got}; pass lambda step: batches[step]")
     if records is not None and not isinstance(records, list):
         raise ValueError(f"records must be a list that gets the lines, or None, got {type(records).__name__}; pass []")
     if best is not None and evaluate is None:

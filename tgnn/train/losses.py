@@ -215,7 +215,13 @@ def _live_labels(logits: Array, labels: Any, mask: Array | None) -> tuple[Array,
     logits = jnp.asarray(logits)
     labels = labels if isinstance(labels, jax.Array) else np.asarray(labels)
     if not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise ValueError(f"labels must be integer classes, got {labels.dtype}; cast them or use argmax of one-hot rows")
+        how = {
+            "b": "use labels.astype(int)",
+            "U": "number them with np.unique(labels, return_inverse=True)",
+            "f": "cast them, or use argmax of one-hot rows",
+        }
+        remedy = how.get({"S": "U", "O": "U", "T": "U"}.get(labels.dtype.kind, labels.dtype.kind), how["f"])
+        raise ValueError(f"labels must be integer classes, got {labels.dtype}; {remedy}")
     if logits.ndim == 0 or labels.shape != logits.shape[:-1]:
         raise ValueError(f"labels have shape {labels.shape}, expected {logits.shape[:-1]}: one per row of logits")
     if jnp.iinfo(labels.dtype).bits < 32:

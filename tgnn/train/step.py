@@ -4,7 +4,7 @@ The whole state of a run is one pytree, and the batch is a function of the step,
 checkpoint repeats the uninterrupted one bit by bit on the CPU.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -101,6 +101,9 @@ def make_step(
         those of `loss_fn` and "loss", "gradient_norm" (before clipping), "skipped" (so far) and "not_finite" (bool, one
         for each of `tgnn.train.guard.part_names`; `fit` takes it out).
 
+    Raises:
+        ValueError: when it is traced, if `loss_fn` returns something else.
+
     >>> optimizer = optax.sgd(0.5)
     >>> step = make_step(lambda params, batch, rng: (jnp.square(params - batch), {}), optimizer)
     >>> state, metrics = step(init_state(jax.random.key(0), jnp.float32(3.0), optimizer), jnp.float32(1.0))
@@ -109,8 +112,11 @@ def make_step(
     """
 
     def carrying(params: Params, carry: Any, batch: Any, rng: Array):
-        loss, metrics = loss_fn(params, batch, rng)
-        return loss, (metrics, carry)
+        found = loss_fn(params, batch, rng)
+        if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping)):
+            got = type(found[1] if isinstance(found, tuple) and len(found) == 2 else found).__name__
+            raise ValueError(f"loss_fn must return loss and a dict of metrics, got {got}; return loss, {{}} for none")
+        return found[0], (found[1], carry)
 
     return make_carrying_step(carrying, optimizer, weight_fn=weight_fn)
 
