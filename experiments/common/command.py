@@ -109,6 +109,8 @@ def main(
         options = complete(name, options)
         check_writable("--run-dir", options.run_dir)
         check_file("--json", options.json)
+    if options.preset == "smoke":
+        print("smoke: sizes for tests; what it finds says nothing about the methods", flush=True)
     if options.keeps_programs:
         keep_programs()
     if options.distributed:

@@ -180,3 +180,10 @@ def test_what_cannot_be_drawn_is_said(draw, words):
 def test_importing_the_module_does_not_import_matplotlib():
     code = "import sys, tgnn.plot; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_names_of_classes_color_nodes_as_their_numbers_do():
+    by = [plot.draw_graph(tgnn.Causal(3), colors=x).collections[-1] for x in (["b!", "a!", "b!"], [1, 0, 1])]
+    np.testing.assert_array_equal(*(nodes.get_array() for nodes in by))
+    colors = plot.draw_graph(tgnn.Causal(3), colors=["red", "b", "0.5"]).collections[-1].get_facecolors()
+    assert colors[0].tolist() == [1.0, 0.0, 0.0, 1.0]

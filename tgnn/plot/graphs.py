@@ -35,7 +35,7 @@ def draw_graph(
             "kamada_kawai" or "spectral"; default a circle.
         labels: of the receivers, as they are written; left out where there are more than 60.
         sender_labels: of the senders, where they are a set of their own; with them a square graph is drawn bipartite.
-        colors: of the receivers, anything that matplotlib's scatter takes, such as classes `[n]`.
+        colors: of the receivers, anything that matplotlib's scatter takes, or classes `[n]`, numbers or names.
         node_size: in square points.
         edge_width: in points: one, or one for each edge in the caller's order, `[n_edge]`; for layouts with slots also
             `[*edge_shape]`.

@@ -40,7 +40,11 @@ def draw_nodes(ax: Any, places: np.ndarray, name: str, labels: Any, colors: Any,
     A label has the place of its node, moved by so many points of the page: no coordinate is changed.
     """
     labels = check_labels(name, labels, len(places))
+    from matplotlib.colors import is_color_like
+
     shade: dict[str, Any] = {"c": "tab:blue" if colors is None else colors}
+    if np.ndim(shade["c"]) == 1 and np.asarray(shade["c"]).dtype.kind in "US" and not all(map(is_color_like, colors)):
+        shade["c"] = np.unique(np.asarray(colors), return_inverse=True)[1]  # names of classes
     if np.asarray(shade["c"]).dtype.kind in "biuf" and np.ndim(shade["c"]) == 1:  # classes, not colours
         shade["cmap"] = "tab10"
     ax.scatter(*places.T, s=size, zorder=2, **shade)

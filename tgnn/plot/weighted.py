@@ -39,7 +39,7 @@ def weighted_graph(
         head: whose weights are drawn; default the mean of all.
         positions: as for `draw_graph`; "circle" is one too.
         labels: of the nodes, as they are written; left out where there are more than 60.
-        colors: of the nodes, anything that matplotlib's scatter takes.
+        colors: as for `draw_graph`.
         node_size: in square points; default smaller where there are many.
         threshold: edges of no more than this are left out; see `arc_diagram`.
         most: the weight that is drawn darkest; default the largest.
