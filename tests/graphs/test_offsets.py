@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tgnn
+from tgnn.graphs.padding import stack
 
 MAKE = {"causal": tgnn.Causal, "window": lambda n, offset=0: tgnn.Window(n, 2, 1, offset=offset)}
 
@@ -41,3 +42,13 @@ def test_a_tree_is_rebuilt_whole(make, offset):
     np.testing.assert_array_equal(again.adjacency(), layout.adjacency())
     names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_flatten_with_path(layout)[0]]
     assert names == [*[".offset"] * (len(leaves) - 2), ".receiver_segments", ".sender_segments"]
+
+
+@pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
+def test_layouts_with_several_offsets_are_stacked_as_what_they_are(make):
+    layouts = [make(5), make(5, offset=2)]
+    for several in (layouts, layouts[:1] * 2, layouts[1:] * 2):
+        stacked = stack(several)
+        assert type(stacked) is type(several[0])
+        found = jax.vmap(lambda layout, _: layout.adjacency())(stacked, jnp.zeros(2))
+        np.testing.assert_array_equal(found, [layout.adjacency() for layout in several])
