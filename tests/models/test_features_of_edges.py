@@ -114,3 +114,22 @@ def test_gradients_of_half_precision_are_summed_in_float32(name, dtype):
     own = 1 if name == "gine" else 0
     expected = (MANY / 2 if name == "gated_gcn" else MANY) + own
     np.testing.assert_allclose(np.float32(gradient), expected, rtol=0.01)
+
+
+@pytest.mark.parametrize("edge_dim", [1, 3, 4])
+def test_gated_gcn_takes_edges_of_any_size_beside_nodes_of_one_size(edge_dim):
+    """Two layers by hand: the edges' residual connection is there where their sizes are equal, as the nodes' is."""
+    senders, receivers = np.array([0, 1, 2, 2]), np.array([1, 2, 0, 1])
+    layout, rng = tgnn.EdgeList.from_edges(senders, receivers, n_receivers=3), np.random.default_rng(edge_dim)
+    x, edges = rng.normal(size=(3, 4)), rng.normal(size=(4, edge_dim))
+    params = models.init_gated_gcn(jax.random.key(0), (4, 4, 4), edge_dim=edge_dim)
+    found = models.gated_gcn(params, layout, jnp.asarray(x, jnp.float32), edges=jnp.asarray(edges, jnp.float32))
+    for i, layer in enumerate(jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)):
+        if i:
+            x, edges = np.maximum(x, 0), np.maximum(edges, 0)
+        of = {name: (lambda y, p=p: y @ p["kernel"] + p["bias"]) for name, p in layer.items()}
+        gates = of["receiver"](x)[receivers] + of["sender"](x)[senders] + of["edge"](edges)
+        messages = of["value"](x)[senders] / (1 + np.exp(-gates))
+        sums = np.stack([messages[receivers == j].sum(0) for j in range(3)])
+        x, edges = of["self"](x) + sums + x, gates + edges if edges.shape == gates.shape else gates
+    np.testing.assert_allclose(found, x, atol=1e-5)

@@ -91,7 +91,9 @@ def _run(params, layout, x, edges, activation, dropout_rate, rng):
         x, gates = gated_gcn_layer(layer_params, layout, drop_nodes(fold(rng, i), x, dropout_rate), edges)
         edges = None if edges is None else gates
         if x_in.shape == x.shape:
-            x, edges = x + x_in, (None if edges_in is None else gates + edges_in.astype(gates.dtype))
+            x = x + x_in
+            if edges_in is not None and edges_in.shape == gates.shape:  # the first layer's may have another size
+                edges = gates + edges_in.astype(gates.dtype)
     return x
 
 
