@@ -11,10 +11,11 @@ import numpy as np
 from tgnn.attention.recording import Note, record
 from tgnn.graphs.layout import Layout
 from tgnn.printing import one_line
+from tgnn.pytrees import register
 from tgnn.typing import Array
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Attention:
     """What one layer of attention looked at.

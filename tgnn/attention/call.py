@@ -11,13 +11,14 @@ from tgnn.attention.dropout import Draw, Origin
 from tgnn.attention.scores import Score, dot_product
 from tgnn.errors import check_bias, check_bias_function, check_tail
 from tgnn.graphs.layout import Layout
+from tgnn.pytrees import register
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
 
 Bias: TypeAlias = Array | Callable[..., Array] | None  # per edge and head, or a function of the ends of an edge
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Call:
     """What `attend` was asked, with nodes mapped by the score and per-edge arrays in the slots of `layout`.

@@ -19,6 +19,7 @@ import numpy as np
 from tgnn.attention.scores import Score
 from tgnn.errors import check_size
 from tgnn.graphs.layout import is_traced
+from tgnn.pytrees import register
 from tgnn.typing import Array
 
 PROBES = 64  # random rows on which a feature map is tried before it is used
@@ -91,7 +92,7 @@ def log(x: Array) -> Array:
     return jnp.where(x == 0.0, -jnp.inf, jnp.log(jnp.where(x == 0.0, 1.0, x)))
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class FeatureMap(Kernel):
     """The kernel of any features that are not negative: `<phi(query_i), phi(key_j)>`.
@@ -120,7 +121,7 @@ class FeatureMap(Kernel):
             )
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class EluPlusOne(Kernel):
     """`phi(x) = elu(x) + 1`. Reference: Katharopoulos et al., Transformers are RNNs, arXiv:2006.16236, equation 7."""
@@ -129,7 +130,7 @@ class EluPlusOne(Kernel):
         return jnp.where(x < 0.0, x, jnp.log1p(jnp.maximum(x, 0.0)))
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Sigmoid(Kernel):
     """`phi(x) = sigmoid(x)`. Reference: Deng et al., Polynormer, arXiv:2403.01232, equation 7."""
@@ -138,7 +139,7 @@ class Sigmoid(Kernel):
         return jax.nn.log_sigmoid(x)
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Projected(Kernel):
     """What Performer's kernels share.
@@ -164,7 +165,7 @@ class Projected(Kernel):
         return jnp.einsum(f"nhd,{axes}->nhf", x, projection.astype(x.dtype), precision="highest")
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class RandomFeatures(Projected):
     """FAVOR+: positive random features, the mean of whose kernel is softmax attention's `exp(scale * <query, key>)`.
@@ -190,7 +191,7 @@ class RandomFeatures(Projected):
         return logits - 0.5 * (x * x).sum(axis=-1, keepdims=True) - 0.5 * float(np.log(logits.shape[2]))
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class ReluFeatures(Projected):
     """Performer's generalised attention: `phi_r(x) = relu(<w_r, x>) + epsilon`, an estimate of no other kernel.

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 
 from tgnn.attention.live import on_live
 from tgnn.graphs.layout import Layout, register_export
+from tgnn.pytrees import register
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Params
 
@@ -188,7 +189,7 @@ class InnerProduct(Score):
         return logits + self.pair(layout.from_receivers(receiver), layout.zero_dead_edges(edges))
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class DotProduct(InnerProduct):
     """`<query_i, key_j>`, or `<query_i, key_j + edge_ij>` where edge features [..., heads, head_dim] are given.
@@ -222,7 +223,7 @@ def _(primals, tangents):
     return head_dot(x, vector), head_dot(to_x, vector) + by_vector
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Additive(Score):
     """GAT: `leaky_relu(<a_receiver, query_i> + <a_sender, key_j> + edge_ij)`. Two numbers per edge are gathered.
@@ -263,7 +264,7 @@ class Additive(Score):
         return jax.nn.leaky_relu(total, self.slope)
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class AdditiveV2(Score):
     """GATv2: `<a, leaky_relu(query_i + key_j + edge_ij)>`.
@@ -292,7 +293,7 @@ class AdditiveV2(Score):
         return (active * self.vector.astype(wide).reshape((1,) * (active.ndim - 2) + self.vector.shape)).sum(-1)
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Gaussian(Score):
     """MoNet: `-1/2 sum_d ((u_ij - mean)_d / width_d) ** 2` for pseudo-coordinates `u_ij`; one head per kernel.

@@ -12,6 +12,7 @@ from tgnn.errors import check_size, widen_index
 from tgnn.graphs.edge_list import EdgeList, check_simple
 from tgnn.graphs.fields import settle
 from tgnn.graphs.layout import Layout, is_traced, rows_at
+from tgnn.pytrees import register
 from tgnn.softmax import expand, least_where_dead, segment_reduce, sum_dtype, wide_dtype
 from tgnn.typing import Array, ArrayLike
 
@@ -55,7 +56,7 @@ class TileLike(Layout):
         return self.edge_shape[0]
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Blocks(TileLike):
     """A block-sparse graph: tile `t` joins receiver block `block_receivers[t]` to sender block `block_senders[t]`.

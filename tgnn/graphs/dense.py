@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.graphs.edge_list import EdgeList, check_simple
-from tgnn.graphs.fields import register_with_offset, settle
+from tgnn.graphs.fields import settle
 from tgnn.graphs.layout import Layout, is_traced
 from tgnn.graphs.segments import Segmented, default_senders
+from tgnn.pytrees import register
 from tgnn.softmax import expand, least, least_where_dead, sum_dtype, wide_dtype
 from tgnn.typing import Array, ArrayLike, Span
 
@@ -124,7 +125,7 @@ def _(primals, tangents):
     return products(query, key, has_edge), slope
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Complete(Segmented, DenseLike):
     """Every sender is a neighbour of every receiver: the graph of a Transformer. Stores nothing but its segments.
@@ -167,7 +168,7 @@ class Complete(Segmented, DenseLike):
         return ("full",) if self.segments is None else None
 
 
-@register_with_offset
+@register
 @dataclass(frozen=True)
 class Causal(Segmented, DenseLike):
     """Receiver `i` sees senders `j <= i + offset`: the graph of a language model.
@@ -235,7 +236,7 @@ class Causal(Segmented, DenseLike):
         return ("causal",) if plain and self.segments is None else None
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Dense(DenseLike):
     """Any graph without duplicate edges, as a matrix.

@@ -12,6 +12,7 @@ from tgnn.errors import check_indices, check_mask, check_size, widen_index
 from tgnn.graphs.fields import settle
 from tgnn.graphs.host import pair_key, stable_order
 from tgnn.graphs.layout import Layout, is_traced
+from tgnn.pytrees import register
 from tgnn.softmax import depth_of, segment_reduce, wide_dtype
 from tgnn.typing import Array, ArrayLike
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import jraph
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class EdgeList(Layout):
     """A multigraph of `n_edge` edges `senders[e] -> receivers[e]`, in the caller's order. O(n_edge) memory.

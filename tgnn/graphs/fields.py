@@ -1,7 +1,6 @@
 """The fields of a layout: arrays and no lists, indices in which sizes can be compared, masks of their shape."""
 
-import dataclasses
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -10,31 +9,6 @@ from tgnn.errors import check_bool, widen_index
 
 if TYPE_CHECKING:
     from tgnn.graphs.layout import Layout
-
-Class = TypeVar("Class", bound=type)
-
-
-def register_with_offset(cls: Class) -> Class:
-    """Makes a dataclass a pytree, as `jax.tree_util.register_dataclass` does, but for an offset of 0: it is no leaf.
-
-    A plain graph stays known as one where it is an argument of a jitted function, and the kernels that need to know are
-    chosen. Any other offset may be traced, so that decoding never compiles again.
-    """
-    fields = {field.name: field.metadata.get("static", False) for field in dataclasses.fields(cls)}
-    statics, children = ([name for name, is_static in fields.items() if is_static is kind] for kind in (True, False))
-
-    def flatten(layout: Any) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
-        plain = isinstance(layout.offset, int) and layout.offset == 0
-        found = [None if plain and name == "offset" else getattr(layout, name) for name in children]
-        keyed = [(jax.tree_util.GetAttrKey(name), x) for name, x in zip(children, found, strict=True)]
-        return keyed, tuple(getattr(layout, name) for name in statics)
-
-    def unflatten(values: tuple[Any, ...], found: Any) -> Any:
-        given = {name: x for name, x in zip(children, found, strict=True) if x is not None}
-        return cls(**dict(zip(statics, values, strict=True)), **given)
-
-    jax.tree_util.register_pytree_with_keys(cls, flatten, unflatten)
-    return cls
 
 
 def settle(layout: "Layout", *indices: str, alike: tuple[str, ...] = (), axes: int = 0) -> None:

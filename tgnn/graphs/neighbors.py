@@ -12,11 +12,12 @@ from tgnn.graphs.edge_list import EdgeList
 from tgnn.graphs.fields import settle
 from tgnn.graphs.host import stable_order
 from tgnn.graphs.layout import Layout
+from tgnn.pytrees import register
 from tgnn.softmax import expand, least, least_where_dead, sum_dtype
 from tgnn.typing import Array, ArrayLike
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Neighbors(Layout):
     """A table of neighbours, `senders[i, s] -> i`. O(n_receivers * k) memory; duplicates count.

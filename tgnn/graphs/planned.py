@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from tgnn.graphs.edge_list import EdgeList
 from tgnn.graphs.layout import Layout
+from tgnn.pytrees import register
 from tgnn.typing import Array
 
 OUTSIDE = np.iinfo(np.int32).max
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Planned(Layout):
     """What `tgnn.plan` returns for an edge list that runs faster as something else.

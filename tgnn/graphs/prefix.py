@@ -10,10 +10,11 @@ from tgnn.graphs.dense import DenseLike
 from tgnn.graphs.fields import settle
 from tgnn.graphs.layout import is_traced
 from tgnn.graphs.segments import Segmented, default_senders
+from tgnn.pytrees import register
 from tgnn.typing import Array
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Prefix(Segmented, DenseLike):
     """Receiver `i` sees senders `j <= i` and all `j < prefix`: the graph of a prefix language model.

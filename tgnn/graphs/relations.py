@@ -21,6 +21,7 @@ from tgnn.graphs.host import stable_order
 from tgnn.graphs.interop import as_layout
 from tgnn.graphs.layout import Layout, is_traced, register_export
 from tgnn.printing import one_line
+from tgnn.pytrees import register
 from tgnn.typing import Array, ArrayLike, Graph
 
 Name = TypeVar("Name")
@@ -28,7 +29,7 @@ Name = TypeVar("Name")
 Relation: TypeAlias = tuple[str, str, str]
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Relations:
     """A graph of several kinds of nodes and edges, sorted by name; make it with `Relations.from_layouts`.

@@ -17,11 +17,12 @@ from tgnn.graphs.fields import settle
 from tgnn.graphs.host import look_up, pair_key
 from tgnn.graphs.layout import is_traced, rows_at
 from tgnn.graphs.orders import best_order, check_order, tile_width
+from tgnn.pytrees import register
 from tgnn.softmax import expand, segment_reduce
 from tgnn.typing import Array, ArrayLike
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class RowWindows(TileLike):
     """A window is `size` receivers, any ones; its columns are the union of their senders, cut into tiles of one width.

@@ -13,11 +13,12 @@ import jax.numpy as jnp
 from tgnn.errors import check_size
 from tgnn.graphs.fields import settle
 from tgnn.graphs.layout import Layout, rows_at
+from tgnn.pytrees import register
 from tgnn.softmax import expand, least_where_dead, sum_dtype, wide_dtype
 from tgnn.typing import Array
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class SortedChunks(Layout):
     """The pairs of nodes that meet in a chunk or in neighbouring ones, where `mask` keeps them.

@@ -12,14 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.errors import check_size
-from tgnn.graphs.fields import register_with_offset, settle
+from tgnn.graphs.fields import settle
 from tgnn.graphs.layout import Layout, is_traced
 from tgnn.graphs.segments import Segmented, default_senders
+from tgnn.pytrees import register
 from tgnn.softmax import expand, least_where_dead, sum_dtype, wide_dtype
 from tgnn.typing import Array
 
 
-@register_with_offset
+@register
 @dataclass(frozen=True)
 class Window(Segmented, Layout):
     """Receiver `i` sees senders `i + offset + dilation * t` for `-left <= t <= right`. O(n * (left + right)) memory.

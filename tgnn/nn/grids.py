@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from tgnn.errors import check_floating, check_size, widen_index
+from tgnn.pytrees import register
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Params
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class QuadraticBias:
     """Each head looks at one place beside the receiver: `bias = -sharpness * |position_j - position_i - offset|^2`.

@@ -13,10 +13,11 @@ from tgnn.attention.api import attend
 from tgnn.attention.dropout import Origin, in_whole
 from tgnn.attention.recording import share
 from tgnn.errors import check_size
+from tgnn.pytrees import register
 from tgnn.typing import Array, Graph, Params
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class PerHead:
     """The edges of a layer, head by head; `per_head` makes one. Heads that share a graph attend in one call.

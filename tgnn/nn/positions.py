@@ -14,6 +14,7 @@ import numpy as np
 
 from tgnn.errors import as_index, check_floating, check_size, widen_index
 from tgnn.nn.basic import embedding, init_embedding
+from tgnn.pytrees import register
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Params
 
@@ -117,7 +118,7 @@ def signed_distance(receiver: Array, offset: Array | int, sender: Array) -> Arra
     return first + shift - second
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Alibi:
     """A penalty proportional to the distance: `bias = -slope * |receiver + offset - sender|`, one slope a head.
@@ -148,7 +149,7 @@ class Alibi:
         return -slopes * jnp.abs(signed_distance(receiver, self.offset, sender)).astype(slopes.dtype)
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class BucketBias:
     """A learned bias per head and per bucket of the distance, T5's relative positions.

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from tgnn.graphs import EdgeList, Layout
 from tgnn.printing import one_line
+from tgnn.pytrees import register
 from tgnn.typing import Array
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class SparseFeatures:
     """A sparse matrix of features; `nn.linear` and `nn.dropout`, and so every model here, take it like a dense one.

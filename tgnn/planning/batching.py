@@ -24,12 +24,13 @@ from tgnn.graphs.padding import bucket, each_layout
 from tgnn.planning.choose import GAIN
 from tgnn.planning.timings import load as load_timings
 from tgnn.printing import one_line
+from tgnn.pytrees import register
 from tgnn.typing import Array, ArrayLike
 
 FORMS = "union", "stack"
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Batch:
     """Several graphs as one.

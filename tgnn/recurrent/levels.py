@@ -11,12 +11,13 @@ from tgnn.graphs import Layout
 from tgnn.graphs.host import stable_order
 from tgnn.graphs.interop import as_layout, live_edges
 from tgnn.printing import one_line
+from tgnn.pytrees import register
 from tgnn.typing import Array, ArrayLike, Graph
 
 ROWS_OF_A_STEP = 32  # a step of the scan costs about as much as this many more rows in each: it weighs width and steps
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Levels:
     """Which nodes each step computes and from which senders. Indices out of range are slots without a node.

@@ -6,10 +6,11 @@ from typing import Any
 import jax
 
 from tgnn.attention.dropout import in_whole
+from tgnn.pytrees import register
 from tgnn.typing import Array
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Renumbered:
     """A callable bias of a part, from that of the whole.
@@ -29,7 +30,7 @@ class Renumbered:
         return self.bias(in_whole(i, self.receivers), in_whole(j, self.senders))
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class SomeHeads:
     """A callable bias of some heads, from that of all.

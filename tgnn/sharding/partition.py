@@ -15,10 +15,11 @@ from tgnn.graphs.host import stable_order
 from tgnn.graphs.interop import as_layout
 from tgnn.graphs.padding import stack
 from tgnn.printing import one_line
+from tgnn.pytrees import register
 from tgnn.typing import Array, ArrayLike, Graph
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Partition:
     """What `partition_nodes` makes; the first axis of its arrays is that of the parts.

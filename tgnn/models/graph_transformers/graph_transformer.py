@@ -17,11 +17,12 @@ from tgnn.models.heads import split_heads
 from tgnn.models.layers import layout_of, stack_layers
 from tgnn.nn.basic import dropout, fold, init_layer_norm, init_linear, layer_norm, linear
 from tgnn.nn.block import feed_forward, run_blocks
+from tgnn.pytrees import register
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Graph, Params
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class EdgeProduct(Score):
     """`sum_d query_id key_jd edge_ijd`: edge features [..., heads, head_dim] weigh the terms of the dot product."""

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 
 from tgnn.attention.scores import Score
+from tgnn.pytrees import register
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Tanh(Score):
     """Bahdanau's additive score: `<v, tanh(query_i + key_j)>`.

@@ -14,10 +14,11 @@ from tgnn.nn.block import TransformerConfig, block_of, init_block
 from tgnn.nn.multi_head import Rotate, multi_head_attention
 from tgnn.nn.positions import sinusoidal
 from tgnn.nn.transformer import Encoding, init_language_model, language_model
+from tgnn.pytrees import register
 from tgnn.typing import Array, Graph, Params
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class SoftSpan:
     """The logarithm of the soft mask `min(max((ramp + span - distance) / ramp, 0), 1)`, as a bias.

@@ -12,10 +12,11 @@ from tgnn.graphs.interop import as_layout
 from tgnn.models.cards import Choice
 from tgnn.nn.basic import embedding, init_linear, linear
 from tgnn.nn.transformer import check_tokens
+from tgnn.pytrees import register
 from tgnn.typing import Array, Graph, Params
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Recency:
     """A learned bias for the age of a memory: `table[min(receiver + offset - sender, last)]`, of one head."""

@@ -12,10 +12,11 @@ from tgnn.errors import check_size
 from tgnn.graphs import EdgeList
 from tgnn.patterns.partition import partition_edges, spans
 from tgnn.printing import one_line
+from tgnn.pytrees import register
 from tgnn.typing import Array, Params
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Partition:
     """Binary trees over sequences, side by side.

@@ -22,10 +22,11 @@ from tgnn.nn.multi_head import Rotate, rotated
 from tgnn.nn.positions import sinusoidal
 from tgnn.nn.transformer import Encoding, init_language_model, language_model
 from tgnn.patterns import lsh_buckets
+from tgnn.pytrees import register
 from tgnn.typing import Array, Params
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Hashing:
     """How buckets become a graph; see `tgnn.patterns.lsh_buckets`.
