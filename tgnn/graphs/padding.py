@@ -111,7 +111,8 @@ def stack(layouts: Sequence[Layout]) -> Layout:
             f"layouts must have equal numbers of nodes, got {sorted(sizes)}; build them for one set of nodes"
         )
     if len({jax.tree.structure(x) for x in layouts if hasattr(x, "offset")}) > 1:  # an offset of 0 is no leaf
-        layouts = [replace(x, offset=jnp.asarray(x.offset)) if hasattr(x, "offset") else x for x in layouts]
+        offsets = [getattr(x, "offset", None) for x in layouts]
+        layouts = [x if y is None else replace(x, offset=jnp.asarray(y)) for x, y in zip(layouts, offsets, strict=True)]
     structures = {jax.tree.structure(replace(x, depth=0) if hasattr(x, "depth") else x) for x in layouts}
     layouts = lengthen(as_lists(layouts) if len(structures) > 1 else layouts)
     if len({tuple(map(np.shape, jax.tree.leaves(layout))) for layout in layouts}) > 1:  # tiles of several shapes
