@@ -186,7 +186,9 @@ class InnerProduct(Score):
         logits = layout.score(receiver, sender)  # a contraction where the layout has one
         if edges is None:
             return logits
-        return logits + self.pair(layout.from_receivers(receiver), layout.zero_dead_edges(edges))
+        wide = logits.dtype  # of query and key together: an edge of narrow rows beside a wide key is computed in it too
+        rows = layout.from_receivers(receiver.astype(wide)), layout.zero_dead_edges(edges).astype(wide)
+        return logits + self.pair(*rows)
 
 
 @register
