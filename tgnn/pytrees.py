@@ -20,11 +20,12 @@ def register(cls: Class) -> Class:
     fields = {field.name: field.metadata.get("static", False) for field in dataclasses.fields(cls)}
     statics, children = ([name for name, is_static in fields.items() if is_static is kind] for kind in (True, False))
     keys = [jax.tree_util.GetAttrKey(name) for name in children]
+    place = children.index("offset") if "offset" in children else None
 
     def flatten(tree: Any) -> tuple[list[Any], tuple[Any, ...]]:
         found = [getattr(tree, name) for name in children]
-        if "offset" in children and isinstance(tree.offset, int) and tree.offset == 0:
-            found[children.index("offset")] = None
+        if place is not None and isinstance(found[place], int) and found[place] == 0:
+            found[place] = None
         return found, tuple(getattr(tree, name) for name in statics)
 
     def flatten_with_keys(tree: Any) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
@@ -33,7 +34,7 @@ def register(cls: Class) -> Class:
 
     def unflatten(known: tuple[Any, ...], found: Any) -> Any:
         given = dict(zip(statics, known, strict=True)) | dict(zip(children, found, strict=True))
-        if given.get("offset", 0) is None:
+        if place is not None and given["offset"] is None:
             given["offset"] = 0
         return cls(**given)
 

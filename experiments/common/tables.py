@@ -45,6 +45,11 @@ def written(text: str, folder: Path) -> str:
     return put(text, START, END, table(folder))
 
 
+def put_into(file: Path, start: str, end: str, body: str) -> None:
+    """`put`, in a file."""
+    file.write_text(put(file.read_text(encoding="utf-8"), start, end, body), encoding="utf-8")
+
+
 def put(text: str, start: str, end: str, body: str) -> str:
     """A text with `body` between two of its lines.
 

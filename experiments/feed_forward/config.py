@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
+from experiments.language.config import PRESETS as LANGUAGE
 from experiments.language.config import Config as Language
 
 
@@ -51,19 +52,7 @@ PRESETS = {
     "cpu": Config(SMALL),
     # an accelerator: nanoGPT's sizes for one; not run
     "full": Config(
-        dataclasses.replace(
-            SMALL,
-            model_dim=384,
-            num_layers=6,
-            num_heads=6,
-            context=256,
-            window=256,
-            batch_size=64,
-            num_steps=5000,
-            warmup_steps=100,
-            dropout_rate=0.2,
-            validation_characters=None,
-        ),
+        dataclasses.replace(LANGUAGE["full"], window=256, evaluate_every=0),
         rates=(3e-4, 1e-3, 3e-3),
     ),
 }

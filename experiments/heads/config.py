@@ -1,7 +1,9 @@
 """Sizes of the runs of `heads`."""
 
+import dataclasses
 from dataclasses import dataclass
 
+from experiments.language.config import PRESETS as LANGUAGE
 from experiments.language.config import Config as Language
 
 
@@ -52,19 +54,7 @@ PRESETS = {
     "cpu": Config(SMALL),
     # an accelerator: nanoGPT's sizes for one, with all of the past in reach; not run
     "full": Config(
-        Language(
-            model_dim=384,
-            num_layers=6,
-            num_heads=6,
-            context=256,
-            window=256,
-            batch_size=64,
-            num_steps=5000,
-            warmup_steps=100,
-            learning_rate=1e-3,
-            dropout_rate=0.2,
-            evaluate_every=0,
-        ),
+        dataclasses.replace(LANGUAGE["full"], window=256, evaluate_every=0),
         heads=(1, 2, 4, 8, 16),
         rates=(3e-4, 1e-3, 3e-3),
     ),

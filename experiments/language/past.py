@@ -178,8 +178,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         draw(record["metrics"]).savefig(options.figure, dpi=100)
         print(table(record))
         if options.readme is not None:
-            put = tables.put(options.readme.read_text(encoding="utf-8"), START, END, table(record))
-            options.readme.write_text(put, encoding="utf-8")
+            tables.put_into(options.readme, START, END, table(record))
     print(f"results: {options.json}, {options.figure}")
 
 

@@ -121,8 +121,7 @@ def main(argv: list[str] | None = None) -> None:
     folder = options.results or options.run_dir
     print(table(folder, options.preset))
     if options.readme is not None:
-        text = tables.put(options.readme.read_text(encoding="utf-8"), START, END, table(folder, options.preset))
-        options.readme.write_text(text, encoding="utf-8")
+        tables.put_into(options.readme, START, END, table(folder, options.preset))
 
 
 def checked(options: Options) -> data.Text:

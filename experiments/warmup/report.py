@@ -129,9 +129,7 @@ def markdown(folder: Path) -> str:
 def main() -> None:
     """Writes the README."""
     folder = Path(__file__).parent
-    readme = folder / "README.md"
-    text = tables.put(readme.read_text(encoding="utf-8"), START, END, markdown(folder / "results"))
-    readme.write_text(text, encoding="utf-8")
+    tables.put_into(folder / "README.md", START, END, markdown(folder / "results"))
 
 
 if __name__ == "__main__":

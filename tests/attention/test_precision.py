@@ -141,6 +141,24 @@ def test_the_narrower_of_two_types_does_not_decide(name, score):
                 close(output, expected, tolerance)
 
 
+@pytest.mark.parametrize("narrow", ["query", "key"])
+def test_features_of_edges_beside_one_narrow_end_are_scored_in_the_wider_type(narrow):
+    """float32 query and edges beside a float64 key were multiplied in float32."""
+    layout = LAYOUTS["edges padded"]
+    with jax.enable_x64(True):
+        types = ("float32", "float64", "float32") if narrow == "query" else ("float64", "float32", "float32")
+        operands = mixed(layout, *types)
+        heads, dim = operands[0].shape[1:]
+        edges = jnp.asarray(np.random.default_rng(5).normal(size=(*layout.edge_shape, heads, dim)), jnp.float32)
+        exact = [x.astype(jnp.float64) for x in (*operands, edges)]
+        options = {"return_lse": True}  # the output has the type of the values, the log-sum-exp the wider one
+        _, expected = tgnn.attend(layout, *exact[:3], edges=exact[3], implementation="definition", **options)
+        for implementation in ("definition", "fused"):
+            _, found = tgnn.attend(layout, *operands, edges=edges, implementation=implementation, **options)
+            assert found.dtype == jnp.float64
+            close(*(np.where(np.isfinite(x), x, 0) for x in (found, expected)), 1e-12)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FORMS)
 def test_half_precision_under_strict_promotion(name):

@@ -20,7 +20,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         if self.path == "/trickle":  # headers without end, faster than any time limit on one read
-            for i in range(500):
+            for i in range(100):
                 try:
                     self.wfile.write(b"HTTP/1.1 200 OK\r\n" if i == 0 else b"X")
                     time.sleep(0.02)
@@ -104,7 +104,7 @@ def test_a_download_that_trickles_is_given_up(server, cache, monkeypatch):
     started = time.monotonic()
     with pytest.raises(FileNotFoundError, match="not complete after 0.2 seconds"):
         download.fetch(f"{server}/trickle", "body.txt", DIGEST)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 1.5
     assert files(cache) == []
 
 

@@ -2,7 +2,7 @@
 
 A score is two maps on nodes and one on edges, `pair(receiver(query), sender(key), edge)`. Whatever can be computed once
 per node stands in the node maps, so that an edge gathers as little as possible. To write your own, subclass `Score`,
-register it with `jax.tree_util.register_dataclass` and define `pair`; every layout and every execution can then
+register it with `tgnn.pytrees.register` and define `pair`; every layout and every execution can then
 evaluate, recompute and differentiate it. A score that is an inner product of mapped nodes subclasses `InnerProduct` and
 defines the maps only: it runs as fast as the dot product.
 """

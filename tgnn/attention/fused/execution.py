@@ -73,7 +73,7 @@ def own_structure(call: Call) -> str | None:
         return f"{kind} defines {call.score.own_logits} itself; define receiver, sender and pair instead"
     for name, x in (("score", call.score), ("bias", call.bias if callable(call.bias) else None)):
         if not all(hasattr(leaf, "dtype") or isinstance(leaf, bool | int | float) for leaf in jax.tree.leaves(x)):
-            return f"{name} is no registered pytree of arrays (see jax.tree_util.register_dataclass)"
+            return f"{name} is no registered pytree of arrays (see tgnn.pytrees.register)"
     return None
 
 
