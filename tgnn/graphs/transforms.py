@@ -205,8 +205,9 @@ def mean_of_groups(x: np.ndarray, group: np.ndarray, n: int) -> np.ndarray:
 def with_loops(layout: Layout, senders: np.ndarray, receivers: np.ndarray, nodes: np.ndarray) -> EdgeList:
     """The live edges and loops at `nodes`, last; known orders are merged with the loops', not sought again."""
     ends = np.append(senders, nodes), np.append(receivers, nodes)
-    known = isinstance(layout, EdgeList) and layout.order is not None and layout.by_sender is not None
-    if not known or layout.n_edge != len(senders):
+    if not isinstance(layout, EdgeList) or layout.n_edge != len(senders):
+        return rebuild(layout, *ends)
+    if layout.order is None or layout.by_sender is None:
         return rebuild(layout, *ends)
     counts = [np.bincount(x, minlength=layout.n_receivers) for x in (receivers, senders)]
     loops = np.arange(len(senders), len(ends[0]), dtype=np.int32)
