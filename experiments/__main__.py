@@ -30,6 +30,7 @@ HEADLINES = {
     "pruning": "importance/accuracy/4",
     "quickstart": "word_error",
     "speed": "edges-cora/tgnn/forward_seconds",
+    "translate": "complete/test_bleu_beam",
     "warmup": "pre/none/0.003/nats",
 }
 

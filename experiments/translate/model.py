@@ -11,6 +11,7 @@ import tgnn
 from experiments.common.training import dropping
 from experiments.translate.config import Config
 from experiments.translate.data import Batch
+from experiments.translate.graphs import GRAPHS
 from experiments.translate.vocabulary import END, START
 from tgnn.nn.block import transformer_block
 from tgnn.nn.cached_block import cached_block
@@ -29,9 +30,7 @@ class Variant(NamedTuple):
     rotated: bool = True  # queries and keys, by RoFormer's rule; else sinusoids are added, as of old
 
 
-VARIANTS = {name: Variant(name) for name in ("complete", "window", "partition", "union", "chain", "alone")} | {
-    "sinusoidal": Variant("complete", rotated=False)
-}
+VARIANTS = {name: Variant(name) for name in GRAPHS} | {"sinusoidal": Variant("complete", rotated=False)}
 
 
 def init(rng: Array, config: Config) -> Params:

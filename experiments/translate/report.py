@@ -49,7 +49,7 @@ def gains(metrics: cells.Metrics) -> list[list[str]]:
 
 def tables(metrics: cells.Metrics) -> str:
     """All of it in Markdown."""
-    return "\n\n".join(cells.markdown(part) for part in (rows(metrics), gains(metrics)))
+    return "\n\n".join(cells.markdown(part) for part in (rows(metrics), gains(metrics)) if part[1:])
 
 
 def draw(metrics: cells.Metrics, path: Path) -> Path:

@@ -68,7 +68,7 @@ def cross_entropy(logits: Array, labels: Array, mask: Array | None = None, label
     logits = jnp.where(live[..., None], _wide(logits), 0)
     log_probabilities = jax.nn.log_softmax(logits, axis=-1)
     # A sum with one term: on a CPU the gradient of a lookup, a scatter, costs several times as much over many classes.
-    chosen = jnp.arange(logits.shape[-1]) == labels[..., None]
+    chosen = jax.lax.broadcasted_iota(labels.dtype, logits.shape, logits.ndim - 1) == labels[..., None]
     likelihood = jnp.sum(jnp.where(chosen, log_probabilities, 0), axis=-1)  # [..., n_class] -> [...]
     if label_smoothing:
         uniform = jnp.mean(log_probabilities, axis=-1)
