@@ -14,15 +14,15 @@ from experiments.common import cells, results
 from tgnn.plot.shades import curve_style
 
 COLUMNS = {
-    "validation_nats": "validation nats a piece",
-    "validation_bleu": "validation BLEU, greedy",
-    "test_bleu": "test 2016 BLEU, greedy",
-    "test_bleu_beam": "beam",
+    "validation_nats": "validation nats",
+    "validation_bleu": "validation BLEU",
+    "test_bleu": "test BLEU",
+    "test_bleu_beam": "by beam",
     "edges_per_token": "edges a token",
     "num_parameters": "weights",
-    "seconds": "seconds a run",
+    "seconds": "seconds",
 }
-MEASURES = {"validation_nats": "validation nats a piece", "test_bleu_beam": "BLEU, test 2016, beam"}
+MEASURES = {"validation_nats": "validation nats", "test_bleu_beam": "test BLEU by beam"}
 USUAL = "complete"
 
 

@@ -68,15 +68,14 @@ class Translating:
 
     def score(self, params: Params) -> dict[str, float]:
         """Loss and BLEU."""
-        texts, found = self.corpus.texts, {}
-        said = {split: self.say(params, self.corpus.pairs[split]) for split in ("validation", "test")}
-        found = {f"{split}_bleu": bleu(each, texts[split].german) for split, each in said.items()}
-        beams = self.say(params, self.corpus.pairs["test"], self.config.beam_size)
+        pairs, texts = self.corpus.pairs, self.corpus.texts
+        said = {split: self.say(params, pairs[split]) for split in ("validation", "test")}
+        by_beam = self.say(params, pairs["test"], self.config.beam_size)
         metrics = {
             **self.evaluate(params),
-            **found,
-            "test_bleu_beam": bleu(beams, texts["test"].german),
-            "processor_seconds": time.process_time() - self.began,
+            **{f"{split}_bleu": bleu(each, texts[split].german) for split, each in said.items()},
+            "test_bleu_beam": bleu(by_beam, texts["test"].german),
+            "processor_seconds": time.process_time() - self.began,  # of the process that ends the run
         }
         self.result = Result(self.name, params, metrics, said["test"])
         return metrics
