@@ -20,7 +20,7 @@ COLUMNS = {
     "test_bleu_beam": "by beam",
     "edges_per_token": "edges a token",
     "num_parameters": "weights",
-    "seconds": "seconds",
+    "processor_seconds": "processor seconds",
 }
 MEASURES = {"validation_nats": "validation nats", "test_bleu_beam": "test BLEU by beam"}
 USUAL = "complete"
