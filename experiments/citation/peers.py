@@ -50,39 +50,14 @@ def ours(num_epochs: int, data_dir: Path | None) -> Run:
 
 def theirs(num_epochs: int, data_dir: Path | None) -> Run:
     """GATConv, after `examples/gat.py` of PyG, on the public split."""
-    import torch
-    from torch.nn import functional
-    from torch_geometric.nn import GATConv
+    from experiments.citation.gat_in_torch import Tensors, Training
 
     graph = planetoid.load("cora", data_dir)
-    indptr, indices, values, shape = graph.features
-    rows = np.repeat(np.arange(shape[0]), np.diff(indptr))
-    words = np.zeros(shape, np.float32)
-    words[rows, indices] = values / np.bincount(rows, values, minlength=shape[0])[rows]
-    x, y = torch.tensor(words), torch.tensor(graph.labels, dtype=torch.long)
-    edge_index = torch.tensor(np.stack([graph.senders, graph.receivers]), dtype=torch.long)
-    train, validation = (torch.tensor(part, dtype=torch.long) for part in (graph.train, graph.validation))
-    rate, heads = GAT.dropout_rate, GAT.num_heads or 1
-    first = GATConv(shape[1], GAT.hidden_dim, heads=heads, dropout=rate)
-    second = GATConv(GAT.hidden_dim * heads, graph.num_classes, concat=False, dropout=rate)
-    model = torch.nn.ModuleList([first, second])
-    adam = torch.optim.Adam(model.parameters(), lr=GAT.learning_rate, weight_decay=GAT.l2)
-
-    def logits():
-        hidden = functional.elu(first(functional.dropout(x, rate, model.training), edge_index))
-        return second(functional.dropout(hidden, rate, model.training), edge_index)
+    training = Training(Tensors.of(graph), graph.num_classes, GAT)
 
     def run() -> None:
         for _ in range(num_epochs):
-            model.train()
-            adam.zero_grad()
-            functional.cross_entropy(logits()[train], y[train]).backward()
-            adam.step()
-            model.eval()
-            with torch.no_grad():
-                said = logits()[validation]
-                functional.cross_entropy(said, y[validation]).item()
-                (said.argmax(dim=1) == y[validation]).float().mean().item()
+            training.epoch()
 
     return run
 

@@ -88,10 +88,14 @@ def memories(model: LanguageModel, rows: int) -> Any:
 
 def optimizer(config: Config, schedule: optax.Schedule | None = None) -> optax.GradientTransformation:
     """nanoGPT's: AdamW on half a cosine down to a tenth, or on another schedule; only matrices decay."""
-    if schedule is None:
-        rate = config.learning_rate
-        schedule = warmup_cosine(rate, config.warmup_steps, config.num_steps, rate / 10)
+    schedule = schedule_of(config) if schedule is None else schedule
     return make_optimizer(schedule, weight_decay=config.weight_decay, b2=0.99, decay_mask=is_matrix)
+
+
+def schedule_of(config: Config) -> optax.Schedule:
+    """Half a cosine down to a tenth."""
+    rate = config.learning_rate
+    return warmup_cosine(rate, config.warmup_steps, config.num_steps, rate / 10)
 
 
 def is_matrix(params: Params) -> Any:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import optax
 
 from experiments.common.packing.graphs import Batch, in_order, room, union
 from experiments.common.training import Task, num_parameters
@@ -49,11 +50,10 @@ def make_task(network: Network, config: Config, molecules: Molecules, *, pairs: 
     def figures(params: Params, folder: Path) -> list[Path]:
         return [save_scatter(said(params, "validation"), molecules, folder / "predictions.png")]
 
-    schedule = warmup_cosine(config.learning_rate, config.warmup_steps, config.num_steps)
     return Task(
         init=network.init,
         loss=loss,
-        optimizer=make_optimizer(schedule, weight_decay=config.weight_decay),
+        optimizer=make_optimizer(schedule_of(config), weight_decay=config.weight_decay),
         batches=batches,
         num_steps=config.num_steps,
         score=score,
@@ -62,6 +62,11 @@ def make_task(network: Network, config: Config, molecules: Molecules, *, pairs: 
         figures=figures,
         log_every=50,
     )
+
+
+def schedule_of(config: Config) -> optax.Schedule:
+    """Half a cosine down to 0."""
+    return warmup_cosine(config.learning_rate, config.warmup_steps, config.num_steps)
 
 
 def constant_error(molecules: Molecules, part: str) -> float:

@@ -29,6 +29,9 @@ MESHES = "mesh-2562", "mesh-10242"
 SWEEPS = "growth", "density", "batches"
 HOST = ("host-1000000",)
 DECODING = tuple(f"decode-small-{batch}" for batch in (1, 8, 32))
+SCORES = "score-complete-2048", "score-window-4096", "score-edges-arxiv"
+TRAINING = "lm-step-small", "lm-step-large", "epoch-molecules-mpnn", "epoch-molecules-gps", "epoch-citation"
+STARTS = "start-gat", "start-gpt"
 
 PRESETS = {
     "smoke": Config(
@@ -44,9 +47,19 @@ PRESETS = {
             "batches",
             "host-1000",
             "decode-tiny-2",
+            "score-complete-64",
+            "score-window-64",
+            "score-edges-tiny",
+            "lm-step-tiny",
+            "epoch-molecules-mpnn-tiny",
+            "epoch-molecules-gps-tiny",
+            "epoch-citation-tiny",
+            "start-gat-tiny",
+            "start-gpt-tiny",
         ),
-        without=("PyG compiled", "FlexAttention"),  # torch.compile takes 5 to 20 seconds each
+        without=("PyG compiled", "torch compiled", "FlexAttention"),  # torch.compile takes 5 to 20 seconds each
         budget=0.02,
+        least_rounds=1,
         most_rounds=3,
         growth=(1_000, 4_000),
         growth_peer=1_000,
@@ -56,7 +69,9 @@ PRESETS = {
         mesh_hops=2,
         calibration_nodes=128,
     ),
-    "cpu": Config(cases=(*EDGES, *LAYERS, *DENSE, *SPARSE, *MESHES, *SWEEPS, *HOST, *DECODING)),
+    "cpu": Config(
+        cases=(*EDGES, *LAYERS, *DENSE, *SPARSE, *MESHES, *SWEEPS, *HOST, *DECODING, *SCORES, *TRAINING, *STARTS)
+    ),
     # One GPU, within the four minutes that `make gpu` gives it.
     "gpu": Config(
         cases=(

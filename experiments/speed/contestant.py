@@ -16,16 +16,27 @@ Arrays = list[np.ndarray]
 
 @dataclass(frozen=True)
 class Contestant:
-    """Calls wait for their result. `both` gives `(output, gradients)`; None where a side has no gradient."""
+    """Calls wait for their result. `both` gives `(output, gradients)`; None where a side has no gradient.
 
-    forward: Callable[[], Any]
+    A side that trains has no `forward`: `both` goes on from where the last call ended, and `proof` is what is compared.
+    """
+
+    forward: Callable[[], Any] | None
     both: Callable[[], Any] | None
     to_numpy: Callable[[Any], Arrays]  # what a call returned, in the axes of the case
     costs: dict[str, float] = field(default_factory=dict)  # seconds of compilation, bytes of temporaries
+    proof: Callable[[], Arrays] | None = None  # losses of the first steps, and what they changed
+    elsewhere: bool = False  # whether another process does the work, whose memory this one does not see
 
     def calls(self) -> dict[str, Callable[[], Any]]:
         """The directions that exist."""
         return {name: call for name, call in (("forward", self.forward), ("both", self.both)) if call is not None}
+
+    def compared(self) -> dict[str, Arrays]:
+        """What equality is asked of: the proof, or what each direction returns."""
+        if self.proof is not None:
+            return {"both": self.proof()}
+        return {name: self.to_numpy(call()) for name, call in self.calls().items()}
 
 
 def same(x: np.ndarray) -> np.ndarray:

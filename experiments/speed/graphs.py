@@ -53,15 +53,19 @@ def draw(rng, n: int, count: int, exponent: float, shift: float) -> np.ndarray:
 
 def molecules(count: int, seed: int = 0) -> Graph:
     """A batch of `count` molecules of about 23 atoms: chains with branches and a ring bond, 9,344 edges for 128."""
-    rng = np.random.default_rng(seed)
-    senders, receivers, first = [], [], 0
+    ends, sizes = bonds_of_molecules(count, seed), sizes_of_molecules(count, seed)
+    first = np.cumsum(sizes) - sizes
+    return with_loops(sizes.sum(), *np.concatenate([x + start for x, start in zip(ends, first, strict=True)], axis=1))
+
+
+def bonds_of_molecules(count: int, seed: int = 0) -> list[np.ndarray]:
+    """Senders and receivers of each molecule, both directions: [2, n_edge]."""
+    rng, found = np.random.default_rng(seed), []
     for size in sizes_of_molecules(count, seed):
         parent = np.maximum(np.arange(size - 1) - rng.integers(0, 3, size - 1), 0)
         ends = np.concatenate([np.stack([parent, np.arange(1, size)]), rng.integers(0, size, (2, 3))], axis=1)
-        senders += [ends[0] + first, ends[1] + first]
-        receivers += [ends[1] + first, ends[0] + first]
-        first += size
-    return with_loops(first, np.concatenate(senders), np.concatenate(receivers))
+        found.append(np.concatenate([ends, ends[::-1]], axis=1))
+    return found
 
 
 def sizes_of_molecules(count: int, seed: int = 0) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Equality first, then time: contestants in turn, so that all of them meet the same weather."""
 
 import gc
+import resource
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,33 +25,52 @@ class Unequal(ValueError):
 def check_equal(contestants: Mapping[str, Contestant], baseline: str, tolerance: float) -> dict[str, float]:
     """The largest error of values and of gradients of each side, as a share of the largest number.
 
+    Where sides train, of the root mean square.
+
     Raises:
       Unequal: for an error above `tolerance`, naming the side and the array.
     """
-    expected = {name: contestants[baseline].to_numpy(call()) for name, call in contestants[baseline].calls().items()}
+    expected = contestants[baseline].compared()
     errors = {}
     for side, contestant in contestants.items():
-        for name, call in contestant.calls().items():
+        for name, got in (expected if side == baseline else contestant.compared()).items():
             if name not in expected:
                 continue
-            got = contestant.to_numpy(call())
             if len(got) != len(expected[name]):
                 raise Unequal(f"{side} returns {len(got)} arrays, {baseline} {len(expected[name])}")
             largest = max(float(np.abs(x).max(initial=0.0)) for x in expected[name])
-            each = [error(a, b, ROUNDING * largest) for a, b in zip(got, expected[name], strict=True)]
+            size = root_mean_square if contestant.proof is not None else greatest
+            each = [error(a, b, ROUNDING * largest, size) for a, b in zip(got, expected[name], strict=True)]
             if not max(each) <= tolerance:  # also where it is NaN
                 at = int(np.argmax(each))
-                what = "the output" if at == 0 else f"gradient {at}"
-                raise Unequal(f"{side} differs from {baseline} by {max(each):.1e} of the largest number in {what}")
+                what = named(at, training=contestant.proof is not None)
+                of = "root mean square" if contestant.proof is not None else "largest number"
+                raise Unequal(f"{side} differs from {baseline} by {max(each):.1e} of the {of} in {what}")
             errors[f"{side}/{name}_error"] = max(each)
     return errors
 
 
-def error(got: np.ndarray, expected: np.ndarray, least: float) -> float:
-    """The largest difference over the largest number, or over `least` where that is larger."""
+def named(at: int, *, training: bool) -> str:
+    """An array of those that are compared."""
+    first, others = ("the losses", "change of weights") if training else ("the output", "gradient")
+    return first if at == 0 else f"{others} {at}"
+
+
+def greatest(x: np.ndarray) -> float:
+    """The largest number."""
+    return float(np.abs(x).max(initial=0.0))
+
+
+def root_mean_square(x: np.ndarray) -> float:
+    """Of what training does: a unit whose input is 0 but for rounding is on at one side and off at the other."""
+    return float(np.sqrt(np.mean(np.square(x)))) if x.size else 0.0
+
+
+def error(got: np.ndarray, expected: np.ndarray, least: float, size=greatest) -> float:
+    """The size of the difference over that of the numbers, or over `least` where that is larger."""
     if got.shape != expected.shape:
         return float("inf")
-    return float(np.abs(got - expected).max(initial=0.0) / max(np.abs(expected).max(initial=0.0), least, 1e-30))
+    return size(got - expected) / max(size(expected), least, 1e-30)
 
 
 def time_all(contestants: Mapping[str, Contestant], config: Config) -> dict[str, list[float]]:
@@ -72,18 +92,24 @@ def time_all(contestants: Mapping[str, Contestant], config: Config) -> dict[str,
 
 def timed(call) -> tuple[float, float]:
     """Wall and processor seconds of one call; its result is freed outside of them."""
-    cpu, wall = time.process_time(), time.perf_counter()
+    cpu, wall = processor_seconds(), time.perf_counter()
     result = call()
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    wall, cpu = time.perf_counter() - wall, processor_seconds() - cpu
     del result
     return wall, cpu
+
+
+def processor_seconds() -> float:
+    """Of this process and of those that it has started and that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def peaks(contestants: Mapping[str, Contestant]) -> dict[str, float]:
     """How far one call raises the memory of the process, without what it returns. Linux alone tells."""
     found = {}
     for side, contestant in contestants.items():
-        for direction, call in contestant.calls().items():
+        for direction, call in {} if contestant.elsewhere else contestant.calls().items():
             rise = peak_rise(call, contestant)
             if rise is not None:
                 found[f"{side}/{direction}_peak_bytes"] = rise

@@ -31,7 +31,12 @@ FAMILIES = {"edges": "attention on edges", "gat": "GAT layer", "gatv2": "GATv2 l
     "mesh": "8 hops on a mesh",
     "host": "edges on the host",
     "decode": "decoding with a cache",
+    "score": "own score",
+    "lm": "language model",
+    "epoch": "epoch",
+    "start": "start and first step",
 }
+WHOLE = "host", "decode", "lm", "epoch", "start"  # more than a layer, or less
 MARKS = "<!-- speed -->", "<!-- /speed -->"
 Value = Callable[[str, str, str], float | None]
 
@@ -51,7 +56,7 @@ def names(record: dict) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in record["metrics"]:
         case, side, *rest = name.split("/")
-        if rest and rest[0] == "forward_seconds" and side != "floor":
+        if rest and rest[0] in ("forward_seconds", "both_seconds") and side not in ("floor", *found.get(case, [])):
             found.setdefault(case, []).append(side)
     return found
 
@@ -66,9 +71,11 @@ def summary(record: dict, missing: Sequence[str] = NOT_MEASURED) -> str:
     """The table of docs/speed.md: each case beside the best of all others that the same run measured."""
     value = reader(record)
     rows = [
-        f"| {in_words(case)} | {' | '.join(beside_the_best(value, case, sides, d) for d in DIRECTIONS)} |"
+        f"| {in_words(case)}{own.removeprefix('tgnn')} "
+        f"| {' | '.join(beside_the_best(value, case, own, sides, d) for d in DIRECTIONS)} |"
         for case, sides in names(record).items()
         if not case.startswith(SWEEPS)
+        for own in [side for side in sides if is_ours(side)] or ["tgnn"]
     ]
     rows += [f"| {what} | not measured | not measured |" for what in missing]
     head = "| time over that of the best other | forward | forward + backward |"
@@ -83,13 +90,18 @@ def in_words(case: str) -> str:
     return f"{FAMILIES.get(family, family)}, {size}"
 
 
-def beside_the_best(value: Value, case: str, sides: list[str], direction: str) -> str:
+def is_ours(side: str) -> bool:
+    """The side that a row is about, or a variant of it, such as "tgnn, stacked"."""
+    return side.split(",")[0] == "tgnn"
+
+
+def beside_the_best(value: Value, case: str, own: str, sides: list[str], direction: str) -> str:
     """Our time over the least of the others', and whose that is."""
-    times = {side: value(case, side, f"{direction}_seconds") for side in sides}
-    ours = times.pop("tgnn", None)
-    others = {side: seconds for side, seconds in times.items() if seconds is not None}
+    times = {side: value(case, side, f"{direction}_seconds") for side in {own, *sides}}
+    ours = times.pop(own)
+    others = {side: seconds for side, seconds in times.items() if seconds is not None and not is_ours(side)}
     if ours is None or not others:
-        return "not measured"
+        return "not measured" if ours or others else "–"  # of a step or an epoch there is no half
     best = min(others, key=lambda side: others[side])
     return f"{ours / others[best]:.2f} ({best})"
 
@@ -165,7 +177,7 @@ def linearity(record: dict) -> str:
 def compilation(record: dict) -> str:
     """The slowest compilation of one layer of ours."""
     value = reader(record)
-    cases = [case for case in names(record) if not case.startswith(SWEEPS)]
+    cases = [case for case in names(record) if not case.startswith((*SWEEPS, *WHOLE))]
     each = [maximum(value(case, "tgnn", f"{d}_compile_seconds") for case in cases) for d in DIRECTIONS]
     return compared("compilation, slowest single layer", "", each, COMPILE_SECONDS, " s")
 

@@ -24,6 +24,10 @@ TARGETS = (
         for kind in ("complete", "causal")
         for n in (512, 2048)
     ),
+    *(
+        Target(f"own score, {graph}", f"score-{graph}", "dot product", 1.3, 1.3)
+        for graph in ("complete-2048", "window-4096", "edges-arxiv")
+    ),
 )
 OTHERS_IN_JAX = "jraph", "jax.nn", "flax"  # the best of them: at most 1.0
 MEMORY_RATIO = 1 / 15  # temporaries of attention on arxiv's edges with backward pass, against PyG

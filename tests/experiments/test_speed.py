@@ -36,6 +36,36 @@ def test_unequal_sides_are_not_timed(wrong, where):
         measure.check_equal({"ours": side(2.0), "theirs": side(float("nan"))}, "ours", TOLERANCE)
 
 
+def training_side(loss, change):
+    """A contestant that trains and whose steps end so."""
+    return Contestant(None, lambda: loss, lambda x: [np.asarray(x)], proof=lambda: [np.array([loss]), change])
+
+
+def test_sides_that_train_are_compared_by_their_first_steps():
+    change = np.ones(100, np.float32)
+    flipped = change.copy()
+    flipped[0] += 1e-3  # one unit that is on at one side only
+    sides = {"ours": training_side(2.0, change), "theirs": training_side(2.0, flipped)}
+    errors = measure.check_equal(sides, "ours", 2e-4)
+    assert errors["theirs/both_error"] == pytest.approx(1e-4, rel=1e-3) and set(errors) == {
+        "ours/both_error",
+        "theirs/both_error",
+    }
+    for wrong, where in ((training_side(2.1, change), "the losses"), (training_side(2.0, 1.1 * change), "weights 1")):
+        with pytest.raises(measure.Unequal, match=f"root mean square in .*{where}"):
+            measure.check_equal({"ours": training_side(2.0, change), "theirs": wrong}, "ours", 2e-4)
+    times = measure.time_all(sides, Config(cases=(), budget=0.0, least_rounds=1))
+    assert set(times) == {f"{side}/both_{clock}" for side in sides for clock in ("seconds", "cpu_seconds")}
+
+
+def test_variants_of_ours_have_rows_of_their_own_and_are_nobodys_best_other():
+    times = {"PyG": 4.0, "tgnn": 8.0, "tgnn, programs kept": 2.0}
+    record = {"metrics": {f"start-gat/{side}/both_seconds": {"values": [x]} for side, x in times.items()}}
+    text = report.summary(record, ())
+    assert "| start and first step, gat | – | 2.00 (PyG) |" in text
+    assert "| start and first step, gat, programs kept | – | 0.50 (PyG) |" in text
+
+
 def test_sides_run_in_turn():
     calls = []
     sides = {"a": side(1.0, calls=calls), "b": side(2.0, calls=calls)}
@@ -104,6 +134,27 @@ def test_every_smoke_case_is_equal_to_its_peers():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    ["lm-step-tiny", "epoch-molecules-mpnn-tiny", "epoch-molecules-gps-tiny", "epoch-citation-tiny", "start-gat-tiny"],
+)
+def test_our_side_of_training_runs_without_peers(name):
+    (case,) = cases.make(name, PRESETS["smoke"], None)
+    side = case.sides["tgnn"]()
+    losses, *changes = side.proof()
+    assert np.isfinite(losses).all() and all(np.isfinite(x).all() for x in changes)
+    assert np.isfinite(side.to_numpy(side.both())[0]).all()
+
+
+@pytest.mark.slow
+def test_an_own_score_equals_the_dot_product_of_mapped_nodes():
+    for name in ("score-complete-64", "score-window-64", "score-edges-tiny"):
+        (case,) = cases.make(name, PRESETS["smoke"], None)
+        sides = {side: build() for side, build in case.sides.items()}
+        assert max(measure.check_equal(sides, case.baseline, TOLERANCE).values()) <= TOLERANCE
+
+
+@pytest.mark.slow
 def test_memory_of_the_process_is_seen():
     contestant = from_jax(lambda _, x: jnp.sort(x), None, [np.ones(2**22, np.float32)], np.ones(2**22), gradients=False)
     rise = measure.peak_rise(contestant.forward, contestant)
@@ -114,6 +165,15 @@ def test_the_page_shows_the_committed_results():
     record = results.read(COMMITTED) if COMMITTED.exists() else {"metrics": {}}  # before the first run: not measured
     shown = re.search(r"<!-- speed -->\n(.*?)\n<!-- /speed -->", (ROOT / "docs" / "speed.md").read_text(), re.DOTALL)
     assert shown and shown[1] == report.summary(record)
+
+
+@pytest.mark.parametrize("name", ["host", "training"])
+def test_the_page_shows_the_other_committed_results(name):
+    path = COMMITTED.with_name(f"{name}.json")
+    record = results.read(path) if path.exists() else {"metrics": {}}
+    text = (ROOT / "docs" / "speed.md").read_text()
+    shown = re.search(rf"<!-- speed {name} -->\n(.*?)\n<!-- /speed {name} -->", text, re.DOTALL)
+    assert shown and shown[1] == report.summary(record, ())
 
 
 def test_the_page_shows_what_was_found_on_a_gpu():

@@ -3,7 +3,21 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from experiments.speed.cases import batches, decoding, dense, edges, host, layers, mesh, sparse, sweeps
+from experiments.speed.cases import (
+    batches,
+    decoding,
+    dense,
+    edges,
+    epochs,
+    host,
+    language,
+    layers,
+    mesh,
+    own_score,
+    sparse,
+    starts,
+    sweeps,
+)
 from experiments.speed.cases.case import Case
 from experiments.speed.config import Config
 
@@ -19,6 +33,10 @@ FAMILIES: dict[str, Callable[..., Iterable[Case]]] = {
     "batches": batches.cases,
     "host": host.cases,
     "decode": decoding.cases,
+    "score": own_score.cases,
+    "lm": language.cases,
+    "epoch": epochs.cases,
+    "start": starts.cases,
 }
 
 
