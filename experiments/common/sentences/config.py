@@ -15,7 +15,9 @@ class Config:
     num_steps: int
     warmup_steps: int
     learning_rate: float  # the peak; then half a cosine down to 0
+    embedding_rate: float = 1.0  # of the words' vectors, as a share of the others' learning rate
     mlp_dim: int = 256  # hidden layer of Transformers
+    rounds: int = 1  # how often the blocks of a Transformer on trees run, with the same weights
     k: int = 4  # nodes that a token of the BP-Transformer sees on each level and side
     dropout_rate: float = 0.3
     weight_decay: float = 0.01

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import optax
 
 from experiments.common.figures import learning_curves
 from experiments.common.sentences.config import Config
@@ -87,7 +88,7 @@ def chosen_by(
     return Task(
         init=init,
         loss=loss,
-        optimizer=make_optimizer(learning_rate, weight_decay=config.weight_decay),
+        optimizer=slower(config.embedding_rate, make_optimizer(learning_rate, weight_decay=config.weight_decay)),
         batches=batches,
         num_steps=config.num_steps,
         score=lambda params: score(params, answer) | {"parameters": size},
@@ -96,3 +97,12 @@ def chosen_by(
         keep=name,
         figures=figures,
     )
+
+
+def slower(rate: float, optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """An optimizer whose updates of the words' vectors are so many times as large."""
+
+    def of_words(updates: Params) -> Params:
+        return {name: jax.tree.map(lambda _, name=name: name == "embedding", part) for name, part in updates.items()}
+
+    return optimizer if rate == 1 else optax.chain(optimizer, optax.masked(optax.scale(rate), of_words))
