@@ -40,7 +40,7 @@ PRESETS = {
             num_heads=3,
             max_points=40,
             batch_size=32,
-            num_steps=500,
+            num_steps=400,
             warmup_steps=40,
             learning_rate=2e-3,
         ),

@@ -29,7 +29,7 @@ class Options(command.Options):
     dataset: Dataset = "fine"
     """Five classes, or two (without neutral sentences)."""
     vectors: Path | None = None
-    """To start from: "glove_50d", or a file in GloVe's format; their size becomes that of the words."""
+    """To start from: "glove_50d", or a file in GloVe's format, whose size the words have at least."""
 
     distributes: ClassVar[str] = "batch"
 
@@ -44,7 +44,7 @@ def run(config: Config, options: Options) -> command.Outcome:
     except ValueError as error:  # a file of vectors or of sentences that is none
         raise command.Mistake(str(error)) from error
     if sentiment.vectors is not None:
-        width = sentiment.vectors.shape[1]
+        width = max(config.embedding_dim, sentiment.vectors.shape[1])
         # A Transformer's positions are pairs of sine and cosine: an odd width gets a column more, of noise.
         odd = 0 if options.model in ("lstm", "tree_lstm") else width % 2
         config = dataclasses.replace(config, embedding_dim=width + odd)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal, get_args
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.common.sentences.models import Corpus, Name, make
@@ -46,19 +46,21 @@ def starting_from(vectors: np.ndarray, init: Callable[[Array], Params], spread: 
 
     Args:
         vectors: `[n, dim]`, NaN where a word has none.
-        init: rng -> fresh weights, whose table may have a row more, of a node that is no word, and a column.
+        init: rng -> fresh weights, whose table may have a row more, of a node that is no word, and columns, which stay
+            as they are.
         spread: standard deviation that all vectors are scaled to; None leaves them as they are.
     """
     own = float(np.nanstd(vectors))
     spread = own if spread is None else spread
+    rows, columns = vectors.shape
 
     def with_vectors(rng: Array) -> Params:
         params = init(rng)
         fresh = params["embedding"]["table"]
-        fresh, scaled = fresh * (spread / fresh.std()), jax.numpy.asarray(vectors) * (spread / own)
-        rows, columns = vectors.shape
-        started = jax.numpy.where(np.isnan(vectors), fresh[:rows, :columns], scaled)
-        return params | {"embedding": {"table": fresh.at[:rows, :columns].set(started)}}
+        noise = fresh[:, :columns] * (spread / fresh.std())
+        started = jnp.where(np.isnan(vectors), noise[:rows], vectors * (spread / own))
+        noise = noise.at[:rows].set(started)
+        return params | {"embedding": {"table": fresh.at[:, :columns].set(noise)}}
 
     return with_vectors
 
