@@ -47,9 +47,9 @@ PRESETS = {
         learning_rate=4e-3,
         dropout_rate=0.3,
     ),
-    # the same hardware, for a Tree-LSTM with --vectors glove_50d as Tai, Socher and Manning train it: their rates, those
-    # of words' vectors (0.1) and of weight decay (1e-4) for a loss that is a mean over nodes, of which a tree has 37,
-    # and not their sum
+    # the same hardware, for a Tree-LSTM with --vectors glove_50d as Tai, Socher and Manning train it: their rates, of
+    # which those of words' vectors (0.1) and of weight decay (1e-4) are turned into those of a loss that is a mean over
+    # nodes and not a sum over a tree, which has 37
     "glove_recurrent": Config(
         embedding_dim=50,
         hidden_dim=100,
