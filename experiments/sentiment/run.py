@@ -1,8 +1,9 @@
 """Does it help to know the tree of a sentence when judging its sentiment?
 
 Stanford Sentiment Treebank: a Tree-LSTM on the real trees, a BP-Transformer on binary partitions, a Transformer on all
-pairs of words, an LSTM on chains. All train on all labelled phrases; reported on the sentences of the "dev" split, and
-of "test" where the file is present, with the weights that do best on held-out training sentences.
+pairs of words, an LSTM on chains. And is syntax the better graph? One Transformer on words and phrases, of which just
+the edges differ: the real trees', all pairs, or both. All train on all labelled phrases; reported on the sentences of
+the "dev" split, and of "test" where the file is present, with the weights that do best on held-out training sentences.
 """
 
 import dataclasses
