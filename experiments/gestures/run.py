@@ -35,10 +35,11 @@ def run(config: Config, options: Options) -> command.Outcome:
     """Trains all cells, each from every seed; a seed also chooses the people."""
     people = load(options.dataset, config.network.max_points, config.network.num_classes, options.data_dir)
     metrics: dict[str, list[float]] = {}
+    changes = tuple(change for change in options.changes if change.startswith("network."))  # a cell knows of no other
     for count in counts(config, people):
         for graphs in config.graphs:
             cell = f"{graphs}-{count}"
-            own = dataclasses.replace(options, run_dir=options.folder / cell)
+            own = dataclasses.replace(options, run_dir=options.folder / cell, changes=changes)
             about = dataclasses.asdict(config.network) | {"cell": cell, "dataset": options.dataset}
             print(f"{cell}, {len(people.some(count, options.seed).labels):,} drawings", flush=True)
             found = train_seeds(cell_task(config, graphs, people, count), about, own)
