@@ -24,6 +24,7 @@ HEADLINES = {
     "digits": "gat_accuracy",
     "embeddings": "ratio",
     "feed_forward": "width-4/validation_bits",
+    "gestures": "multi_graph-13/validation_top1",
     "heads": "softmax-4/validation_bits",
     "heterophily": "test_roc_auc",
     "language": "test_bits",

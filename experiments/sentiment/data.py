@@ -11,7 +11,7 @@ import numpy as np
 from experiments.common.parts import load_parts
 from experiments.common.sentences.examples import Example, sequence
 from experiments.sentiment.config import Config, Dataset
-from experiments.sentiment.vectors import read
+from experiments.sentiment.vectors import of_words
 from tgnn.datasets import sst
 from tgnn.datasets.sst import Tree
 
@@ -40,7 +40,7 @@ def load(
         config: how much of it.
         dataset: five classes, or two, without the sentences that are neutral.
         trees: labels of all nodes in their tree; else every different phrase of the training trees is a sentence.
-        vectors: a file of word vectors.
+        vectors: a file of word vectors, or "glove_50d".
         data_dir: see `tgnn.datasets.sst.load`.
     """
     relabel = RELABEL[dataset]
@@ -55,7 +55,7 @@ def load(
     order = np.random.default_rng(0).permutation(len(whole))  # the same for all models and seeds
     held_out, train = ([whole[i] for i in part] for part in np.split(order, [config.held_out]))
     words, table = vocabulary(
-        [lower(tree) for tree in train], [lower(tree) for tree in held_out + scored], config, vectors
+        [lower(tree) for tree in train], [lower(tree) for tree in held_out + scored], config, vectors, data_dir
     )
     number = {word: i + 1 for i, word in enumerate(words)}
     convert = as_tree if trees else as_sentence
@@ -77,14 +77,14 @@ def lower(tree: Tree) -> Tree:
 
 
 def vocabulary(
-    train: Sequence[Tree], others: Sequence[Tree], config: Config, file: Path | None
+    train: Sequence[Tree], others: Sequence[Tree], config: Config, file: Path | None, data_dir: Path | None = None
 ) -> tuple[tuple[str, ...], np.ndarray | None]:
     """Words that training knows, and with a file also those that have a vector in it."""
     frequent = sst.vocabulary(train, config.min_count)
     if file is None:
         return frequent, None
     words = sst.vocabulary([*train, *others])
-    table, known = read(file, words)
+    table, known = of_words(file, words, data_dir)
     kept = known | np.isin(words, frequent)
     words = tuple(word for word, keep in zip(words, kept, strict=True) if keep)
     table = np.where(known[:, None], table, np.nan)[kept]

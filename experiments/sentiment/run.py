@@ -1,8 +1,9 @@
 """Does it help to know the tree of a sentence when judging its sentiment?
 
 Stanford Sentiment Treebank: a Tree-LSTM on the real trees, a BP-Transformer on binary partitions, a Transformer on all
-pairs of words, an LSTM on chains. All train on all labelled phrases; reported on the sentences of the "dev" split, and
-of "test" where the file is present, with the weights that do best on held-out training sentences.
+pairs of words, an LSTM on chains. And is syntax the better graph? One Transformer on words and phrases, of which just
+the edges differ: the real trees', all pairs, or both. All train on all labelled phrases; reported on the sentences of
+the "dev" split, and of "test" where the file is present, with the weights that do best on held-out training sentences.
 """
 
 import dataclasses
@@ -14,40 +15,39 @@ from typing import ClassVar
 from rich.console import Console
 
 from experiments.common import command, seeds
-from experiments.common.sentences.models import Name
 from experiments.common.training import train_seeds
 from experiments.sentiment import data
 from experiments.sentiment.config import PRESETS, Config, Dataset
-from experiments.sentiment.task import make_task
+from experiments.sentiment.task import ON_TREES, Model, make_task
 
 
 @dataclass(frozen=True)
 class Options(command.Options):
     """Also: the model, the classes, and word vectors."""
 
-    model: Name = "tree_lstm"
+    model: Model = "tree_lstm"
     """Which graph a sentence is."""
     dataset: Dataset = "fine"
     """Five classes, or two (without neutral sentences)."""
     vectors: Path | None = None
-    """A file of word vectors in GloVe's format, to start from; their size becomes that of the model."""
+    """To start from: "glove_50d", or a file in GloVe's format, whose size the words have at least."""
 
     distributes: ClassVar[str] = "batch"
 
 
 def run(config: Config, options: Options) -> command.Outcome:
     """Trains one model per seed."""
-    is_tree = options.model == "tree_lstm"
+    on_trees = options.model in ON_TREES
     try:
         sentiment = data.load(
-            config, options.dataset, trees=is_tree, vectors=options.vectors, data_dir=options.data_dir
+            config, options.dataset, trees=on_trees, vectors=options.vectors, data_dir=options.data_dir
         )
     except ValueError as error:  # a file of vectors or of sentences that is none
         raise command.Mistake(str(error)) from error
     if sentiment.vectors is not None:
-        width = sentiment.vectors.shape[1]
+        width = max(config.embedding_dim, sentiment.vectors.shape[1])
         # A Transformer's positions are pairs of sine and cosine: an odd width gets a column more, of noise.
-        odd = width % 2 if options.model in ("transformer", "bp_transformer") else 0
+        odd = 0 if options.model in ("lstm", "tree_lstm") else width % 2
         config = dataclasses.replace(config, embedding_dim=width + odd)
     task = make_task(options.model, config, sentiment)
     about = dataclasses.asdict(config) | {"vectors": options.vectors and options.vectors.name}

@@ -1,6 +1,9 @@
 """The Stanford Sentiment Treebank as a task: the accuracy on whole sentences of every part that is present."""
 
-import jax
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.common.sentences.models import Corpus, Name, make
@@ -9,15 +12,22 @@ from experiments.common.sentences.task import make_task as make_sentence_task
 from experiments.common.training import Task
 from experiments.sentiment.config import Config
 from experiments.sentiment.data import Sentiment
+from experiments.sentiment.trees import Name as TreeName
+from experiments.sentiment.trees import tree_transformer
 from tgnn.typing import Array, Params
 
+Model = Literal[Name, TreeName]
+ON_TREES = ("tree_lstm", *get_args(TreeName))  # these read whole trees, the others every phrase as a sentence
 
-def make_task(model: Name, config: Config, data: Sentiment) -> Task:
+
+def make_task(model: Model, config: Config, data: Sentiment) -> Task:
     """Five classes, or two; of five also the side, as `binary_accuracy`. Of test sentences names begin with `test_`."""
     examples = [*data.train, *data.held_out, *(example for part in data.parts.values() for example in part)]
-    classifier = make(model, config, Corpus(len(data.words) + 1, data.num_classes, 2, examples))
+    build = tree_transformer if model in get_args(TreeName) else make
+    classifier = build(model, config, Corpus(len(data.words) + 1, data.num_classes, 2, examples))
     if data.vectors is not None:
-        classifier = classifier._replace(init=starting_from(data.vectors, classifier.init))
+        spread = None if model in ("lstm", "tree_lstm") else config.embedding_dim**-0.5
+        classifier = classifier._replace(init=starting_from(data.vectors, classifier.init, spread))
 
     def score(params: Params, answer) -> dict[str, float]:
         found = {}
@@ -31,18 +41,26 @@ def make_task(model: Name, config: Config, data: Sentiment) -> Task:
     return make_sentence_task(classifier, config, data.train, data.held_out, score)
 
 
-def starting_from(vectors: np.ndarray | None, init):
-    """Weights whose words start from their vectors, scaled to the spread that a fresh table has."""
-    if vectors is None:
-        return init
+def starting_from(vectors: np.ndarray, init: Callable[[Array], Params], spread: float | None = None):
+    """Weights whose words start from their vectors, and words without one from noise of the same spread.
+
+    Args:
+        vectors: `[n, dim]`, NaN where a word has none.
+        init: rng -> fresh weights, whose table may have a row more, of a node that is no word, and columns, which stay
+            as they are.
+        spread: standard deviation that all vectors are scaled to; None leaves them as they are.
+    """
+    own = float(np.nanstd(vectors))
+    spread = own if spread is None else spread
+    rows, columns = vectors.shape
 
     def with_vectors(rng: Array) -> Params:
         params = init(rng)
         fresh = params["embedding"]["table"]
-        scaled = jax.numpy.asarray(vectors) * (fresh.std() / np.nanstd(vectors))
-        rows, columns = vectors.shape  # the table may have a row more, of a node that is no word, and a column
-        started = jax.numpy.where(np.isnan(vectors), fresh[:rows, :columns], scaled)
-        return params | {"embedding": {"table": fresh.at[:rows, :columns].set(started)}}
+        noise = fresh[:, :columns] * (spread / fresh.std())
+        started = jnp.where(np.isnan(vectors), noise[:rows], vectors * (spread / own))
+        noise = noise.at[:rows].set(started)
+        return params | {"embedding": {"table": fresh.at[:, :columns].set(noise)}}
 
     return with_vectors
 

@@ -1,10 +1,27 @@
-"""Word vectors in GloVe's text format: a word and its numbers on each line."""
+"""Word vectors: GloVe's of 50 dimensions by name, or any file in GloVe's text format, however large."""
 
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from tgnn.datasets import glove
+
+GLOVE = "glove_50d"
+
+
+def of_words(name: Path, words: Sequence[str], data_dir: str | Path | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The vectors of some words, as `read` gives them: from a file, or by the name "glove_50d".
+
+    Raises:
+        FileNotFoundError: there is no such file, or `tgnn.datasets.glove` has not been put into the data folder.
+        ValueError: it is damaged, or has none of the words.
+    """
+    if str(name) != GLOVE:
+        return read(name, words)
+    found = glove.load({form for word in words for form in (word, word.lower())}, data_dir)
+    return chosen(dict(zip(found.words, found.table, strict=True)), words, str(name))
 
 
 def read(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -24,10 +41,14 @@ def read(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not a file; pass a text file of word vectors, such as glove.840B.300d.txt")
     wanted = {form for word in words for form in (word, word.lower())}
-    found = {word: vector for word, vector in lines(path, wanted)}
+    return chosen({word: vector for word, vector in lines(path, wanted)}, words, str(path))
+
+
+def chosen(found: Mapping[str, np.ndarray], words: Sequence[str], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The vector of each word as it is, or of its small letters; and whether there is one."""
     known = [found.get(word, found.get(word.lower())) for word in words]
     if all(vector is None for vector in known):
-        raise ValueError(f"{path} has none of the {len(words)} words; pass vectors of English words")
+        raise ValueError(f"{name} has none of the {len(words)} words; pass vectors of English words")
     dim = next(len(vector) for vector in known if vector is not None)
     table = np.stack([np.zeros(dim, np.float32) if vector is None else vector for vector in known])
     return table, np.array([vector is not None for vector in known])

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import zipfile
 
 import pytest
 
@@ -71,6 +72,21 @@ def test_sentences_that_are_no_tree_are_refused(text, message):
 
 def test_a_long_chain_is_a_tree():
     assert len(ud_ewt.parse_conllu("file", conllu(*range(100)))[0].words) == 100
+
+
+def test_glove_is_read_out_of_its_archive(tmp_path, monkeypatch, offline):
+    (tmp_path / "glove_50d").mkdir()
+    path = tmp_path / "glove_50d" / "glove.6B.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("glove.6B.100d.txt", "no vectors\n")
+        archive.writestr("glove.6B.50d.txt", "cat 1 2\ndog 3 -4\n")
+    with pytest.raises(ValueError, match="glove.6B.zip is truncated or not the expected file"):
+        glove.load(data_dir=tmp_path)
+    monkeypatch.setitem(SHA256, "glove_50d/glove.6B.zip", hashlib.sha256(path.read_bytes()).hexdigest())
+    assert glove.load({"dog"}, tmp_path).table.tolist() == [[3.0, -4.0]]
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="glove.6B.zip there, or its glove.6B.50d.txt alone"):
+        glove.load(data_dir=tmp_path)
 
 
 def test_glove_counts(data_dir):

@@ -174,7 +174,7 @@ def test_a_smoke_run_is_recorded_and_goes_on_with_the_cells_that_are_done(name, 
     assert json.loads(file.read_text())["metrics"] == record["metrics"]
 
 
-@pytest.mark.parametrize("name", ["heads", "feed_forward"])
+@pytest.mark.parametrize("name", ["heads", "feed_forward", "gestures"])
 def test_readmes_hold_what_was_measured(name):
     folder = Path(results.__file__).parents[1] / name
     text = (folder / "README.md").read_text(encoding="utf-8")

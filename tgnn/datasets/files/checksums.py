@@ -1,6 +1,6 @@
 """The sha256 of every file that the loaders know, by its relative name.
 
-Those of PubMed and of the SST zip are those that other public projects pin for the same
+Those of PubMed, of the SST zip and of the GloVe zip are those that other public projects pin for the same
 addresses (their list agrees with ours on Cora and CiteSeer); all others were computed from the files.
 `tu/*/*.txt`, `multi30k/*.tok.*` and `ud_ewt/*.conllu` are the unpacked `.gz`, as they stand at their source.
 """
@@ -101,6 +101,7 @@ a2f3130eb330895b6f1f4afff37e512fbb7672e8cf52966b34e2048495dd8167  tu/PTC/10fold_
 972b4a4ebcb1e72836f58ac28de8243e22c5c986e466683330fe8b2a4bdb1e23  tu/PTC/10fold_idx/test_idx-10.txt
 c4fbbbe824ec0076857f5d09bad5a0bbf223b708f01e9bf255d81cc4f1a72f8b  gestures_mmg/mmg_train.npz
 06e37679fc3b1af500dbc70a7f1a38354166dcfef3e88cfd6287b6684e9701e7  glove_50d/glove.6B.50d.subset.txt.gz
+617afb2fe6cbd085c235baf7a465b96f4112bd7f7ccb2b2cbd649fed9cbcf2fb  glove_50d/glove.6B.zip
 00256f3610026708cd091b77ad2cd18f6b190ba952f118819a81ada95b12a990  gowalla/gowalla_train.npz
 bf46f07e1fb5249280447e5fe3100f3e82fc4b93ad1e13ffcfdec924b6ac0bb5  heterophilous/chameleon_filtered.npz
 e664c8dacf1e8ac466c2c09ed4b237bd2c5541f47a6eae9c6092cb87f16412b3  heterophilous/minesweeper.npz
