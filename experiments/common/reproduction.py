@@ -115,6 +115,15 @@ ROWS = (
         f"rotary, not sinusoidal positions; {SMALL}",
     ),
     Row(
+        "Transformer, Multi30k, English to German, BLEU of test 2016",
+        "translate/results/cpu",
+        "complete/test_bleu_beam",
+        "41.02",
+        "2105.14462",
+        "rotary positions, 3 layers, not 4; ten epochs; a beam of 4, not 5",
+        False,
+    ),
+    Row(
         "Tree-LSTM, SST-5",
         "sentiment/results/fine-tree_lstm",
         "accuracy",

@@ -74,4 +74,5 @@ def draw(metrics: cells.Metrics, path: Path) -> Path:
 if __name__ == "__main__":
     folder = Path(__file__).parent / "results"
     for file in sorted(folder.glob("*.json")):
-        draw(cells.values_of(results.read(file)), file.with_suffix(".png"))
+        if len(cells.points(measured := cells.values_of(results.read(file)))) > 1:  # there is something to compare
+            draw(measured, file.with_suffix(".png"))
