@@ -31,7 +31,7 @@ def draw(folder: Path) -> Path:
         ax.grid(alpha=0.3, axis="x")
     for i, label in enumerate(("words begin as noise", "GloVe")):
         figure.axes[0].plot([], [], MARKS[i], color=COLORS[i], label=label)
-    figure.axes[0].legend()
+    figure.axes[0].legend(loc="lower right")
     path = folder / "accuracy.png"
     figure.savefig(path, dpi=120)
     return path
