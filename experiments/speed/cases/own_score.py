@@ -22,7 +22,7 @@ class Weighted(tgnn.scores.InnerProduct):
     weight: Array  # [heads, head_dim]
 
     def receiver(self, query: Array) -> Array:
-        return query * self.weight
+        return query * self.weight[None]
 
 
 def cases(family, size, config, data_dir) -> list[Case]:
@@ -53,4 +53,4 @@ def by_class(layout, query, key, value, weight):
 
 def by_hand(layout, query, key, value, weight):
     """Mapped before."""
-    return tgnn.attend(layout, query * weight, key, value)
+    return tgnn.attend(layout, query * weight[None], key, value)

@@ -1,7 +1,9 @@
 """From the start of a process to the end of its first training step, imports included."""
 
+import atexit
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -68,17 +70,18 @@ def fresh(program: str, inputs: dict, weights: dict, *, needs: str = "tgnn", kee
     """A process a call; with `keep` JAX keeps its programs in a folder, which the first start fills."""
     if importlib.util.find_spec(needs) is None:
         raise ModuleNotFoundError(f"No module named {needs!r}")
-    folder = tempfile.TemporaryDirectory(prefix="tgnn-start-")
+    folder = Path(tempfile.mkdtemp(prefix="tgnn-start-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for name, arrays in (("inputs", inputs), ("weights", weights)):
-        np.savez(Path(folder.name) / f"{name}.npz", **arrays)
-    environment = {name: x for name, x in os.environ.items() if not name.startswith("JAX_")}
+        np.savez(folder / f"{name}.npz", **arrays)
+    environment = {name: x for name, x in os.environ.items() if not name.startswith("JAX") or "CACHE" not in name}
     if keep:
-        environment["JAX_COMPILATION_CACHE_DIR"] = str(Path(folder.name) / "programs")
+        environment["JAX_COMPILATION_CACHE_DIR"] = str(folder / "programs")
         environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = str(SECONDS)
     command = [sys.executable, "-m", f"experiments.speed.starts.{program}"]
 
     def losses_of(*files: str) -> list[np.ndarray]:
-        paths = [str(Path(folder.name) / f"{name}.npz") for name in files]
+        paths = [str(folder / f"{name}.npz") for name in files]
         done = subprocess.run([*command, *paths], cwd=ROOT, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{program} ended with status {done.returncode}: {done.stderr.strip()[-300:]}")
