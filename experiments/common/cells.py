@@ -77,8 +77,8 @@ def cost(stem: str, record: Mapping) -> str:
     metrics = values_of(record)
     seeds = max(map(len, metrics.values()))
     spent = sum(sum(values) for name, values in metrics.items() if name.endswith("/processor_seconds"))
-    energy = f"{spent:,.0f} processor seconds, {results.watt_hours(spent):.2f} Wh by rule"
-    return f"`results/{stem}.json`: {seeds} seeds, {record['device']}, {record['threads']} used; {energy}."
+    energy = f"; {spent:,.0f} processor seconds, {results.watt_hours(spent):.2f} Wh by rule" if spent else ""
+    return f"`results/{stem}.json`: {seeds} seeds, {record['device']}, {record['threads']} used{energy}."
 
 
 def main(names: Sequence[str]) -> None:
