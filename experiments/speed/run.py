@@ -27,7 +27,7 @@ class Options(command.Options):
     threads: int = 1
     """Processors that every side may use; the process is pinned to them."""
     cases: tuple[str, ...] = ()
-    """Only these cases, such as edges-arxiv, or all of a family, such as edges."""
+    """Only these cases, such as edges-arxiv, or all that begin like this, such as edges or epoch-molecules."""
     calibrate: Path | None = None
     """Measure only what tgnn.plan decides by, and write it to this file (see tgnn/planning/timings.json)."""
 
@@ -76,7 +76,7 @@ def chosen(config: Config, options: Options) -> Iterator[str]:
     for name in options.cases:
         if name.split("-")[0] not in cases.FAMILIES:
             raise command.Mistake(f"unknown case {name!r}; the families are {', '.join(cases.FAMILIES)}")
-        family = [x for x in config.cases if x.split("-")[0] == name]
+        family = [x for x in config.cases if x.startswith(f"{name}-")]
         yield from family or [name]
 
 
