@@ -16,7 +16,7 @@ from experiments.speed.contestant import Arrays, Contestant
 from tgnn.typing import Params
 
 PROVED = 2  # steps from the first weights on whose outcome is compared, and the losses before and after each
-TOLERANCE = 5e-4  # of the root mean square of what they change
+TOLERANCE = 2e-4  # of the root mean square of what they change
 PER_THOUSAND = 1e3  # a step changes a weight by about a thousandth: like this it is about as large as the loss
 Named = dict[str, np.ndarray]  # weights by torch's names, in torch's axes
 
