@@ -14,6 +14,7 @@ import numpy as np
 
 from tgnn.errors import as_index, check_dropout, check_floating, check_size
 from tgnn.graphs.layout import is_traced
+from tgnn.nn.row_product import row_product
 from tgnn.nn.sparse_features import SparseFeatures
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Params
@@ -73,7 +74,7 @@ def linear(params: Params, x: Array, *, in_axes: int = 1) -> Array:
         )
     kernel = kernel.astype(x.dtype)
     # [..., *in_dim] -> [..., *out_dim]
-    y = x @ kernel if isinstance(x, SparseFeatures) else jnp.tensordot(x, kernel, in_axes)
+    y = x @ kernel if isinstance(x, SparseFeatures) else row_product(x, kernel, in_axes)
     return y + _broadcast(params["bias"], y) if "bias" in params else y
 
 

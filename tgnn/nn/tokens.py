@@ -10,6 +10,7 @@ from tgnn.errors import check_floating
 from tgnn.nn.basic import embedding, init_embedding, layer_norm, linear
 from tgnn.nn.block import TransformerConfig
 from tgnn.nn.positions import init_learned_positions, learned_positions, sinusoidal
+from tgnn.nn.row_product import row_product
 from tgnn.nn.stack import Norm
 from tgnn.typing import Array, Params
 
@@ -102,4 +103,4 @@ def unembed(params: Params, x: Array) -> Array:
     if "output" in params:
         return linear(params["output"], x)
     check_floating("x", x)
-    return x @ params["embedding"]["table"].T.astype(x.dtype)
+    return row_product(x, params["embedding"]["table"].T.astype(x.dtype))

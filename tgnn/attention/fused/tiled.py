@@ -28,10 +28,14 @@ class Prepared(NamedTuple):
     each_head: bool  # heads may run one after the other: nothing is shared between them
 
 
+TOGETHER = 2**14  # logits below which all heads run at once on a CPU: they fit its cache, and a loop costs more
+
+
 class Tiled(Execution):
     """An execution by tiles: a subclass cuts the call into tiles and says how they run, forward and backward."""
 
     when = "on CPU from about 2 ** 15 logits on, elsewhere from 2 ** 30 on; below, the definition is as fast"
+    from_logits = 2**15  # on a CPU
 
     @staticmethod
     @abstractmethod
@@ -58,8 +62,7 @@ class Tiled(Execution):
         return own_structure(call)
 
     def is_faster(self, call: Call) -> bool:
-        logits = math.prod(call.layout.edge_shape) * call.query.shape[1]
-        return logits >= (2**15 if backend() == "cpu" else 2**30)
+        return count_logits(call) >= (self.from_logits if backend() == "cpu" else 2**30)
 
     def run(self, call: Call) -> Array:
         return attend_with(self.run_forward, self.run_backward, call)
@@ -110,6 +113,11 @@ class Tiled(Execution):
         return treedef.unflatten([gradients.get(i) for i in range(len(leaves))])
 
 
+def count_logits(call: Call) -> int:
+    """One for each head of each slot."""
+    return math.prod(call.layout.edge_shape) * call.query.shape[1]
+
+
 def prepare(call: Call) -> Prepared:
     """The call in the shapes of the tiles, differentiably."""
     layout, scale, wide = call.layout, call.scale, call.wide
@@ -133,7 +141,7 @@ def prepare(call: Call) -> Prepared:
     )
     receiver = receiver.reshape(receiver.shape[0], key_heads, group, *receiver.shape[2:])
     shared = callable(call.bias) or floats or others or any(x is not None for x in slots)
-    each_head = not shared and call.score.is_inner_product and backend() == "cpu"
+    each_head = not shared and call.score.is_inner_product and backend() == "cpu" and count_logits(call) >= TOGETHER
     return Prepared(rule, receiver, sender, value, floats, others, slots, each_head)
 
 
