@@ -33,6 +33,7 @@ from experiments.common import processes, results
 from experiments.common.failures import Mistake as Mistake
 from experiments.common.failures import check_file, check_writable, failures, stop
 from experiments.common.failures import mistakes as mistakes
+from experiments.common.memory import keep_memory
 from experiments.common.programs import keep_programs
 from experiments.common.run_folder import pictures
 from experiments.common.terminal import any_terminal
@@ -73,7 +74,7 @@ class Options:
     """What the command line changes in the preset, such as "model_dim=64"."""
 
     keeps_checkpoints: ClassVar[bool] = True  # without them there is nothing to resume
-    keeps_programs: ClassVar[bool] = True  # compiled ones, from run to run
+    keeps_programs: ClassVar[bool] = True  # compiled ones, from run to run; and freed memory within one
     distributes: ClassVar[str] = ""  # what many processes share, each "batch" or the "seeds"; nothing: one process
     remedy: ClassVar[str] = "go on with --resume"  # after Ctrl-C or a full disk
 
@@ -113,6 +114,7 @@ def main(
         print("smoke: sizes for tests; what it finds says nothing about the methods", flush=True)
     if options.keeps_programs:
         keep_programs()
+        keep_memory()
     if options.distributed:
         with mistakes(name, ValueError):
             if not options.distributes:

@@ -26,11 +26,13 @@ class Config:
     train_characters: int | None = None  # the first ones only; None: all
     validation_characters: int | None = None
     positions: str = ""  # one of those that the model takes; "": the first of them, see POSITIONS in models.py
+    stacked: bool = True  # blocks as one scan, compiled once; False: a list of them, of which a CPU is faster
 
     def transformer(self, vocab_size: int, **parts) -> TransformerConfig:
         """The sizes that the library asks for, with a table of positions where they are learned, as in nanoGPT."""
         sizes = {"model_dim": self.model_dim, "num_layers": self.num_layers, "num_heads": self.num_heads}
         sizes |= {"max_length": self.context if self.positions == LEARNED else None, "use_bias": False}
+        sizes |= {"stacked": self.stacked}
         return TransformerConfig(vocab_size, **sizes | parts)
 
 
@@ -61,6 +63,7 @@ PRESETS = {
         num_steps=2000,
         warmup_steps=100,
         learning_rate=1e-3,
+        stacked=False,
     ),
     # all models side by side, each with its best positions and rate: rank.py
     "rank": Config(

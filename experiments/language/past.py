@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 
 from experiments.common import results, tables
 from experiments.common.failures import check_file, failures, mistakes
+from experiments.common.memory import keep_memory
 from experiments.common.programs import keep_programs
 from experiments.common.terminal import any_terminal
 from experiments.language import data
@@ -167,6 +168,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     f"{name} has no {options.seeds} seeds in {options.run_dir}; train it with rank.py first"
                 )
     keep_programs()
+    keep_memory()
     with failures("language.past", "nothing is kept of it: run it again"):
         started, commit = time.perf_counter(), results.commit_of_code()
         found = {name: curves(name, options, text) for name in options.models}

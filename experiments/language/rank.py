@@ -17,6 +17,7 @@ import tyro
 
 from experiments.common import results, tables
 from experiments.common.failures import Mistake, failures, mistakes
+from experiments.common.memory import keep_memory
 from experiments.common.programs import keep_programs
 from experiments.common.terminal import any_terminal
 from experiments.language import data
@@ -116,6 +117,7 @@ def main(argv: list[str] | None = None) -> None:
     with mistakes("language.rank", ValueError, FileNotFoundError):
         text = checked(options)
     keep_programs()
+    keep_memory()
     with mistakes("language.rank", Mistake), failures("language.rank", "the same command goes on"):
         train(options, text)
     folder = options.results or options.run_dir

@@ -13,6 +13,7 @@ from experiments.language.task import make_task, schedule_of
 from experiments.speed.cases.case import Case
 from experiments.speed.cases.training import TOLERANCE, Named, in_jax, in_torch, linear, named, norm, rates
 from experiments.speed.contestant import Contestant
+from tgnn.nn.stack import listed
 from tgnn.planning.cost import Cost
 from tgnn.typing import Params
 
@@ -27,6 +28,7 @@ SIZES = {
 # Many gradients of the large one are 0 but for rounding. Adam moves these weights as far as any, so that from the
 # second step on all others differ too, in torch from itself under torch.compile as well.
 PROVED = {"small": 2, "large": 1, "tiny": 2}
+STEPS = {"small": 4, "large": 1, "tiny": 1}  # of a call: one after the other, as in training
 
 
 def cases(family, size, config, data_dir) -> list[Case]:
@@ -37,15 +39,15 @@ def cases(family, size, config, data_dir) -> list[Case]:
     text = Text(tokens, {"validation": tokens[: 2 * sizes.context]}, "?" * VOCAB)
     task = make_task(MODELS["transformer"](sizes, VOCAB), sizes, text)
     sides = {
-        "torch": lambda: torch_side(task, sizes, proved),
-        "torch compiled": lambda: torch_side(task, sizes, proved, compile=True),
-        "tgnn": lambda: in_jax(task, 1, to_torch, proved),
+        "torch": lambda: torch_side(task, sizes, STEPS[name], proved),
+        "torch compiled": lambda: torch_side(task, sizes, STEPS[name], proved, compile=True),
+        "tgnn": lambda: in_jax(task, STEPS[name], to_torch, proved),
     }
     nothing = Cost(0, 0, 0, 0, 0)
     return [Case(f"{family}-{size}", "torch", sides, nothing, nothing, TOLERANCE)]
 
 
-def torch_side(task: Task, sizes: Config, proved: int, *, compile: bool = False) -> Contestant:
+def torch_side(task: Task, sizes: Config, num_steps: int, proved: int, *, compile: bool = False) -> Contestant:
     """From the weights that ours starts from, on the same batches."""
     from experiments.speed.peers.adamw import Training
     from experiments.speed.peers.gpt import Gpt, as_tokens
@@ -59,16 +61,14 @@ def torch_side(task: Task, sizes: Config, proved: int, *, compile: bool = False)
         return (as_tokens(excerpts(i)) for i in range(first, first + count))
 
     weights = to_torch(initial(task.init, task.optimizer, task.carry).params)
-    return in_torch(training, 1, batches, weights, compile=compile, proved=proved)
+    return in_torch(training, num_steps, batches, weights, compile=compile, proved=proved)
 
 
 def to_torch(params: Params) -> Named:
     """Queries, keys and values are one matrix there."""
-    blocks = params["decoder"]["blocks"]
-    depth = len(blocks["mlp"]["up"]["kernel"])
 
-    def block(i: int) -> Params:
-        own = jax.tree.map(lambda x: np.asarray(x[i]), blocks)
+    def block(own: Params) -> Params:
+        own = jax.tree.map(np.asarray, own)
         qkv = np.concatenate([linear(own["attention"][name])["weight"] for name in ("query", "key", "value")])
         return {
             "norm_attention": norm(own["attention"]["norm_before"]),
@@ -79,5 +79,6 @@ def to_torch(params: Params) -> Named:
             "down": linear(own["mlp"]["down"]),
         }
 
+    blocks = [block(own) for own in listed(params["decoder"]["blocks"])]
     tables = {name: {"weight": params[name]["table"]} for name in ("embedding", "positions")}
-    return named(tables | {"blocks": [block(i) for i in range(depth)], "norm": norm(params["decoder"]["norm"])})
+    return named(tables | {"blocks": blocks, "norm": norm(params["decoder"]["norm"])})
