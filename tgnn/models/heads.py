@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-import jax
-
 from tgnn.errors import check_size
 from tgnn.models.layers import check_dims
+from tgnn.nn.draws import uniform
 from tgnn.typing import Array
 
 
@@ -59,4 +58,4 @@ def add_bias(bias: Array, x: Array) -> Array:
 def glorot(rng: Array, shape: tuple[int, int]) -> Array:
     """One attention vector per head `[heads, head_dim]`: Glorot uniform, as in PyG."""
     limit = (6 / sum(shape)) ** 0.5
-    return jax.random.uniform(rng, shape, minval=-limit, maxval=limit)
+    return uniform(rng, shape, -limit, limit)

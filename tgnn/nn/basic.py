@@ -14,6 +14,7 @@ import numpy as np
 
 from tgnn.errors import as_index, check_dropout, check_floating, check_size
 from tgnn.graphs.layout import is_traced
+from tgnn.nn.draws import normal, uniform
 from tgnn.nn.row_product import row_product
 from tgnn.nn.sparse_features import SparseFeatures
 from tgnn.softmax import wide_dtype
@@ -39,7 +40,7 @@ def init_linear(
     """
     in_shape, out_shape = _axes("in_dim", in_dim, 0), _axes("out_dim", out_dim, 1)
     limit = math.sqrt(6 / (math.prod(in_shape) + math.prod(out_shape)))
-    params = {"kernel": jax.random.uniform(rng, in_shape + out_shape, minval=-limit, maxval=limit)}
+    params = {"kernel": uniform(rng, in_shape + out_shape, -limit, limit)}
     return params | {"bias": jnp.zeros(out_shape)} if use_bias else params
 
 
@@ -160,7 +161,7 @@ def _rescale(params: Params, x: Array, epsilon: float) -> Array:
 def init_embedding(rng: Array, vocab_size: int, dim: int) -> Params:
     """Initialises one vector per id, normal with standard deviation `dim ** -0.5`: `{"table": [vocab_size, dim]}`."""
     shape = check_size("vocab_size", vocab_size, 1), check_size("dim", dim, 1)
-    return {"table": jax.random.normal(rng, shape) * dim**-0.5}
+    return {"table": normal(rng, shape) * dim**-0.5}
 
 
 def embedding(params: Params, ids: Array) -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tgnn.errors import as_index, check_floating, check_size, widen_index
 from tgnn.nn.basic import embedding, init_embedding
+from tgnn.nn.draws import normal
 from tgnn.pytrees import register
 from tgnn.softmax import wide_dtype
 from tgnn.typing import Array, Params
@@ -175,7 +176,7 @@ class BucketBias:
 def init_bucket_table(rng: Array, num_buckets: int, num_heads: int) -> Array:
     """Initialises the table of a `BucketBias`: `[num_buckets, num_heads]`, standard deviation 0.02."""
     shape = check_size("num_buckets", num_buckets, minimum=1), check_size("num_heads", num_heads, minimum=1)
-    return 0.02 * jax.random.normal(rng, shape)
+    return 0.02 * normal(rng, shape)
 
 
 def relative_bucket(distance: Array, num_buckets: int, *, bidirectional: bool = True, max_distance: int = 128) -> Array:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 
 from tgnn.attention.api import attend
 from tgnn.errors import as_index, check_size
 from tgnn.graphs import Layout
 from tgnn.nn.basic import check_ids
+from tgnn.nn.draws import normal
 from tgnn.typing import Array, ArrayLike, Params
 
 
@@ -20,7 +20,7 @@ def init_attention_pool(rng: Array, dim: int, *, num_heads: int = 1) -> Params:
         dim: features of a node.
         num_heads: readouts side by side.
     """
-    return {"query": jax.random.normal(rng, (num_heads, dim)) * dim**-0.5}
+    return {"query": normal(rng, (num_heads, dim)) * dim**-0.5}
 
 
 def attention_pool(params: Params, layout: Layout, x: Array) -> Array:
@@ -48,7 +48,7 @@ def init_top_k_pool(rng: Array, dim: int) -> Params:
         rng: a key.
         dim: features of a node.
     """
-    return {"direction": jax.random.normal(rng, (dim,))}
+    return {"direction": normal(rng, (dim,))}
 
 
 def top_k_pool(params: Params, x: Array, graph_ids: Array, ratio: float = 0.5) -> tuple[Array, Array]:

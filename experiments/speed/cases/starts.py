@@ -1,6 +1,7 @@
 """From the start of a process to the end of its first training step, imports included."""
 
 import atexit
+import dataclasses
 import importlib.util
 import os
 import shutil
@@ -53,7 +54,7 @@ def of_gat(small: str, data_dir: Path | None) -> tuple[dict, dict, dict]:
 
 def of_gpt(small: str, data_dir: Path | None) -> tuple[dict, dict, dict]:
     """A batch of random characters, and weights in both orders."""
-    sizes = language.SIZES[small or "small"]
+    sizes = dataclasses.replace(language.SIZES[small or "small"], stacked=True)  # what the sizes default to
     params = init_language_model(jax.random.key(0), sizes.transformer(language.VOCAB))
     shape = sizes.batch_size, sizes.context + 1
     tokens = np.random.default_rng(0).integers(0, language.VOCAB, shape).astype(np.int32)

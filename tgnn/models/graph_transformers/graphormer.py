@@ -14,6 +14,7 @@ from tgnn.models.graph_transformers.surroundings import Surroundings, check_surr
 from tgnn.models.heads import split_heads
 from tgnn.nn.basic import embedding, init_embedding
 from tgnn.nn.block import Activation, TransformerConfig, transformer_block
+from tgnn.nn.draws import normal
 from tgnn.nn.transformer import encoder, init_encoder
 from tgnn.typing import Array, Params
 
@@ -59,12 +60,12 @@ def init_graphormer(
         "in_degree": init_embedding(rngs[1], max_degree + 1, model_dim),
         "out_degree": init_embedding(rngs[2], max_degree + 1, model_dim),
         "virtual": init_embedding(rngs[3], 1, model_dim)["table"][0],
-        "distance": 0.02 * jax.random.normal(rngs[4], (max_distance + 3, num_heads)),
+        "distance": 0.02 * normal(rngs[4], (max_distance + 3, num_heads)),
     }
     if edge_dim is None:
         return params
     edge_dim = check_size("edge_dim", edge_dim, minimum=1)
-    return params | {"path": 0.02 * jax.random.normal(rngs[5], (path_length, edge_dim, num_heads))}
+    return params | {"path": 0.02 * normal(rngs[5], (path_length, edge_dim, num_heads))}
 
 
 def graphormer(

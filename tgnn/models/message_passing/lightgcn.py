@@ -1,6 +1,5 @@
 """LightGCN: embeddings that are smoothed along the edges of users and items; nothing but the embeddings is learned."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -11,6 +10,7 @@ from tgnn.graphs import EdgeList, Layout
 from tgnn.models.cards import Choice
 from tgnn.models.layers import layout_of
 from tgnn.nn.basic import dropout, fold
+from tgnn.nn.draws import normal
 from tgnn.typing import Array, ArrayLike, Graph, Params
 
 
@@ -24,7 +24,7 @@ def init_lightgcn(rng: Array, num_nodes: int, model_dim: int = 64, *, scale: flo
         scale: 0.1 as in the authors' PyTorch code; their paper says Xavier's.
     """
     shape = check_size("num_nodes", num_nodes), check_size("model_dim", model_dim)
-    return {"embedding": scale * jax.random.normal(rng, shape)}
+    return {"embedding": scale * normal(rng, shape)}
 
 
 def lightgcn(

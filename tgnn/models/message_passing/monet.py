@@ -16,6 +16,7 @@ from tgnn.models.cards import Choice
 from tgnn.models.edge_features import check_edge_dim
 from tgnn.models.layers import Nodes, check_dims, run_layers, sent, single_dim
 from tgnn.nn.basic import init_linear, linear
+from tgnn.nn.draws import normal
 from tgnn.typing import Array, Graph, Params
 
 
@@ -43,7 +44,7 @@ def _init_layer(rng: Array, in_dim: int, out_dim: int, kernels: int, edge_dim: i
     return {
         "linear": init_linear(linear_rng, in_dim, (kernels, out_dim), use_bias=False),
         "coordinates": init_linear(map_rng, edge_dim, edge_dim),
-        "mean": 0.1 * jax.random.normal(mean_rng, (kernels, edge_dim)),
+        "mean": 0.1 * normal(mean_rng, (kernels, edge_dim)),
         "width": jnp.ones((kernels, edge_dim)),
         "bias": jnp.zeros(out_dim),
     }

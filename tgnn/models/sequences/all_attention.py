@@ -13,6 +13,7 @@ from tgnn.graphs.interop import as_layout
 from tgnn.models.cards import Choice
 from tgnn.nn.basic import linear
 from tgnn.nn.block import TransformerConfig, block_of, init_block
+from tgnn.nn.draws import normal
 from tgnn.nn.positions import rotary
 from tgnn.nn.transformer import init_language_model, language_model
 from tgnn.typing import Array, Graph, Params
@@ -46,8 +47,8 @@ def init_all_attention_block(rng: Array, config: TransformerConfig, *, num_vecto
     heads, head_dim = block["attention"]["key"]["kernel"].shape[1:]
     shape = num_vectors, heads, head_dim
     persistent = {
-        "key": jax.random.normal(key_rng, shape) * head_dim**-0.5,
-        "value": jax.random.normal(value_rng, shape) * max(num_vectors, 1) ** -0.5,
+        "key": normal(key_rng, shape) * head_dim**-0.5,
+        "value": normal(value_rng, shape) * max(num_vectors, 1) ** -0.5,
     }
     return block | {"attention": block["attention"] | {"persistent": persistent}}
 

@@ -16,6 +16,7 @@ from tgnn.models.sequences.partitions import Partition, check_relations, count_r
 from tgnn.models.sequences.partitions import partition as partition
 from tgnn.nn.basic import linear
 from tgnn.nn.block import TransformerConfig, block_of, init_block
+from tgnn.nn.draws import normal
 from tgnn.nn.multi_head import project_key_value
 from tgnn.nn.transformer import check_tokens, decoder, drop_embeddings, embed, init_language_model, unembed
 from tgnn.softmax import wide_dtype
@@ -46,7 +47,7 @@ def init_bp_block(rng: Array, config: TransformerConfig, *, n_relation: int, cro
     block_rng, relation_rng = jax.random.split(rng)
     block = init_block(block_rng, config, cross=cross)
     shape = block["attention"]["query"]["kernel"].shape[1:]
-    table = jax.random.normal(relation_rng, (n_relation, *shape)) * shape[-1] ** -0.5
+    table = normal(relation_rng, (n_relation, *shape)) * shape[-1] ** -0.5
     return block | {"attention": block["attention"] | {"relation": table}}
 
 

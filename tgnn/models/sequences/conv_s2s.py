@@ -16,6 +16,7 @@ from tgnn.models.cards import Choice
 from tgnn.models.sequences.light_conv import with_borders
 from tgnn.nn.basic import dropout, init_linear, linear
 from tgnn.nn.block import TransformerConfig
+from tgnn.nn.draws import normal
 from tgnn.nn.positions import sinusoidal
 from tgnn.nn.transformer import Encoding, init_language_model, language_model
 from tgnn.typing import Array, Graph, Params
@@ -49,7 +50,7 @@ def init_conv_s2s_block(rng: Array, config: TransformerConfig, *, width: int, cr
         raise ValueError("cross is True, but the blocks of conv_s2s read no memory; leave it out")
     dim = config.model_dim
     convolution = init_linear(rng, (width, dim), (2, dim), use_bias=config.use_bias)
-    kernel = (4 / (width * dim)) ** 0.5 * jax.random.normal(rng, convolution["kernel"].shape)
+    kernel = (4 / (width * dim)) ** 0.5 * normal(rng, convolution["kernel"].shape)
     return {"convolution": convolution | {"kernel": kernel}}
 
 

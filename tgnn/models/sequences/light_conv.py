@@ -18,6 +18,7 @@ from tgnn.graphs.layout import is_traced
 from tgnn.models.cards import Choice
 from tgnn.nn.basic import init_linear, linear
 from tgnn.nn.block import TransformerConfig, block_of, init_block
+from tgnn.nn.draws import normal
 from tgnn.nn.positions import sinusoidal
 from tgnn.nn.transformer import Encoding, init_language_model, language_model
 from tgnn.typing import Array, Params
@@ -56,7 +57,7 @@ def init_light_conv_block(
         "output": removed["output"],
     }
     if not dynamic:
-        convolution["logits"] = {"bias": jax.random.normal(logits_rng, (width, heads))}
+        convolution["logits"] = {"bias": normal(logits_rng, (width, heads))}
     around = {name: each for name, each in removed.items() if name == "gru" or name.startswith("norm")}
     return block | {"attention": convolution | around}
 

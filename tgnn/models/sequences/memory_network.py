@@ -11,6 +11,7 @@ from tgnn.errors import check_size
 from tgnn.graphs.interop import as_layout
 from tgnn.models.cards import Choice
 from tgnn.nn.basic import embedding, init_linear, linear
+from tgnn.nn.draws import normal
 from tgnn.nn.transformer import check_tokens
 from tgnn.pytrees import register
 from tgnn.typing import Array, Graph, Params
@@ -54,7 +55,7 @@ def init_memory_network(
     max_age = check_size("max_age", max_age, minimum=1)
     table_rng, hop_rng = jax.random.split(rng)
     return {
-        "tables": deviation * jax.random.normal(table_rng, (num_hops + 1, vocab_size, model_dim)),
+        "tables": deviation * normal(table_rng, (num_hops + 1, vocab_size, model_dim)),
         "recency": jnp.zeros((num_hops, max_age)),
         "hop": init_linear(hop_rng, model_dim, model_dim, use_bias=False),
     }
