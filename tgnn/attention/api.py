@@ -87,8 +87,9 @@ def attend(
       score: a pytree such as `dot_product`, `Additive`, `AdditiveV2`, `Gaussian`, or your own `Score`. With a `Kernel`
         such as `RandomFeatures` time and memory on `Complete` and `Causal` are linear in the nodes.
       bias: added to the logits, [*edge_shape, heads]: [n_edge, heads] in the caller's order for an EdgeList or a
-        GraphsTuple, else see `layout.arrange`; or a callable on indices, `(i, j) -> [heads]`, finite at all pairs.
-        Fused are registered pytrees (`jax.tree_util.Partial`, a dataclass); a plain function costs all logits.
+        GraphsTuple, else see `layout.arrange`; or a callable on indices, `(i, j) -> [heads]`, finite at all pairs:
+        any function, which may read arrays from outside, `lambda i, j: slopes * (j - i)`; on a mesh such an array has
+        a gradient only as a leaf, `jax.tree_util.Partial(lambda slopes, i, j: slopes * (j - i), slopes)`.
       scale: a number, or one per head; default the score's own: head_dim ** -0.5 for `dot_product`, 1 for the others.
       edges: features of each edge for the score, first axes as for `bias`.
       edge_value: [..., heads, value_dim], added to the sender's value, first axes as for `bias`.

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
+from tgnn.attention.bias import with_leaves
 from tgnn.attention.dropout import Draw, Origin
 from tgnn.attention.scores import Score, dot_product
 from tgnn.errors import check_bias, check_bias_function, check_tail
@@ -87,6 +88,7 @@ def prepare(
     scale = score.default_scale(query.shape[-1]) if scale is None else scale
     if callable(bias):
         check_bias_function(bias, heads)
+        bias = with_leaves(bias)
     elif bias is not None:
         bias = layout.to_slots(check_bias(layout, jnp.asarray(bias), heads))
     if edge_value is not None:
@@ -120,8 +122,3 @@ def map_nodes(score: Score, query: Array, key: Array, value: Array) -> tuple[Arr
 def repeat_heads(x: Array, heads: int) -> Array:
     """Grouped queries: [n, key_heads, ...] -> [n, heads, ...]."""
     return x if x.shape[1] == heads else jnp.repeat(x, heads // x.shape[1], axis=1)
-
-
-def bias_at(function: Callable[[Array, Array], Array], receiver: Array, sender: Array) -> Array:
-    """What a bias that is a function says of edges: int [...] each, broadcastable -> [..., heads or 1]."""
-    return jnp.vectorize(function, signature="(),()->(h)")(receiver, sender)

@@ -7,7 +7,8 @@ output_i   = sum_j weights_ij * value_j
 
 import jax.numpy as jnp
 
-from tgnn.attention.call import Call, bias_at, repeat_heads
+from tgnn.attention.bias import bias_at
+from tgnn.attention.call import Call, repeat_heads
 from tgnn.attention.dropout import apply_dropout
 from tgnn.attention.live import on_live
 from tgnn.errors import check_logits

@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tgnn.attention.call import Call, bias_at, repeat_heads
+from tgnn.attention.bias import bias_at
+from tgnn.attention.call import Call, repeat_heads
 from tgnn.attention.dropout import apply_dropout
 from tgnn.attention.fused.derivatives import vary_alike
 from tgnn.attention.live import on_live

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from tgnn.attention.call import bias_at
+from tgnn.attention.bias import bias_at
 from tgnn.attention.dropout import Draw, apply_dropout
 from tgnn.attention.fused.products import collect, pair
 from tgnn.attention.live import on_live
