@@ -14,7 +14,7 @@ class Config:
     language: Language  # its rate and its number of heads are those of the cell
     heads: tuple[int, ...] = (1, 2, 4, 8, 16)
     # peaks of the learning rate, of which each cell takes the one that validates best
-    rates: tuple[float, ...] = (5e-3, 2e-2)
+    rates: tuple[float, ...] = (5e-3, 2e-2, 5e-2)
 
 
 SMALL = Language(

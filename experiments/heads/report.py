@@ -78,7 +78,7 @@ def draw(metrics: cells.Metrics, path: Path) -> Path:
     """Loss against heads, and its spread against heads; a level line for what has no heads."""
     each = by_heads(metrics, "validation_nats")
     heads = sorted({h for found in each.values() for h in found if h}) or [1]
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     for i, (name, found) in enumerate(each.items()):
         points = {h: found[0] for h in heads} if 0 in found else dict(sorted(found.items()))
@@ -93,7 +93,7 @@ def draw(metrics: cells.Metrics, path: Path) -> Path:
         ax.set_xscale("log", base=2)
         ax.set_xticks(heads, [str(h) for h in heads])
         ax.grid(alpha=0.3)
-    left.legend()
+    figure.legend(*left.get_legend_handles_labels(), loc="outside right upper")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     return path
