@@ -209,3 +209,11 @@ def test_an_unknown_case_ends_in_one_line_before_anything_is_measured(tmp_path, 
         main(["--preset", "smoke", "--cases", "edges", "foo", "--json", str(tmp_path / "speed.json")])
     assert stop.value.code == 2 and not (tmp_path / "speed.json").exists()
     assert "unknown case 'foo'; the families are edges, gat" in capsys.readouterr().err
+
+
+def test_lines_cross_between_their_points_on_logarithmic_axes():
+    from experiments.speed.figures import crossing
+
+    level = [(0.01, 1.0), (0.1, 1.0), (1.0, 1.0)]
+    assert crossing([(0.01, 0.1), (0.1, 0.1), (1.0, 10.0)], level) == pytest.approx(10**-0.5)
+    assert crossing(level, level) is None
