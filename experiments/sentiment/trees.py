@@ -86,7 +86,7 @@ def init_related_block(rng: Array, config: TransformerConfig, *, cross: bool = F
 def related_attention(
     params: Params, graph: Neighbors, x: Array, *, dropout_rate: float = 0.0, rng: Array | None = None
 ) -> Array:
-    """Attention along the graph, `[n, model_dim] -> [n, model_dim]`."""
+    """Attention along the graph, `[n, model_dim] -> [n, model_dim]`; its weights are never dropped."""
     query, memory = linear(params["query"], x), project_key_value(params, x)  # [n, heads, head_dim]
     bias = graph.relation.astype(x.dtype) @ params["relation"]  # [n, n, heads]
     heard = attend(graph.layout, query, *memory, bias=bias)
