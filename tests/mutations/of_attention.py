@@ -10,6 +10,18 @@ DEAD_EDGES = "tests/attention/test_dead_edges.py"
 
 GUARDS = [
     *guards_of(
+        "tgnn/attention/bias.py",
+        "tests/attention/test_bias_functions.py",
+        ("    if is_tree or jax.sharding.get_abstract_mesh().manual_axes:\n", "    if is_tree:\n"),
+        ("    return Program(list(program.consts), program.jaxpr)\n", "    return bias\n"),
+    ),
+    *guards_of(
+        "tgnn/nn/row_product.py",
+        "tests/nn/test_row_product.py",
+        ("batching.primitive_batchers[product] = batched", "batching.defvectorized(product)"),
+        (" or 0 in (*x.shape, *kernel.shape)", ""),
+    ),
+    *guards_of(
         "tgnn/softmax.py",
         SOFTMAX,
         (
