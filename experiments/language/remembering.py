@@ -26,7 +26,7 @@ RATE = 4  # rows of the memory that the Compressive Transformer makes one
 def transformer_xl(config: Config, vocab_size: int) -> LanguageModel:
     """Transformer-XL: the past of every node is as long as the segment, or longer."""
     n = config.context
-    sizes = config.transformer(vocab_size, max_length=None)
+    sizes = config.transformer(vocab_size, max_length=None, stacked=True)  # as their memories
     init = partial(init_transformer_xl, config=sizes, position_dim=POSITION_DIM)
 
     def init_state():
@@ -41,7 +41,7 @@ def transformer_xl(config: Config, vocab_size: int) -> LanguageModel:
 def compressive_transformer(config: Config, vocab_size: int) -> LanguageModel:
     """The Compressive Transformer: half as many recent rows as there are nodes, and as many compressed ones."""
     n = config.context
-    sizes = config.transformer(vocab_size, max_length=None)
+    sizes = config.transformer(vocab_size, max_length=None, stacked=True)  # as their memories
     init = partial(init_compressive_transformer, config=sizes, rate=RATE, position_dim=POSITION_DIM)
 
     def init_state():

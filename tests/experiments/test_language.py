@@ -235,3 +235,12 @@ def test_a_batch_that_spoils_the_memory_changes_neither_the_weights_nor_the_memo
     jax.tree.map(np.testing.assert_array_equal, (state.params, state.carry), before)
     state, metrics = trainer.step(state, tokens)
     assert int(metrics["skipped"]) == 1 and np.isfinite(metrics["loss"])
+
+
+@pytest.mark.parametrize("name", ["transformer", "transformer_xl", "compressive"])
+def test_blocks_may_be_asked_for_as_a_list(name):
+    config = dataclasses.replace(PRESETS["smoke"], num_layers=2, stacked=False)
+    model = MODELS[name](config, 7)
+    tokens = jnp.zeros((2, config.context), jnp.int32)
+    run = lambda params: task.apply_rows(model, params, task.memories(model, 2), tokens).logits.shape  # noqa: E731
+    assert run(model.init(jax.random.key(0))) == (2, config.context, 7)
